@@ -77,7 +77,6 @@ class _ArticleEvent(_OfArticle):
         return ["articles", f"article:{self.subject_id}", *self.within]
 
 
-@dataclass(frozen=True, kw_only=True)
 class ArticlePublished(_ArticleEvent):
     """Readers can see the article, and could not before."""
 
@@ -149,7 +148,6 @@ class ArticlePurged(_OfArticle):
         return ["articles", f"article:{self.subject_id}", *self.within]
 
 
-@dataclass(frozen=True, kw_only=True)
 class ActivityAged(EventBase):
     """Comments or reactions became older than a day, a week or a month. The subject's id is all zeros."""
 
@@ -244,35 +242,30 @@ class _CommentEvent(EventBase):
         return changed_counts_groups(self.article_id)
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommentPublished(_CommentEvent):
     """Readers can see the comment, and could not before."""
 
     name: ClassVar[str] = "comment.published"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommentEdited(_CommentEvent):
     """What readers see of the comment has changed."""
 
     name: ClassVar[str] = "comment.edited"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommentRemoved(_CommentEvent):
     """Readers can no longer see the comment, for whatever reason."""
 
     name: ClassVar[str] = "comment.removed"
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommentVoted(_CommentEvent):
     """The votes on the comment have changed."""
 
     name: ClassVar[str] = "comment.voted"
 
 
-@dataclass(frozen=True, kw_only=True)
 class ArticleReacted(_OfArticle):
     """The reactions to an article have changed; nothing says whose."""
 
@@ -327,7 +320,6 @@ class CommentReported(_ModerationEvent):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommentAppealed(_ModerationEvent):
     """The author of a comment appealed against the decision about it."""
 
@@ -361,14 +353,12 @@ class _FrontEvent(EventBase):
         return [f"front:{self.subject_id}"]
 
 
-@dataclass(frozen=True, kw_only=True)
 class FrontChanged(_FrontEvent):
     """A front was published, for the first time or with other blocks."""
 
     name: ClassVar[str] = "front.changed"
 
 
-@dataclass(frozen=True, kw_only=True)
 class FrontDeleted(_FrontEvent):
     """Readers no longer get the front."""
 
@@ -384,95 +374,85 @@ def _lists_of(kind: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TermChanged(EventBase):
-    """A term was made or changed. No article shows a new one yet, so that their answers stay cached."""
-
-    singular: ClassVar[str]
+class _TermEvent(EventBase):
     slug: str
-    created: bool
+
+    @property
+    def singular(self) -> str:
+        """The kind of the term: section, tag, author or series."""
+        return self.name.partition(".")[0]
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the term, of the lists of its kind, and of all answers that show its name."""
-        own = [_lists_of(self.singular), f"{self.singular}:{self.subject_id}", f"{self.singular}:{quote(self.slug)}"]
-        return own if self.created else [*own, PUBLICATION_GROUP]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TermDeleted(EventBase):
-    """A term was deleted; no article has it. `into` is the id of the term that it was merged into."""
-
-    singular: ClassVar[str]
-    slug: str
-    into: str | None = None
-
-    def cache_groups(self) -> list[str]:
-        """Return the groups of the term and of the lists of its kind."""
         slug = f"{self.singular}:{quote(self.slug)}"
         return [_lists_of(self.singular), f"{self.singular}:{self.subject_id}", slug, PUBLICATION_GROUP]
 
 
 @dataclass(frozen=True, kw_only=True)
+class TermChanged(_TermEvent):
+    """A term was made or changed. No article shows a new one yet, so that their answers stay cached."""
+
+    created: bool
+
+    def cache_groups(self) -> list[str]:
+        """Return the groups of the term, and unless it is new, of all answers that show its name."""
+        groups = super().cache_groups()
+        return groups[:-1] if self.created else groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermDeleted(_TermEvent):
+    """A term was deleted; no article has it. `into` is the id of the term that it was merged into."""
+
+    into: str | None = None
+
+
 class SectionChanged(TermChanged):
     """A section was made or changed."""
 
     name: ClassVar[str] = "section.changed"
-    singular: ClassVar[str] = "section"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SectionDeleted(TermDeleted):
     """A section was deleted."""
 
     name: ClassVar[str] = "section.deleted"
-    singular: ClassVar[str] = "section"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TagChanged(TermChanged):
     """A tag was made or changed."""
 
     name: ClassVar[str] = "tag.changed"
-    singular: ClassVar[str] = "tag"
 
 
-@dataclass(frozen=True, kw_only=True)
 class TagDeleted(TermDeleted):
     """A tag was deleted."""
 
     name: ClassVar[str] = "tag.deleted"
-    singular: ClassVar[str] = "tag"
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuthorChanged(TermChanged):
     """An author was made or changed."""
 
     name: ClassVar[str] = "author.changed"
-    singular: ClassVar[str] = "author"
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuthorDeleted(TermDeleted):
     """An author was deleted."""
 
     name: ClassVar[str] = "author.deleted"
-    singular: ClassVar[str] = "author"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SeriesChanged(TermChanged):
     """A series was made or changed."""
 
     name: ClassVar[str] = "series.changed"
-    singular: ClassVar[str] = "series"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SeriesDeleted(TermDeleted):
     """A series was deleted."""
 
     name: ClassVar[str] = "series.deleted"
-    singular: ClassVar[str] = "series"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -490,14 +470,12 @@ class _NoticeEvent(EventBase):
         return ["notices", f"notice:{self.subject_id}", PUBLICATION_GROUP]
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoticeChanged(_NoticeEvent):
     """A notice was made or changed."""
 
     name: ClassVar[str] = "notice.changed"
 
 
-@dataclass(frozen=True, kw_only=True)
 class NoticeDeleted(_NoticeEvent):
     """A notice was deleted."""
 
@@ -517,7 +495,6 @@ class MediaChanged(EventBase):
         return own if self.created else [*own, PUBLICATION_GROUP]
 
 
-@dataclass(frozen=True, kw_only=True)
 class MediaDeleted(EventBase):
     """A picture was deleted; nothing showed it."""
 
