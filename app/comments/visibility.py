@@ -6,14 +6,14 @@ streams, the change feed, webhooks, mails and WebSub ask here.
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 
 from app.articles.discussion_settings import RULE_COLUMNS, TALLY_COLUMN, join_discussion
 from app.articles.reading import ARTICLE, AUTHOR, MEDIA
 from app.comments.reading import C
-from app.db.rows import Statement, fetch_rows
+from app.db.rows import Statement
 from app.events.catalog import (
     ArticlePurged,
     ArticleRetracted,
@@ -26,6 +26,8 @@ from app.events.catalog import (
     MediaChanged,
 )
 
+IS_PUBLISHED: Final = C.c.state == "published"
+"""Whether readers see the text of a comment, where they see the discussion."""
 IS_MEDIA_SHOWN: Final = sa.exists().where(ARTICLE.c.image_id == MEDIA.c.id, ARTICLE.c.public) | sa.exists().where(
     AUTHOR.c.image_id == MEDIA.c.id
 )
@@ -33,9 +35,9 @@ IS_MEDIA_SHOWN: Final = sa.exists().where(ARTICLE.c.image_id == MEDIA.c.id, ARTI
 
 
 class SubjectRow(TypedDict):
-    """A row of what is read; of comments and pictures it has an id alone."""
+    """An article as consumers of its events need it."""
 
-    kind: str  # articles, comments, media
+    kind: str  # articles
     id: str
     public: bool
     discussion_state: str | None  # open, closed or hidden, before its closing time is applied; None: open
@@ -114,7 +116,7 @@ def _select_ids(kind: str, table: sa.Table, is_shown: sa.ColumnElement[bool]) ->
 
 _SELECTS: Final[Mapping[str, Statement]] = {
     "articles": _ARTICLES,
-    "comments": _select_ids("comments", C, C.c.state == "published"),
+    "comments": _select_ids("comments", C, IS_PUBLISHED),
     "media": _select_ids("media", MEDIA, IS_MEDIA_SHOWN),
 }
 
@@ -135,11 +137,11 @@ def read_visibility(
     """Read what readers see of these ids. Comments are seen in a discussion that is: name their articles, too."""
     given = {"articles": articles, "comments": comments, "media": media}
     ids = {kind: sorted(of_kind) for kind, of_kind in given.items() if of_kind}
-    rows = fetch_rows(connection, _select_subjects(tuple(ids)), SubjectRow, ids) if ids else []
+    rows = connection.execute(_select_subjects(tuple(ids)), ids).all() if ids else []
     return Visibility(
-        {row["id"]: row for row in rows if row["kind"] == "articles"},
-        frozenset(row["id"] for row in rows if row["kind"] == "comments"),
-        frozenset(row["id"] for row in rows if row["kind"] == "media"),
+        {row[1]: cast(SubjectRow, row._asdict()) for row in rows if row[0] == "articles"},
+        frozenset(row[1] for row in rows if row[0] == "comments"),
+        frozenset(row[1] for row in rows if row[0] == "media"),
     )
 
 

@@ -10,7 +10,7 @@ from app.articles.discussion_settings import parse_tally
 from app.articles.tables import SITE_ID
 from app.comments.reading import COLUMNS, TABLES, C, CommentRow, present_comment
 from app.comments.schemas import CommentOut
-from app.comments.visibility import SubjectRow, Visibility, read_visibility
+from app.comments.visibility import IS_PUBLISHED, SubjectRow, Visibility, read_visibility
 from app.core.clock import format_rfc3339
 from app.db.rows import fetch_rows
 from app.events.catalog import (
@@ -36,7 +36,7 @@ from app.web.responses import dump_json
 
 BATCH_SIZE = 100  # events
 _IDS = sa.bindparam("ids", expanding=True, type_=C.c.id.type)
-_COMMENTS = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id.in_(_IDS))
+_COMMENTS = sa.select(*COLUMNS).select_from(TABLES).where(C.c.id.in_(_IDS), IS_PUBLISHED)
 _SHOWN = CommentPublished | CommentEdited
 _ENDED = ArticleUnpublished | ArticleRetracted | ArticlePurged
 _CHANGES = {  # `fields` of `article.updated`, where the event has none
@@ -86,12 +86,12 @@ class _Subjects(NamedTuple):
     """The subjects of a batch as readers see them now."""
 
     visibility: Visibility
-    comments: dict[str, CommentRow]
+    comments: dict[str, CommentRow]  # published ones
     reactions: Sequence[str]
     inside: dict[str, set[str]]  # the sections below each section whose discussions were set, and itself
 
 
-def _find_comments(connection: sa.Connection, ids: Collection[str]) -> dict[str, CommentRow]:
+def _find_published(connection: sa.Connection, ids: Collection[str]) -> dict[str, CommentRow]:
     rows = fetch_rows(connection, _COMMENTS, CommentRow, {"ids": sorted(ids)}) if ids else []
     return {row["id"]: row for row in rows}
 
@@ -108,8 +108,8 @@ def build_frames(
     comment_ids = {
         e.subject_id for entries in about.values() for e in entries if isinstance(e.event, _SHOWN) and e.subject_id
     }
-    visibility = read_visibility(connection, articles=about, comments=comment_ids)
-    comments = _find_comments(connection, visibility.published_comments.union(*batch.due.values()))
+    visibility = read_visibility(connection, articles=about)
+    comments = _find_published(connection, comment_ids.union(*batch.due.values()))
     sections = {e.subject_id for entries in about.values() for e in entries if _concerns_many(e) and e.subject_id}
     inside = {section_id: find_descendants(connection, [section_id]) for section_id in sorted(sections - {SITE_ID})}
     subjects = _Subjects(visibility, comments, reactions, inside)
@@ -137,7 +137,7 @@ def _make_frames(subjects: _Subjects, article: SubjectRow, entry: LoggedEvent) -
     match entry.event:
         case CommentPublished() | CommentEdited() as event:
             comment = subjects.comments.get(event.subject_id)
-            if comment is not None and subjects.visibility.shows(entry):
+            if comment is not None and subjects.visibility.has_discussion(article["id"]):
                 yield make_frame(entry.type, dump_json(CommentOut, present_comment(comment)), entry.position)
         case CommentRemoved() as event:
             removed = {"id": event.subject_id, **event.payload()}
@@ -170,7 +170,7 @@ def _make_update(entry: LoggedEvent, article: SubjectRow) -> Frame:
 def _make_counts(subjects: _Subjects, article: SubjectRow, voted: Iterable[str]) -> Frame:
     rows = [subjects.comments[comment_id] for comment_id in voted if comment_id in subjects.comments]
     is_shown = subjects.visibility.has_discussion(article["id"])
-    votes = {row["id"]: present_comment(row)["votes"] for row in rows if is_shown and row["state"] == "published"}
+    votes = {row["id"]: present_comment(row)["votes"] for row in rows if is_shown}
     return make_frame(
         "counts", dump_json(LiveCountsOut, parse_tally(article["tally"], subjects.reactions) | {"votes": votes})
     )

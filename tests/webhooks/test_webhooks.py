@@ -11,13 +11,18 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
+from app.articles.site import Site
 from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
 from app.deliveries.claims import claim_deliveries
+from app.deliveries.lanes import DELIVERY
 from app.deliveries.schemas import Outcome
+from app.events.log import read_after
+from app.events.schemas import START
 from app.net.outgoing import Answer
 from app.webhooks.channel import WebhookChannel
+from app.webhooks.messages import enqueue_events
 from tests import make
 from tests.make import ok
 from tests.receiver import Receiver
@@ -352,6 +357,24 @@ def test_a_refused_address_shows_in_the_list(
     (row,) = sent(client, manager, hook)
     assert (row["state"], row["status"]) == ("waiting", None)
     assert "public internet" in row["error"]
+
+
+@pytest.mark.usefixtures("hook")
+def test_recipients_and_visibility_are_read_once_for_a_batch(
+    client: TestClient, editor: Headers, db: Database, settings: Settings
+) -> None:
+    for number in range(3):
+        make.comment(client, make.published(client, editor, f"{number}"))
+    statements: list[str] = []
+    with db.transaction() as session:
+        connection = session.connection()
+        entries = read_after(connection, START, 100)
+        sa.event.listen(connection, "before_cursor_execute", lambda *args: statements.append(args[2]))
+        enqueue_events(session, entries, site=Site.from_settings(settings))
+        sent_types = session.execute(sa.select(DELIVERY.c.what)).scalars().all()
+    assert sorted(sent_types) == ["article.published"] * 3 + ["comment.published"] * 3
+    assert sum("JOIN api_key" in statement for statement in statements) == 1
+    assert sum("UNION ALL" in statement for statement in statements) == 1
 
 
 @pytest.mark.parametrize(
