@@ -1,6 +1,7 @@
 """Changing, withdrawing and listing corrections."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TypedDict, cast
 
 import sqlalchemy as sa
@@ -20,12 +21,11 @@ from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
-from app.db.rows import JsonObject
 from app.events.catalog import ArticleCorrectionChanged, ArticleCorrectionWithdrawn
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
-from app.web.paging import PageQuery, Sort, fetch_page
+from app.web.paging import Page, PageQuery, Sort, fetch_page
 
 MAX_CORRECTION_VERSIONS = 1000  # former versions kept for one article
 _VERSION = table_of(CorrectionVersion)
@@ -131,7 +131,22 @@ def _archive_version(session: Session, actor: Actor, article: Article, old: Corr
 NEWEST_FIRST = Sort("-replaced_at", descending=True)
 
 
-def list_versions(connection: sa.Connection, article_id: str, query: PageQuery) -> JsonObject:
+class CorrectionVersionRow(TypedDict):
+    """A former version of a correction."""
+
+    id: str
+    article_id: str
+    n: int
+    kind: str
+    text: str
+    replaced_at: datetime
+    change: str
+    actor_id: str | None
+    actor_name: str
+
+
+def list_versions(connection: sa.Connection, article_id: str, query: PageQuery) -> Page[CorrectionVersionRow]:
     """List the former versions of an article's corrections, the last replaced first."""
     statement = sa.select(_VERSION).where(_VERSION.c.article_id == article_id)
-    return fetch_page(connection, statement, NEWEST_FIRST, _VERSION.c.replaced_at, query, within=article_id)
+    at = _VERSION.c.replaced_at
+    return fetch_page(connection, statement, NEWEST_FIRST, at, query, CorrectionVersionRow, within=article_id)

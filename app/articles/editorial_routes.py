@@ -47,7 +47,7 @@ from app.identity.writes import write
 from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, PageQuery
+from app.web.paging import ListOut, Page, PageQuery
 from app.web.responses import ReadQuery, database, dump_json, offload, reply, reply_list, settings
 
 Ts = TypeVarTuple("Ts")
@@ -320,7 +320,7 @@ async def list_correction_history(
 ) -> Response:
     """List former versions of corrections, the last replaced first."""
 
-    def find(connection: sa.Connection) -> JsonObject:
+    def find(connection: sa.Connection) -> Page[corrections.CorrectionVersionRow]:
         row = get_visible(connection, article, actor, ArticleServices.of(request).site)
         if not actor.may_in(row["section_id"]):
             raise NotFound
@@ -509,7 +509,7 @@ async def list_previews(
 ) -> Response:
     """List the article's preview links, newest first, without their tokens."""
 
-    def find(connection: sa.Connection) -> JsonObject:
+    def find(connection: sa.Connection) -> Page[previews.PreviewRow]:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         if not actor.may_in(row["section_id"]):
             raise NotFound

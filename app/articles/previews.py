@@ -13,11 +13,11 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row
+from app.db.rows import fetch_row
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.tokens import hash_token
-from app.web.paging import PageQuery, Sort, fetch_page
+from app.web.paging import Page, PageQuery, Sort, fetch_page
 
 _PREVIEW = table_of(Preview)
 NEWEST_FIRST = Sort("-created_at", descending=True)
@@ -50,10 +50,10 @@ def find_preview(connection: sa.Connection, preview_id: str) -> PreviewRow | Non
     return fetch_row(connection, sa.select(_PREVIEW).where(_PREVIEW.c.id == preview_id), PreviewRow)
 
 
-def list_previews(connection: sa.Connection, article_id: str, query: PageQuery) -> JsonObject:
+def list_previews(connection: sa.Connection, article_id: str, query: PageQuery) -> Page[PreviewRow]:
     """List an article's links, newest first."""
     statement = sa.select(_PREVIEW).where(_PREVIEW.c.article_id == article_id)
-    return fetch_page(connection, statement, NEWEST_FIRST, _PREVIEW.c.created_at, query, within=article_id)
+    return fetch_page(connection, statement, NEWEST_FIRST, _PREVIEW.c.created_at, query, PreviewRow, within=article_id)
 
 
 def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tuple[str, str]:

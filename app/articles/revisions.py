@@ -156,6 +156,23 @@ class RevisionRow(FiledUnder):
     reading_minutes: int
 
 
+class ListedRevision(FiledUnder):
+    """A revision without its texts; its id is that of the article."""
+
+    id: str
+    n: int
+    created_at: datetime
+    actor_id: str | None
+    actor_name: str
+    restored_from: int | None
+    title: str
+    dek: str | None
+    type: str
+    language: str
+    image_id: str | None
+    word_count: int
+
+
 class NamedTerm(TypedDict):
     """A term as an article names it."""
 
@@ -221,7 +238,7 @@ def list_revisions(
     statement = sa.select(*columns, REVISION.c.article_id.label("id")).where(REVISION.c.article_id == article_id)
     if actor.sections is not None:
         statement = statement.where(REVISION.c.section_id.in_(sorted(actor.sections)))
-    page = fetch_page(connection, statement, NEWEST_FIRST, REVISION.c.n, query, within=article_id)
+    page = fetch_page(connection, statement, NEWEST_FIRST, REVISION.c.n, query, ListedRevision, within=article_id)
     terms = _name_terms(connection, page["data"])
     rows = zip(page["data"], terms, strict=True)
     return {**page, "data": [{**row, "terms": named, "published": row["n"] == published} for row, named in rows]}

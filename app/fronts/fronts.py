@@ -240,7 +240,7 @@ def get_definition(connection: sa.Connection, front_id: str) -> JsonObject:
 
 def list_fronts(connection: sa.Connection, filters: FrontsQuery) -> JsonObject:
     """List fronts."""
-    page = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, filters)
+    page = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, filters, FrontRow)
     return {**page, "data": [present_definition(row) for row in page["data"]]}
 
 

@@ -36,7 +36,7 @@ from app.publication.terms import (
 from app.text.collation import fold_name, key_bounds
 from app.text.inputs import slugify
 from app.web import etag
-from app.web.paging import Page, Sort, fetch_page
+from app.web.paging import Page, Sort, fetch_mappings
 
 T = TypeVar("T", bound=Term)
 New = TypeVar("New", bound=TermIn)
@@ -101,7 +101,7 @@ class Taxonomy(Generic[T, New, Patch]):
         """Return a page of terms, in the shape of the API."""
         sort = self.sorts[query.sort]
         column = "name_key" if sort.name == "name" else sort.name.removeprefix("-")
-        page = fetch_page(connection, self.select_terms, sort, self.select_terms.selected_columns[column], query)
+        page = fetch_mappings(connection, self.select_terms, sort, self.select_terms.selected_columns[column], query)
         return {"data": [self.present(row, api) for row in page["data"]], "page": page["page"]}
 
     # ---- writing

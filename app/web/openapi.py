@@ -54,7 +54,7 @@ _WITH_BODY: tuple[type[Problem], ...] = (BodyTooLarge, UnsupportedMediaType, Inv
 _WITH_PRECONDITION: tuple[type[Problem], ...] = (StaleVersion, PreconditionRequired)
 _MAY_ANSWER = ", ".join(f"`{kind.code}` ({kind.status})" for kind in (*_ALWAYS, *_WITH_AUTHENTICATION, *_WITH_BODY))
 _DEFAULT = f"""\
-Any problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one whose
+A problem that is not listed. Every operation may answer {_MAY_ANSWER} or `internal_error` (500); one whose
 path names something also `not_found` (404), for what is not there and for what the caller may not see; one that takes
 `If-Match` also `precondition_required` (428) without it, or `stale_version` (412), which tells the current version and
 its `ETag`; one that takes an `Idempotency-Key` also `request_in_progress` (409), as long as the first request is not

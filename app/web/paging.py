@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Generic, Literal, TypedDict, TypeVar, cast, overload
+from typing import Generic, Literal, TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
 from pydantic import BaseModel, Field
@@ -178,7 +178,6 @@ def _table_of(column: Column) -> str:
     return str(getattr(column, "element", column).table.name)
 
 
-@overload
 def fetch_page(
     connection: sa.Connection,
     statement: Statement,
@@ -188,29 +187,28 @@ def fetch_page(
     row_type: type[R],
     *,
     within: str = "",
-) -> Page[R]: ...
-
-
-@overload
-def fetch_page(
-    connection: sa.Connection, statement: Statement, sort: Sort, column: Column, query: PageQuery, *, within: str = ""
-) -> dict[str, Any]: ...
-
-
-def fetch_page(
-    connection: sa.Connection,
-    statement: Statement,
-    sort: Sort,
-    column: Column,
-    query: PageQuery,
-    row_type: type[R] | None = None,
-    *,
-    within: str = "",
-) -> Page[R] | dict[str, Any]:
+) -> Page[R]:
     """Return a page of a query over a table with an `id`, in the order of one of its selected columns.
 
     `within` is the id of the resource to which the list belongs, if any; cursors are bound to it.
     """
+    total, sort, statement, key = _select_page(connection, statement, sort, column, query, within)
+    return page_of(fetch_rows(connection, statement, row_type, key), query.limit, sort, str(column.key), total)
+
+
+def fetch_mappings(
+    connection: sa.Connection, statement: Statement, sort: Sort, column: Column, query: PageQuery
+) -> Page[dict[str, object]]:
+    """Return a page as `fetch_page` does, of a query whose columns depend on the caller."""
+    total, sort, statement, key = _select_page(connection, statement, sort, column, query, "")
+    rows = [row._asdict() for row in connection.execute(statement, key)]
+    return page_of(rows, query.limit, sort, str(column.key), total)
+
+
+def _select_page(
+    connection: sa.Connection, statement: Statement, sort: Sort, column: Column, query: PageQuery, within: str
+) -> tuple[int | None, Sort, Statement, dict[str, SortValue]]:
+    """Return the total, if it is requested, the sort bound to the query, and the statement with its parameters."""
     total = None
     if query.count == "exact":
         total = connection.execute(sa.select(sa.func.count()).select_from(statement.subquery())).scalar_one()
@@ -220,9 +218,4 @@ def fetch_page(
     statement = statement.order_by(*sort.order_by(column, row_id)).limit(query.limit + 1)
     if key:
         statement = statement.where(sort.after(column, row_id))
-    if row_type is None:
-        rows = connection.execute(statement, bind_cursor(key)).mappings().all()
-        return dict(page_of(rows, query.limit, sort, str(column.key), total))
-    return page_of(
-        fetch_rows(connection, statement, row_type, bind_cursor(key)), query.limit, sort, str(column.key), total
-    )
+    return total, sort, statement, bind_cursor(key)

@@ -4,7 +4,7 @@ import gzip
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Required, TypedDict, Unpack, cast
+from typing import Required, TypedDict, Unpack, cast
 from urllib.parse import quote
 
 import brotli
@@ -240,14 +240,14 @@ class ReplyOptions(TypedDict, total=False):
 def reply_list(
     request: Request,
     model: type[BaseModel],
-    page: Mapping[str, Any],
+    page: Mapping[str, object],
     fields: FieldTree | None,
     **options: Unpack[ReplyOptions],
 ) -> Response:
     """Reply with a page of a list, with a link to the next one; `fields` selects those of each row."""
     include: FieldTree | None = {"data": {"__all__": fields}, "page": True} if fields else None
-    body = dump_json(model, page, include)
-    return reply(request, body, links=next_link(request, page["page"]["next"]), **options)
+    body, info = dump_json(model, page, include), cast(Mapping[str, "str | None"], page["page"])
+    return reply(request, body, links=next_link(request, info["next"]), **options)
 
 
 def dump_json(model: type[BaseModel], value: object, include: FieldTree | None = None) -> bytes:
