@@ -16,7 +16,7 @@ from app.core.ids import new_id
 from app.core.problems import InvalidParameter
 from app.db import Database
 from app.db.columns import ID
-from app.web.paging import PageQuery, Sort, fetch_page, page_of
+from app.web.paging import PageQuery, Sort, fetch_mappings, page_of
 
 PAGED = sa.Table(
     "paged",
@@ -56,7 +56,7 @@ def walk(connection: sa.Connection, sort: Sort, limit: int) -> list[str]:
     seen: list[str] = []
     asked = PageQuery(limit=limit, count="exact")
     while True:
-        page = fetch_page(connection, sa.select(PAGED), sort, column, asked)
+        page = fetch_mappings(connection, sa.select(PAGED), sort, column, asked)
         assert len(page["data"]) <= page["page"]["limit"] == limit
         seen += [row["id"] for row in page["data"]]
         assert len(seen) == len(set(seen))
@@ -155,7 +155,7 @@ def test_any_cursor_is_a_page_or_a_400(paged: Database, sort: Sort, cursor: str)
     with paged.connect() as connection:
         column = PAGED.c[sort.name.removeprefix("-")]
         asked = PageQuery.model_construct(limit=2, cursor=sort.encode(*key), count="none", fields=None)
-        assert fetch_page(connection, sa.select(PAGED), sort, column, asked)["data"] == []
+        assert fetch_mappings(connection, sa.select(PAGED), sort, column, asked)["data"] == []
 
 
 def test_the_last_page_has_no_cursor() -> None:
