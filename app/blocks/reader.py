@@ -94,7 +94,7 @@ class _Reader:
         self.blocks: list[Block] = []
         self.runs: list[Run] = []
         self.anchors: list[str] = []  # of the next block or run
-        self.said = LanguageSetting(None, None)
+        self.language = LanguageSetting(None, None)
 
     def finish(self) -> list[Block]:
         self._cut()
@@ -173,8 +173,8 @@ class _Reader:
             if "anchor" not in block and first and first["type"] == "anchor" and first["start"] == 0:
                 block["anchor"] = first.get("anchor", "")
                 block["marks"] = block["marks"][1:]
-        said = {name: value for name, value in self.said._asdict().items() if value and name not in block}
-        self.blocks.append(cast(Block, {**block, **said}) if said and not self.is_text else block)
+        setting = {name: value for name, value in self.language._asdict().items() if value and name not in block}
+        self.blocks.append(cast(Block, {**block, **setting}) if setting and not self.is_text else block)
 
     def _add(self, *blocks: Block) -> None:
         self._cut()
@@ -242,12 +242,12 @@ class _Reader:
             self._cut()
             if tag not in {"li", "figcaption", "dt", "summary", "caption"}:
                 self.anchors += self.context.claim(node)
-            outer = self.said
+            outer = self.language
             spoken = read_language(node)
-            self.said = LanguageSetting(spoken.lang or outer.lang, spoken.dir or outer.dir)
+            self.language = LanguageSetting(spoken.lang or outer.lang, spoken.dir or outer.dir)
             self._block(node, tag, styles)
             self._cut()
-            self.said = outer
+            self.language = outer
         elif tag in players.FRAMES or tag in players.RECORDINGS:
             self._player(node)
         elif tag in DROPPED_TAGS:
@@ -412,7 +412,7 @@ class _Reader:
         named = [find_attribute(part, name) for name in ("data-language", "data-lang") for part in within]
         named += [classes[1] if classes else None, *(find_attribute(part, "lang") for part in within)]
         block = drafts.make_code(text, next(filter(None, named), None))
-        self.said = LanguageSetting(None, self.said.dir)
+        self.language = LanguageSetting(None, self.language.dir)
         self._add(*([block] if block["text"].strip() else []))
 
     def _table(self, node: LexborNode, styles: Styles) -> None:
@@ -425,12 +425,12 @@ class _Reader:
                 blocks = [drafts.make_paragraph(line) for text in texts for line in split_paragraphs(text)]
             return self._counted(drafts.make_content(blocks, "\n"))
 
-        found = read_table(node, cell, lambda part: self._inline(part, styles, others))
-        if found is None:
+        table = read_table(node, cell, lambda part: self._inline(part, styles, others))
+        if table is None:
             self.flow(node, styles)
             return
-        is_shown = found["text"].strip() or found["caption"] or any("blocks" in c for row in found["rows"] for c in row)
-        self._add(*([found] if is_shown else []), *others)
+        is_shown = table["text"].strip() or table["caption"] or any("blocks" in c for row in table["rows"] for c in row)
+        self._add(*([table] if is_shown else []), *others)
 
     def _figure(self, node: LexborNode, styles: Styles) -> None:
         others: list[Block] = []
@@ -502,17 +502,17 @@ class _Reader:
         """Read a list item, a definition or a footnote with the anchor of its element."""
         reader = self._reader()
         reader.anchors += self.context.claim(node)
-        reader.said = read_language(node)
+        reader.language = read_language(node)
         reader.flow(node, styles)
         return self._finished(reader)
 
     def _details(self, node: LexborNode, styles: Styles) -> None:
         summary = drafts.make_empty_text()
         reader = self._reader()
-        found = False
+        has_summary = False
         for child in iter_children(node):
-            if child.tag == "summary" and not found:
-                found = True
+            if child.tag == "summary" and not has_summary:
+                has_summary = True
                 others: list[Block] = []
                 summary = self._inline(child, styles, others)
                 reader._add(*others)
@@ -586,7 +586,7 @@ class _Reader:
                 continue
             reader = self._reader()
             reader.in_note = True
-            reader.said = read_language(child)
+            reader.language = read_language(child)
             reader.flow(child, styles)
             content = self._counted(drafts.make_content(self._finished(reader)))
             raw = find_attribute(child, "id") or f"note-{len(notes) + 1}"

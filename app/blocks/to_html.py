@@ -250,9 +250,9 @@ def _recording(block: AudioBlock | VideoBlock, more: str) -> str:
 def _embed(block: EmbedBlock) -> str:
     names = _attributes(data_embed=block["url"], data_provider=block["provider"])
     label = escape(block["title"] or block["url"], quote=False)
-    said = f"<blockquote>{_blocks(block['blocks'])}</blockquote>" if "blocks" in block else ""
+    text = f"<blockquote>{_blocks(block['blocks'])}</blockquote>" if "blocks" in block else ""
     link = f"<a{_attributes(href=block['url'])}>{label}</a>"
-    return f"<figure{_common(block)}{names}>{said}{link}{_caption(block)}</figure>"
+    return f"<figure{_common(block)}{names}>{text}{link}{_caption(block)}</figure>"
 
 
 def _code(block: CodeBlock) -> str:
@@ -262,9 +262,9 @@ def _code(block: CodeBlock) -> str:
 
 def _cell(cell: TableCell, tag: str) -> str:
     spans = _attributes(colspan=cell.get("colspan"), rowspan=cell.get("rowspan"))
-    said = _attributes(scope=cell.get("scope"), align=cell.get("align"))
+    attributes = _attributes(scope=cell.get("scope"), align=cell.get("align"))
     inside = _blocks(cell["blocks"]) if "blocks" in cell else _inline(cell)
-    return f"<{tag}{spans}{said}>{inside}</{tag}>"
+    return f"<{tag}{spans}{attributes}>{inside}</{tag}>"
 
 
 def _table(block: TableBlock) -> str:

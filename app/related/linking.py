@@ -124,20 +124,20 @@ def vector_of(row: VectorRow) -> Vector:
 def _select_candidates(dialect: str) -> sa.TextualSelect:
     """Build the query for texts that share terms: the newest texts of each term by an index range, summed by text."""
     return sa.text(f"""
-        WITH asked AS MATERIALIZED (
+        WITH given AS MATERIALIZED (
             SELECT CAST(value ->> 0 AS BIGINT) AS term_id, CAST(value ->> 1 AS INTEGER) AS weight
             FROM {JSON_ELEMENTS[dialect].format("terms")}
         ), mine AS MATERIALIZED (
             SELECT term_id, weight, COALESCE((
-                SELECT t.n FROM article_term AS t WHERE t.term_id = asked.term_id ORDER BY t.n DESC LIMIT 1 OFFSET :each
-            ), 0) AS past FROM asked
-        ), found AS (
+                SELECT t.n FROM article_term AS t WHERE t.term_id = given.term_id ORDER BY t.n DESC LIMIT 1 OFFSET :each
+            ), 0) AS past FROM given
+        ), matched AS (
             SELECT t.n AS n, SUM(t.weight * mine.weight) AS worth
             FROM mine JOIN article_term AS t ON t.term_id = mine.term_id AND t.n > mine.past
             GROUP BY t.n ORDER BY worth DESC, t.n DESC LIMIT :most
         )
         SELECT r.article_id, r.listed_at, r.author_id, r.terms, r.signature
-        FROM found JOIN related_text AS r ON r.n = found.n
+        FROM matched JOIN related_text AS r ON r.n = matched.n
     """).columns(*(TEXT.c[name] for name in ("article_id", "listed_at", "author_id", "terms", "signature")))  # noqa: S608
 
 

@@ -44,13 +44,13 @@ class Term:
         phrase = f'{_WORD_COLUMNS} : "{together}"' + ("*" if self.is_open else "")
         if not self.stems:
             return phrase
-        forms = " OR ".join(f'"{found}"' for found in self.stems)
+        forms = " OR ".join(f'"{stem}"' for stem in self.stems)
         return f"({phrase} OR stems : ({forms}))"
 
     def tsquery(self) -> str:
         """Return the query in the text form of PostgreSQL's tsquery."""
         phrase = " <-> ".join(f"'{word}'" for word in self.words) + (":*" if self.is_open else "")
-        return "(" + " | ".join([phrase, *(f"'{found}'" for found in self.stems)]) + ")"
+        return "(" + " | ".join([phrase, *(f"'{stem}'" for stem in self.stems)]) + ")"
 
     @cached_property
     def forms(self) -> dict[str, str]:

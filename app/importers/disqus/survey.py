@@ -49,9 +49,9 @@ class Survey:
             run("INSERT OR IGNORE INTO thread VALUES (?, ?, ?, ?, ?, NULL)", values)
             return
         at = record.created_at.isoformat() if record.created_at else None
-        said = (record.id, record.thread, record.parent, record.name, record.email, record.message, at)
+        texts = (record.id, record.thread, record.parent, record.name, record.email, record.message, at)
         marks = (record.is_approved, record.is_deleted, record.is_spam)
-        run("INSERT INTO post VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*said, *marks))
+        run("INSERT INTO post VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*texts, *marks))
 
     def close(self) -> None:
         """Remove the temporary file."""

@@ -107,10 +107,10 @@ def _parse_footnotes(source: str) -> Iterator[tuple[str, str]]:
 
 def _parse_object(text: str | None) -> JsonObject:
     try:
-        found = json.loads(text or "{}")
+        value = json.loads(text or "{}")
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _find_addition(name: str, attributes: JsonObject) -> _Addition | None:

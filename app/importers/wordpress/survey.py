@@ -214,8 +214,8 @@ class Survey:
                 self._take_names(place, item)
         elif item.type == "attachment" and item.status not in ABSENT - {"inherit"}:
             place_there = (item.post_id, item.parent_id, item.menu_order)
-            said = (unescape(item.alt_text), item.excerpt, item.title or item.slug, bool(item.content.strip()))
-            values = (*place_there, item.attachment_url, *said)
+            texts = (unescape(item.alt_text), item.excerpt, item.title or item.slug, bool(item.content.strip()))
+            values = (*place_there, item.attachment_url, *texts)
             run("INSERT OR IGNORE INTO attachment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
         elif item.type == "guest-author":
             login = item.first_meta("cap-user_login") or item.slug.removeprefix(_CO_AUTHOR)
