@@ -13,6 +13,8 @@ from app import wiring
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.identity.access import Access
+from app.identity.secrets import GUEST_PREFIX
+from app.identity.tokens import make_token
 from app.main import create_app
 from tests import make
 from tests.document import operation_at
@@ -180,8 +182,8 @@ def test_no_body_ignores_a_field(client: TestClient) -> None:
     [
         (b"{", "line 1, column 1"),
         (b'{"title": "a",\n  "dek": tru}', "line 2, column"),
-        (b'{"title": "a", "title": "b"}', "twice at line 1, column 24"),
-        (b'{"title": "a", "tags": [{"n": 1, "\\u006e": 2}]}', "twice at line 1"),
+        (b'{"title": "a", "title": "b"}', "a duplicate name at line 1, column 24"),
+        (b'{"title": "a", "tags": [{"n": 1, "\\u006e": 2}]}', "a duplicate name at line 1"),
     ],
 )
 def test_broken_json_is_told_with_its_place(client: TestClient, editor: Headers, body: bytes, place: str) -> None:
@@ -297,7 +299,7 @@ def test_a_slash_at_the_end_changes_nothing(client: TestClient, editor: Headers)
 
 
 TOKENS = {
-    "a guest's": lambda client: client.app.state.services.vault.make_guest_token(),
+    "a guest's": lambda _: make_token(GUEST_PREFIX),
     "no guest's": lambda _: "bg_cut",
     "an edit token": lambda _: "be_cut",
     "a manage token": lambda _: "bm_cut",
