@@ -72,7 +72,7 @@ def map_page(page: Page[T], present: Callable[[T], U]) -> Page[U]:
 
 
 class PageQuery(ReadQuery):
-    """Parameters that every list takes."""
+    """Parameters of every list."""
 
     limit: int = Field(20, ge=1, le=100, description="Maximum number of items on a page, 1 to 100.")
     cursor: str | None = Field(

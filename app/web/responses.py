@@ -1,4 +1,4 @@
-"""Answers to reads: the same headers, validators and compression for every public resource."""
+"""Responses to reads, with the same caching headers, validators and compression for every resource."""
 
 import gzip
 import re
@@ -24,7 +24,7 @@ from app.web.freshness import format_http_date, parse_http_date
 from app.web.offload import Offload
 from app.web.services import WebServices
 
-MIN_COMPRESSED_BYTES = 800  # bytes: below this the headers cost more than the saving
+MIN_COMPRESSED_BYTES = 800  # smaller bodies gain nothing
 PUBLIC_CACHE_CONTROL = "public, max-age=10, stale-while-revalidate=30"
 PRIVATE_CACHE_CONTROL = "private, no-store"
 REDIRECT_CACHE_CONTROL = "public, max-age=300"
@@ -36,16 +36,16 @@ _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
 
 
 POSITION_PATTERN = r"^[0-9]{1,19}\.[0-9]{1,19}$"
-"""A `Broadsheet-Position`, for the OpenAPI document."""
+"""The syntax of `Broadsheet-Position`."""
 
 
 class ReadQuery(BaseModel):
-    """Parameters that every read takes."""
+    """Parameters of every read."""
 
     fields: str | None = Field(
         None,
         max_length=2000,
-        description="Exactly these fields, with commas and dots: `title,authors.name`.",
+        description="Return exactly these fields, such as `title,authors.name`.",
         json_schema_extra=FIELD_NAMES,
     )
     min_position: str | None = Field(
@@ -57,28 +57,28 @@ class ReadQuery(BaseModel):
 
 
 def database(request: Request) -> Database:
-    """The store of the running app."""
+    """Return the database of the running app."""
     return WebServices.of(request).database
 
 
 def aside(request: Request) -> QueryProcesses:
-    """The processes beside the running app."""
+    """Return the query processes of the running app."""
     return WebServices.of(request).query_processes
 
 
 def offload(request: Request) -> Offload:
-    """What works on long texts for the running app."""
+    """Return the service that processes long texts outside of the event loop."""
     return WebServices.of(request).offload
 
 
 def settings(request: Request) -> Settings:
-    """The settings of the running app."""
+    """Return the settings of the running app."""
     return WebServices.of(request).settings
 
 
-@lru_cache(128)  # few: a header may be long
+@lru_cache(128)  # few, because the header may be long
 def negotiate_media_type(accept: str, offered: tuple[str, ...]) -> str:
-    """The media type that the client likes best (RFC 9110 §12.5.1); the first if it likes several, or none of them."""
+    """Return the media type that the client prefers (RFC 9110 §12.5.1), by default the first."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
         if media_range := _MEDIA_RANGE.fullmatch(part):
@@ -87,20 +87,20 @@ def negotiate_media_type(accept: str, offered: tuple[str, ...]) -> str:
 
     def quality_of(media_type: str) -> float:
         ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
-        return next((weights[name] for name in ranges if name in weights), 0.0)  # the most specific one holds
+        return next((weights[name] for name in ranges if name in weights), 0.0)  # the most specific range decides
 
     return max(offered, key=quality_of)
 
 
 def _negotiate_coding(accept: str) -> str | None:
-    """The best coding that the client takes (RFC 9110 §12.5.3), or None; the smallest for least CPU first."""
+    """Return the content coding that the client prefers (RFC 9110 §12.5.3), by default zstd; or None."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
         if match := _CODING.fullmatch(part):
             try:
                 weights[match[1]] = float(match[2] or 1)
             except ValueError:
-                continue  # a weight that is no number: that coding is not offered
+                continue  # an invalid weight: the coding is not used
     default = weights.get("*", 0.0)
     best = max(("zstd", "br", "gzip"), key=lambda name: weights.get(name, default))
     weight = weights.get(best, default)
@@ -121,7 +121,7 @@ def _compress_cached(body: bytes, coding: str) -> bytes:
 
 
 def _group_headers(groups: Sequence[str]) -> dict[str, str]:
-    """The cache groups for each kind of CDN, and as RFC 9875 has them."""
+    """Return the headers with cache groups for several kinds of CDN, and that of RFC 9875."""
     return {
         "Cache-Tag": ",".join(groups),
         "Surrogate-Key": " ".join(groups),
@@ -130,7 +130,7 @@ def _group_headers(groups: Sequence[str]) -> dict[str, str]:
 
 
 def _find_header(scope: Scope, name: bytes) -> str | None:
-    """The first header of this name; Starlette's mapping raises and catches an exception for each absent one."""
+    """Find a request header; Starlette's mapping would raise and catch an exception for each missing one."""
     for key, value in scope["headers"]:
         if key == name:
             return cast(bytes, value).decode("latin-1")
@@ -138,7 +138,7 @@ def _find_header(scope: Scope, name: bytes) -> str | None:
 
 
 def _check_last_modified(request: Request, tag: str, media_type: str) -> tuple[str, bool]:
-    """Since when this answer is as it is, and whether the client says that it has it from then."""
+    """Return `Last-Modified`, and whether `If-Modified-Since` says that the client has the current response."""
     scope = request.scope
     address = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {media_type}"
     since, second = WebServices.of(request).freshness.note(address, tag)
@@ -148,12 +148,12 @@ def _check_last_modified(request: Request, tag: str, media_type: str) -> tuple[s
 
 
 def fill_path(template: str, row: Row) -> str:
-    """A template of an address with the values of a row, percent-encoded: a name may be in any script (RFC 3986)."""
+    """Fill a template of a path with the values of a row, percent-encoded (RFC 3986)."""
     return template.format_map(_PathValues(row))
 
 
 class _PathValues(dict[str, str]):
-    """The values of a row as parts of a path."""
+    """The values of a row as path segments."""
 
     def __init__(self, row: Row) -> None:
         self.row = row
@@ -163,7 +163,7 @@ class _PathValues(dict[str, str]):
 
 
 def encode_header_value(text: str) -> str:
-    """What a header can carry of a text that holds addresses: anything but printed ASCII is percent-encoded."""
+    """Percent-encode everything but printable ASCII in a header value, which may contain URLs."""
     return text if text.isascii() and text.isprintable() else quote(text, safe=_PRINTABLE_ASCII)
 
 
@@ -178,10 +178,10 @@ def reply(
     media_type: str = JSON_TYPE,
     static: bool = False,
 ) -> Response:
-    """A 200 with strong ETag, or a 304; kept by caches unless private. `links` maps relations to targets (RFC 8288).
+    """Reply with 200 and a strong ETag, or with 304; caches may store it unless it is private.
 
-    What is `fixed` stays the same while the process runs, and is compressed once.
-    `If-Modified-Since` counts where `If-None-Match` is absent (RFC 9110 §13.2.2).
+    `links` maps relations to targets (RFC 8288). A `static` body stays the same while the process runs, and is
+    compressed once. `If-Modified-Since` is ignored with `If-None-Match` (RFC 9110 §13.2.2).
     """
     tag = etag.make_etag(body, version)
     headers = {
@@ -209,7 +209,7 @@ def reply(
 
 
 def redirect(request: Request, location: str, groups: Iterable[str]) -> Response:
-    """A 301 to another path of this server, with the query of the request."""
+    """Redirect with 301 to another path of this server, with the query of the request."""
     query = f"?{request.url.query}" if request.url.query else ""
     headers = {"Cache-Control": REDIRECT_CACHE_CONTROL, **_group_headers(list(groups))}
     return RedirectResponse(f"{quote(location)}{query}", 301, headers)
@@ -217,7 +217,7 @@ def redirect(request: Request, location: str, groups: Iterable[str]) -> Response
 
 def next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
     """Return the links of a page of a list: the next page, unless it is the last."""
-    # Relative to the address that was asked: `Host` is the client's word and must not get into a kept answer.
+    # Relative to the requested URL: `Host` comes from the client and must not get into a cached response.
     if cursor is None:
         return None
     parts = request.scope["query_string"].decode("latin-1").split("&")
