@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ def beside(settings: Settings) -> Iterator[TestClient]:
         while not app.state.services.query_processes._processes:
             make.ok(found.get("/v1/search?q=ready"))
             assert time.monotonic() < until
-        del app.state.services.query_processes._db  # no thread could help out
+        app.state.services.query_processes._db = SimpleNamespace(prefers_replica=lambda: False)  # no thread can help
         yield found
 
 
