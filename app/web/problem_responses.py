@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
@@ -111,7 +111,7 @@ def _json_pointer(path: Sequence[str | int], kind: str, body: object) -> str:
     return pointer
 
 
-def _message(entry: Mapping[str, Any]) -> str:
+def _message(entry: ErrorDetails) -> str:
     """Return the message of a validation error, without the value."""
     if message := _MESSAGES.get(entry["type"]):
         return message
