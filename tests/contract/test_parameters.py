@@ -44,7 +44,10 @@ def pattern_of(document: Any, path: str, name: str) -> re.Pattern[str]:
         if "$ref" in found:
             found = document["components"]["parameters"][found["$ref"].rpartition("/")[2]]
         if found["name"] == name:
-            return re.compile(found["schema"].get("items", found["schema"])["pattern"])
+            schema = found["schema"].get("items", found["schema"])
+            if "$ref" in schema:
+                schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+            return re.compile(schema["pattern"])
     raise AssertionError(f"{path} has no parameter {name}")
 
 
