@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 ARTICLES_GROUP = "articles"  # lists that any article may enter or leave
 PUBLICATION_GROUP = "publication"  # every answer that shows names, notices or pictures beside an article
-ACTIVITY_GROUP = "activity"  # lists that are ordered by activity
+ACTIVITY_GROUP = "activity"  # lists that are ordered by comments or reactions
 COUNTS_GROUP = "discussions"  # answers that show counts of articles which they do not name
 SETTINGS_GROUP = "discussions:settings"  # answers about one article, which the settings of its section or site change
 MAX_COUNTS_GROUPS = 100  # groups of single articles in one answer

@@ -228,6 +228,7 @@ class RelatedChanged(_OfArticle):
 
 @dataclass(frozen=True, kw_only=True)
 class _CommentEvent(EventBase):
+    orders: ClassVar[tuple[str, ...]] = ()  # groups of lists that it reorders
     article_id: str
     parent_id: str | None
     root_id: str
@@ -238,14 +239,15 @@ class _CommentEvent(EventBase):
         return self.article_id
 
     def cache_groups(self) -> list[str]:
-        """Return the groups of the discussion and of every list that shows its counts."""
-        return changed_counts_groups(self.article_id)
+        """Return the groups of the discussion and of every list that shows its counts or is ordered by them."""
+        return [*changed_counts_groups(self.article_id), *self.orders]
 
 
 class CommentPublished(_CommentEvent):
     """Readers can see the comment, and could not before."""
 
     name: ClassVar[str] = "comment.published"
+    orders: ClassVar[tuple[str, ...]] = (ACTIVITY_GROUP,)
 
 
 class CommentEdited(_CommentEvent):
@@ -258,6 +260,7 @@ class CommentRemoved(_CommentEvent):
     """Readers can no longer see the comment, for whatever reason."""
 
     name: ClassVar[str] = "comment.removed"
+    orders: ClassVar[tuple[str, ...]] = (ACTIVITY_GROUP,)
 
 
 class CommentVoted(_CommentEvent):
@@ -272,8 +275,8 @@ class ArticleReacted(_OfArticle):
     name: ClassVar[str] = "article.reacted"
 
     def cache_groups(self) -> list[str]:
-        """Return the groups of the article's answers and of every list that shows its counts."""
-        return changed_counts_groups(self.subject_id)
+        """Return the groups of the article's answers and of every list that shows its counts or is ordered by them."""
+        return [*changed_counts_groups(self.subject_id), ACTIVITY_GROUP]
 
 
 # ---- moderation: for moderators and the systems that work for them, never for the public
@@ -375,6 +378,7 @@ def _lists_of(kind: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _TermEvent(EventBase):
+    passes_on: ClassVar[tuple[str, ...]] = ()  # groups of what others take over from the term
     slug: str
 
     @property
@@ -385,7 +389,8 @@ class _TermEvent(EventBase):
     def cache_groups(self) -> list[str]:
         """Return the groups of the term, of the lists of its kind, and of all answers that show its name."""
         slug = f"{self.singular}:{quote(self.slug)}"
-        return [_lists_of(self.singular), f"{self.singular}:{self.subject_id}", slug, PUBLICATION_GROUP]
+        own = [_lists_of(self.singular), f"{self.singular}:{self.subject_id}", slug]
+        return [*own, PUBLICATION_GROUP, *self.passes_on]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,7 +402,7 @@ class TermChanged(_TermEvent):
     def cache_groups(self) -> list[str]:
         """Return the groups of the term, and unless it is new, of all answers that show its name."""
         groups = super().cache_groups()
-        return groups[:-1] if self.created else groups
+        return groups[: groups.index(PUBLICATION_GROUP)] if self.created else groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -411,12 +416,14 @@ class SectionChanged(TermChanged):
     """A section was made or changed."""
 
     name: ClassVar[str] = "section.changed"
+    passes_on: ClassVar[tuple[str, ...]] = (SETTINGS_GROUP,)  # of discussions
 
 
 class SectionDeleted(TermDeleted):
     """A section was deleted."""
 
     name: ClassVar[str] = "section.deleted"
+    passes_on: ClassVar[tuple[str, ...]] = (SETTINGS_GROUP,)  # of discussions
 
 
 class TagChanged(TermChanged):

@@ -28,6 +28,7 @@ PATHS = """
 /v1/resolve?path=/asia/second
 /oembed?url=https://site.example/japan/first
 /v1/articles/second?include=related&fields=title,related.article.title
+/v1/articles?sort=-discussed_7d&fields=title /v1/articles?sort=-reacted_30d&fields=title /v1/articles/first/anchors
 /v1/sections/japan/discussion /v1/articles/second/discussion /v1/discussion /v1/resolve?path=/japan/first
 /feeds/site.rss /feeds/sections/world.atom /feeds/sections/sport.json /feeds/tags/ferry.rss /feeds/authors/ann.atom
 /sitemap.xml /news-sitemap.xml
@@ -193,6 +194,35 @@ def test_a_comment_spares_lists_that_do_not_show_its_article(client: TestClient,
         *("/v1/resolve?path=/sea/one&fields=article.title", "/oembed?url=https://site.example/sea/one"),
     ):
         assert not is_touched(path), path
+
+
+def test_orders_and_inherited_settings_change_with_what_they_depend_on(
+    client: TestClient, editor: Headers, make_key: Callable[..., Headers], db: Database
+) -> None:
+    for name, parent in ("World", None), ("Sport", None), ("Japan", "world"):
+        section(client, editor, name, parent=parent)
+    article = published(client, editor, "Tokyo", section="japan")
+
+    def changes(path: str, change: Callable[[], Any]) -> bool:
+        """Whether the change names a group of an answer from before it."""
+        groups = set(client.get(path).headers["cache-tag"].split(","))
+        with db.connect() as connection:
+            start = find_last_position(connection)
+        change()
+        with db.connect() as connection:
+            told = read_between(connection, start, Position(2**62, 2**62), 100)
+        return any(groups & set(entry.groups) for entry in told)
+
+    def react() -> None:
+        guest = {"Authorization": f"Bearer {ok(client.post('/v1/guests'), 201)['guest_token']}"}
+        ok(client.put(f"/v1/articles/{article['id']}/reaction", json={"value": "agree"}, headers=guest))
+
+    def move() -> None:
+        ok(client.patch("/v1/sections/japan", json={"parent": "sport"}, headers={**editor, "If-Match": "*"}))
+
+    assert changes("/v1/articles?sort=-discussed_7d&fields=title", lambda: comment(client, article))
+    assert changes("/v1/articles?sort=-reacted_30d&fields=title", react)
+    assert changes("/v1/articles/tokyo/discussion", move)
 
 
 def test_filtered_lists_name_what_they_are_filtered_by(client: TestClient, editor: Headers) -> None:
