@@ -7,14 +7,19 @@ from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from app import wiring
 from app.core.settings import Settings
+from app.edge.access_log import AccessLog
+from app.edge.layer import Layer
+from app.edge.requests import KeyReader
 from app.identity.access import Access
 from app.openapi.document import describe
 from app.services import Services, build_services
 from app.web import problem_responses
 from app.web.boundary import Boundary, Cors, UnhandledErrors
+from app.web.responses import JSON_TYPE
 from app.web.routing import install_handler, separate_paths
 
 
@@ -44,11 +49,27 @@ async def _lifespan(_app: FastAPI, services: Services, with_worker: bool) -> Asy
         await services.stop()
 
 
+class Application(FastAPI):
+    """The app behind the layer that keeps answers: what is kept never enters the framework."""
+
+    front: Layer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.front(scope, receive, send)
+
+    def keep_answers(self, services: Services) -> None:
+        """Put the layer in front."""
+        settings = services.settings
+        keys = KeyReader((JSON_TYPE, *services.formats), settings.frontend_origins)
+        access_log = AccessLog(services.metrics, settings.log_format)
+        self.front = Layer(super().__call__, services.keeper, keys, services.limiter, access_log)
+
+
 def create_app(settings: Settings | None = None, *, with_worker: bool = True) -> FastAPI:
     """Create the ASGI app of one process; `with_worker` also runs the worker and the courier in it."""
     settings = settings or Settings()
     services = build_services(settings)
-    app = FastAPI(
+    app = Application(
         title="Broadsheet",
         version="1",
         lifespan=partial(_lifespan, services=services, with_worker=with_worker),
@@ -66,4 +87,5 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
     app.add_middleware(UnhandledErrors)
     app.add_middleware(Cors, origins=settings.frontend_origins)
     app.add_middleware(Boundary, metrics=services.metrics, max_body_size=settings.max_body_size)
+    app.keep_answers(services)
     return app

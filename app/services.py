@@ -17,6 +17,7 @@ from app.core.logs import configure_logging
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses, open_database
 from app.deliveries.courier import Courier
+from app.edge.keeper import Keeper
 from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
 from app.identity.callers import Callers
 from app.identity.readers import Readers
@@ -48,11 +49,13 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
     access_log: PartnerAccessLog
     pipeline: ModerationPipeline
     worker: Worker
+    keeper: Keeper
 
     async def start(self, *, with_worker: bool) -> None:
         """Start the services in the order of their needs; `with_worker` also starts the worker and the courier."""
         await self.database.start()
         await self.vault.start(self.database)
+        await self.keeper.start()
         self.access_log.start()
         self.live.start()
         if with_worker:
@@ -61,6 +64,7 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
 
     async def stop(self) -> None:
         """Stop the services in the reverse order."""
+        await self.keeper.stop()
         await self.live.stop()
         await self.worker.stop()
         await self.courier.stop()
@@ -92,7 +96,7 @@ def build_services(settings: Settings) -> Services:
     """Build all services from the settings. Before `start` nothing runs and no connection is open."""
     database, vault, metrics, pipeline = _open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
     query_processes = QueryProcesses(database, partial(_open_store, settings), settings.search_processes)
-    live = Live(database, settings)
+    live, freshness = Live(database, settings), Freshness()
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
     streams.set_function(live.__len__)
     return Services(
@@ -100,7 +104,7 @@ def build_services(settings: Settings) -> Services:
         database=database,
         query_processes=query_processes,
         offload=Offload(query_processes),
-        freshness=Freshness(),
+        freshness=freshness,
         limiter=Limiter(settings.rate_limits, settings.redis_url),
         vault=vault,
         callers=Callers(database, vault, Readers(settings), find_descendants),
@@ -122,6 +126,7 @@ def build_services(settings: Settings) -> Services:
         metrics=metrics,
         courier=build_courier(database, settings, vault),
         worker=build_worker(database, settings),
+        keeper=Keeper(settings, database, freshness, metrics),
         document=OpenApiDocument(),
         forget_imported=forget_imported,
     )

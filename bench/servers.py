@@ -64,8 +64,8 @@ def _process(log: Path, *arguments: str, **environment: str) -> Iterator[Process
             popen.stdout.close()
 
 
-def app(url: str, folder: Path, rate_limits: str = "off") -> AbstractContextManager[Process]:
-    """Start the app on a store, without the worker but with request logs."""
+def app(url: str, folder: Path, rate_limits: str = "off", *, cache_size: int = 0) -> AbstractContextManager[Process]:
+    """Start the app on a store, without the worker but with request logs; it keeps no answers without a size."""
     folder.mkdir(exist_ok=True)
     return _process(
         folder / "app.log",
@@ -73,6 +73,7 @@ def app(url: str, folder: Path, rate_limits: str = "off") -> AbstractContextMana
         BROADSHEET_DATABASE_URL=url,
         BROADSHEET_DATA_DIR=str(folder),
         BROADSHEET_RATE_LIMITS=rate_limits,
+        BROADSHEET_CACHE_SIZE=str(cache_size),
         BROADSHEET_LOG_FORMAT="json",
     )
 

@@ -42,6 +42,7 @@ def recorded() -> Iterator[list[Statement]]:
 def behind(store: Store, cases: Sequence[Case], folder: Path) -> dict[str, list[Statement]]:
     """Return the statements of one response of each read, by case; the app runs in this process."""
     options: dict[str, Any] = {"_env_file": None, "database_url": store.url, "data_dir": folder, "rate_limits": "off"}
+    options["cache_size"] = 0
     app = create_app(Settings(**options), with_worker=False)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     facts, found = read_facts(store), {}

@@ -224,6 +224,9 @@ def all_settings() -> Settings:
         site_name="The Example",
         rate_limits="off",
         search_processes=0,
+        # Tests look behind the API, state things in the store without events, and count statements. `CACHE_SIZE=32`
+        # runs them with kept answers.
+        cache_size=int(os.environ.get("CACHE_SIZE", "0")),
         live_seconds=0,  # streams end when they have told what there is
         log_format="json",
     )

@@ -45,14 +45,18 @@ def _format_as_json(event: object, **_: object) -> str:
     return pydantic_core.to_json(event, fallback=str, inf_nan_mode="constants").decode()
 
 
+def writes_json(log_format: str) -> bool:
+    """Whether lines are JSON, or else readable."""
+    return not (log_format == "console" or (log_format == "auto" and sys.stderr.isatty()))
+
+
 def configure_logging(log_format: str) -> None:
     """Set up structlog for this process: JSON lines, or readable lines on a terminal."""
-    readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     last: list[structlog.typing.Processor] = [
         structlog.processors.ExceptionRenderer(_format_as_data),
         structlog.processors.JSONRenderer(_format_as_json),
     ]
-    if readable:
+    if not writes_json(log_format):
         last = [structlog.dev.ConsoleRenderer(exception_formatter=_format_as_text)]
     structlog.configure(
         processors=[

@@ -95,6 +95,13 @@ class Settings(BaseSettings):
         description="A Redis through which processes share rate limits and quotas; needs the `redis` package. Empty: "
         "each process counts by itself and starts from zero.",
     )
+    cache_size: int = Field(
+        32,
+        ge=0,
+        le=100_000,
+        description="Megabytes of finished public answers that each serving process keeps in memory. 0: none. Nothing "
+        "is kept where `READ_DATABASE_URL` is set.",
+    )
     trusted_proxies: List = Field(
         [], description="Addresses or networks, separated by commas, whose `X-Forwarded-For` is believed."
     )

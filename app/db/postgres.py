@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.db.base import RETRIED_STATES, Database, P, T, is_replica_allowed, switch_interval
+from app.db.listening import Listener
 from app.db.replica import SCAN_SECONDS, Replica, ReplicaUnavailable
 
 OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
@@ -32,6 +33,9 @@ class PostgresDatabase(Database):
     dialect = "postgresql"
 
     def __init__(self, url: str, read_url: str = "", threads: int = 8) -> None:
+        self._url = url
+        self.on_write: Callable[[], object] | None = None
+        """What is called in a thread after each commit."""
         self._reads = _create_engine(url, threads, "AUTOCOMMIT")
         self._writes = _create_engine(url, threads, None)
         self.replica: Replica | None = None
@@ -54,6 +58,11 @@ class PostgresDatabase(Database):
     async def start(self) -> None:
         if self.replica:
             self.replica.start()
+
+    async def listen(self, channel: str) -> Listener:
+        """Listen to a channel of the primary."""
+        url = sa.make_url(self._url).set(drivername="postgresql")
+        return await Listener.open(url.render_as_string(hide_password=False), channel)
 
     async def stop(self) -> None:
         if self.replica:
@@ -113,6 +122,8 @@ class PostgresDatabase(Database):
                     result = action(session, *args, **kwargs)
                     session.flush()
                     is_committing = True
+                if self.on_write:
+                    self.on_write()
                 return result
             except DBAPIError as error:
                 # A connection that was lost before COMMIT has written nothing: the server was restarted or replaced.

@@ -19,6 +19,7 @@ from sqlmodel import Session
 
 from app.core.files import make_folder
 from app.db.base import Database, Overloaded, P, T, switch_interval
+from app.db.commits import CommitWatch
 from app.db.driver import Connection, sqlite
 
 MINIMUM_SQLITE = (3, 51, 3)  # older releases can lose commits in WAL mode
@@ -136,7 +137,7 @@ class SqliteDatabase(Database):
         if not path or path == ":memory:":
             raise RuntimeError("a SQLite database needs a file")
         self._reads, self._writes = _create_engine(url, "AUTOCOMMIT"), _create_engine(url, None)
-        self._folder = Path(path).parent
+        self._path, self._folder = Path(path), Path(path).parent
         sa.event.listen(self._reads, "connect", self._install_progress_handler)
         sa.event.listen(self._writes, "connect", _prepare_writes)
         sa.event.listen(self._writes, "begin", _begin_immediate)
@@ -157,6 +158,10 @@ class SqliteDatabase(Database):
                 yield connection
             finally:
                 connection.exec_driver_sql("ROLLBACK")
+
+    def watch_commits(self, connection: sa.Connection) -> CommitWatch:
+        """Return what tells of commits; `connection` must stay open for as long as it is used."""
+        return CommitWatch(_raw(connection), f"{self._path.resolve()}-shm")
 
     def _install_progress_handler(self, connection: Connection, _record: object) -> None:
         if on_progress := self.on_progress:

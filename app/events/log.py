@@ -36,14 +36,15 @@ XID_OFFSET = sa.func.coalesce(
     sa.select(_CURSOR.c.xid).where(_CURSOR.c.reader == XID_OFFSET_CURSOR).scalar_subquery(), 0
 )
 _XMIN = sa.cast(sa.cast(sa.func.pg_snapshot_xmin(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
-_SETTLED = _XMIN + XID_OFFSET
+SETTLED_XID = _XMIN + XID_OFFSET
+"""All events of transactions below this are visible: none can come any more."""
 
 
 def _select_after(settled_only: bool) -> Statement:
     order = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
     position = sa.tuple_(sa.bindparam("xid", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
     query = sa.select(_EVENT).where(order > position).order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most"))
-    return query.where(_EVENT.c.xid < _SETTLED) if settled_only else query
+    return query.where(_EVENT.c.xid < SETTLED_XID) if settled_only else query
 
 
 # PostgreSQL takes sequence values before commit. A row is safe to pass only when no transaction that could still
@@ -52,7 +53,7 @@ _QUERIES = {"sqlite": _select_after(settled_only=False), "postgresql": _select_a
 _LATEST = sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.xid.desc(), _EVENT.c.seq.desc()).limit(1)
 _XMAX = sa.cast(sa.cast(sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
 _FOREIGN = sa.select(sa.func.max(_EVENT.c.xid) >= _XMAX + XID_OFFSET)
-_LAST_SETTLED = {"sqlite": _LATEST, "postgresql": _LATEST.where(_EVENT.c.xid < _SETTLED)}
+_LAST_SETTLED = {"sqlite": _LATEST, "postgresql": _LATEST.where(_EVENT.c.xid < SETTLED_XID)}
 
 
 def _select_end(query: Statement) -> Statement:

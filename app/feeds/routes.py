@@ -24,6 +24,7 @@ from app.feeds.schemas import MAX_SITEMAP_URLS, PartPath, Publication, parse_par
 from app.identity.access import ThirdParty
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
+from app.web.keeping import KEPT_UNTIL
 from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, dump_json, reply, settings
 
 feeds_router = APIRouter(prefix="/feeds", tags=["syndication"], default_response_class=Response)
@@ -217,7 +218,10 @@ async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
 async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
     """List the articles of the last 48 hours for Google News, at most 1,000, without pages."""
     publication = Publication.from_settings(settings(request))
-    return _reply_sitemap(request, await database(request).scan(sitemaps.render_news, publication), actor)
+    body, end = await database(request).scan(sitemaps.render_news, publication)
+    if end is not None:
+        request.scope["state"][KEPT_UNTIL] = end.timestamp()
+    return _reply_sitemap(request, body, actor)
 
 
 @sitemaps_router.get(

@@ -157,6 +157,7 @@ def render_index(publication: Publication, months: ChangedMonths) -> bytes:
     return serialize(document)
 
 
+NEWS_TIME = timedelta(days=2)  # for which an article stands in the news sitemap
 _SELECT_NEWS = (
     sa.select(
         ARTICLE.c.slug,
@@ -164,7 +165,7 @@ _SELECT_NEWS = (
         ARTICLE.c.published_at,
         ARTICLE.c.title,
         ARTICLE.c.language,
-        ARTICLE.c.updated_at,
+        ARTICLE.c.listed_at,
     )
     .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
     .where(ARTICLE.c.listed, ARTICLE.c.listed_at > sa.bindparam("since", type_=ARTICLE.c.listed_at.type))
@@ -179,10 +180,11 @@ def news_language(tag: str) -> str:
     return next((code for prefix, code in _CHINESE.items() if lower.startswith(prefix)), lower.partition("-")[0])
 
 
-def render_news(connection: sa.Connection, publication: Publication) -> bytes:
-    """Render the articles of the last two days, newest first."""
+def render_news(connection: sa.Connection, publication: Publication) -> tuple[bytes, datetime | None]:
+    """Render the articles of the last two days, newest first; returns also when the first of them leaves."""
     document = make_root(f"{{{SITEMAP}}}urlset", {None: SITEMAP, "news": NEWS})
-    for row in connection.execute(_SELECT_NEWS, {"since": now() - timedelta(days=2)}):
+    end = None
+    for row in connection.execute(_SELECT_NEWS, {"since": now() - NEWS_TIME}):
         path = publication.site.path_of(row.section, row.slug, row.published_at)
         element = add_child(document, f"{{{SITEMAP}}}url")
         add_child(element, f"{{{SITEMAP}}}loc", to_uri(publication.site.url + path))
@@ -192,4 +194,5 @@ def render_news(connection: sa.Connection, publication: Publication) -> bytes:
         add_child(publisher, f"{{{NEWS}}}language", news_language(row.language))
         add_child(about, f"{{{NEWS}}}publication_date", format_rfc3339(row.published_at))
         add_child(about, f"{{{NEWS}}}title", row.title)
-    return serialize(document)
+        end = row.listed_at + NEWS_TIME
+    return serialize(document), end

@@ -35,6 +35,7 @@ from app.identity.services import IdentityServices
 from app.identity.writes import read_idempotency_key
 from app.web import etag
 from app.web.boundary import ANSWERED_ANONYMOUSLY
+from app.web.keeping import PUBLIC_READ, PublicRead
 from app.web.rate_limits import Quotas, network_of
 from app.web.responses import database, dump_json, reply
 from app.web.services import WebServices
@@ -135,9 +136,17 @@ class Access(SecurityBase):
         is_public = self.counted and actor is ANONYMOUS and ANSWERED_ANONYMOUSLY not in request.scope
         if is_public and request.method in _SAFE_METHODS:
             allow_replica()  # nobody who wrote as somebody is told by a replica that it is not so
+        if actor is ANONYMOUS and self._is_plain(request):
+            route = cast(APIRoute, request.scope["route"])
+            request.scope["state"][PUBLIC_READ] = PublicRead(route.path, self._parameters_of(route))
         if request.scope["query_string"]:
             await self._check_parameters(request)
         return actor
+
+    def _is_plain(self, request: Request) -> bool:
+        """Whether a request is one that anybody may send, and was counted by its network address alone."""
+        is_public = not self.scopes and self.admit is None and self.counted
+        return is_public and request.method == "GET" and "authorization" not in request.headers
 
     async def _identify(self, request: Request) -> Actor:
         if not self.counted:
@@ -167,12 +176,14 @@ class Access(SecurityBase):
         await enforce_limit(request, POLICY_BY_KIND[actor.kind], actor if actor.kind != "edit" else None)
         return actor
 
-    async def _check_parameters(self, request: Request) -> None:
-        """Refuse unknown parameters, and wait until `min_position` is visible."""
-        route = cast(APIRoute, request.scope["route"])
+    def _parameters_of(self, route: APIRoute) -> frozenset[str]:
         if route.endpoint not in self._parameters:
             self._parameters[route.endpoint] = _parameter_names(route)
-        known = self._parameters[route.endpoint]
+        return self._parameters[route.endpoint]
+
+    async def _check_parameters(self, request: Request) -> None:
+        """Refuse unknown parameters, and wait until `min_position` is visible."""
+        known = self._parameters_of(cast(APIRoute, request.scope["route"]))
         if not self.strict:  # links that are made from the query must not repeat the others
             kept = [(name, value) for name, value in request.query_params.multi_items() if name in known]
             request.scope["query_string"] = urlencode(kept).encode()

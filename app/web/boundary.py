@@ -20,7 +20,7 @@ BODY_SECONDS = 30.0  # for a body, and one second more for every `MIN_BODY_BYTES
 MIN_BODY_BYTES_PER_SECOND = 8000  # slow connections can upload, but a trickle does not hold a request open
 EXPOSED_HEADERS = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
-    "Surrogate-Key, Cache-Groups, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
+    "Surrogate-Key, Cache-Groups, Cache-Status, Age, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
 ).split(", ")
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CONTINUATION = "goes_on"
@@ -29,7 +29,8 @@ returned, so that a long response does not keep the app's stack."""
 ANSWERED_ANONYMOUSLY = "answered_as_nobody"
 """Key in a request's scope: its reader token is unknown, so that it is answered as an anonymous one."""
 _CACHE_HEADERS = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
+"""What may be the id of a request that its client gives."""
 _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
@@ -142,7 +143,7 @@ class Boundary:
             scope["path"], scope["raw_path"] = scope["path"][:-1], scope["raw_path"][:-1]
         scope["is_head"] = method == "HEAD"  # for responses without an end
         scope.setdefault("state", {})
-        scope["request_id"] = given.decode() if _REQUEST_ID.fullmatch(given) else new_id()
+        scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else new_id()
         structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
         exchange = _Exchange(scope, receive, send, self.max_body_size)
         try:

@@ -25,7 +25,8 @@ def make_etag(body: bytes, version: int | None = None) -> str:
     return f"v{version}-{digest}" if version is not None else digest
 
 
-def _strip_coding(tag: str) -> str:
+def strip_coding(tag: str) -> str:
+    """Return an entity tag without the coding that a compressed answer adds."""
     for coding in _CODINGS:
         tag = tag.removesuffix(coding)
     return tag
@@ -35,7 +36,7 @@ def matches_etag(if_none_match: str, tag: str) -> bool:
     """Whether `If-None-Match` names this tag, in any content coding."""
     if if_none_match.strip() == "*":
         return True
-    return any(_strip_coding(found) == tag for _, found in _TAG.findall(if_none_match))
+    return any(strip_coding(found) == tag for _, found in _TAG.findall(if_none_match))
 
 
 def parse_if_match(if_match: str | None) -> frozenset[int] | None:

@@ -11,7 +11,7 @@ from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
-from app.core.clock import now
+from app.core.clock import now, unix_time
 from app.core.problems import TooManyRequests
 
 DEFAULT_RATES = {
@@ -43,7 +43,11 @@ class _MemoryCounter:
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
 
     async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
-        clock = now().timestamp()
+        return self.count(item, policy, caller)
+
+    def count(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
+        """Count one call, without waiting."""
+        clock = unix_time()
         end, used = self._windows.get((policy, caller), (0.0, 0))
         if end <= clock:
             if len(self._windows) >= MAX_CALLERS:
@@ -103,6 +107,11 @@ def _rate(amount: int, unit: str) -> RateLimitItem:
     return parse(f"{amount}/{unit}")
 
 
+@lru_cache(100)
+def _policy_header(policy: str, item: RateLimitItem) -> tuple[bytes, bytes]:
+    return b"ratelimit-policy", f'"{policy}";q={item.amount};w={item.get_expiry()}'.encode()
+
+
 class Limiter:
     """Counts calls by caller and policy.
 
@@ -124,6 +133,29 @@ class Limiter:
                 rate_by_policy[name] = rate
             self.policies = {name: parse(rate) for name, rate in rate_by_policy.items()}
         self.counter: Counter = _RedisCounter(redis_url) if redis_url else _MemoryCounter()
+
+    @property
+    def counts_at_once(self) -> bool:
+        """Whether `count` can count: not where processes share their counts."""
+        return isinstance(self.counter, _MemoryCounter)
+
+    def count(self, policy: str, caller: str) -> list[tuple[bytes, bytes]] | None:
+        """Count a call that has no quotas of its own, as `hit` does, without waiting.
+
+        Returns the headers to send; None where the call is refused, or only `hit` can count it.
+        """
+        item = self.policies.get(policy)
+        if item is None:
+            return []
+        if not isinstance(self.counter, _MemoryCounter):
+            return None
+        allowed, remaining, seconds = self.counter.count(item, policy, caller)
+        if not allowed:
+            return None
+        return [
+            _policy_header(policy, item),
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (policy.encode(), remaining, round(seconds) or 1)),
+        ]
 
     async def hit(self, policy: str, caller: str, quotas: Quotas = ()) -> Mapping[str, str]:
         """Count a call and return the headers for its response; 429 if a limit is used up.

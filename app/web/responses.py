@@ -21,6 +21,7 @@ from app.db.columns import Row
 from app.web import etag
 from app.web.fields import FieldTree
 from app.web.freshness import format_http_date, parse_http_date
+from app.web.keeping import PLAIN_BODY, SEEN_AS
 from app.web.offload import Offload
 from app.web.services import WebServices
 
@@ -92,7 +93,7 @@ def negotiate_media_type(accept: str, offered: tuple[str, ...]) -> str:
     return max(offered, key=quality_of)
 
 
-def _negotiate_coding(accept: str) -> str | None:
+def negotiate_coding(accept: str) -> str | None:
     """Return the content coding that the client prefers (RFC 9110 §12.5.3), by default zstd; or None."""
     weights: dict[str, float] = {}
     for part in accept.lower().split(","):
@@ -142,6 +143,7 @@ def _check_last_modified(request: Request, tag: str, media_type: str) -> tuple[s
     scope = request.scope
     address = f"{scope['path']}?{scope['query_string'].decode('latin-1')} {media_type}"
     since, second = WebServices.of(request).freshness.note(address, tag)
+    scope.setdefault("state", {})[SEEN_AS] = (address, tag, since)
     header = _find_header(scope, b"if-modified-since")
     client_date = parse_http_date(header) if header else None
     return format_http_date(min(since, second)), client_date is not None and since <= client_date <= second
@@ -197,12 +199,13 @@ def reply(
             f'<{encode_header_value(target)}>; rel="{relation}"' for relation, target in links.items()
         )
     accept = _find_header(request.scope, b"accept-encoding")
-    coding = _negotiate_coding(accept) if accept and len(body) >= MIN_COMPRESSED_BYTES else None
+    coding = negotiate_coding(accept) if accept and len(body) >= MIN_COMPRESSED_BYTES else None
     headers["ETag"] = f'"{tag}-{coding}"' if coding else f'"{tag}"'
     if_none_match = _find_header(request.scope, b"if-none-match")
     if etag.matches_etag(if_none_match, tag) if if_none_match is not None else is_unmodified:
         return Response(status_code=304, headers=headers)
     if coding:
+        request.scope.setdefault("state", {})[PLAIN_BODY] = body
         body = _compress_cached(body, coding) if static else _compress(body, coding)
         headers["Content-Encoding"] = coding
     return Response(body, 200, headers, media_type)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import ClassVar, Final, NoReturn, cast
 
@@ -12,7 +12,7 @@ import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.supervisors import Multiprocess
 
 from app.core.ids import new_id
@@ -30,6 +30,7 @@ LINGER_SECONDS: Final = 0.3  # before closing a connection, for data that is on 
 REST_SECONDS: Final = 30.0  # for the rest of a body after a response that ends the connection; it is discarded
 MAX_REST_PAUSE_SECONDS: Final = 5.0  # between two parts of it
 MAX_REST_BYTES: Final = 64_000_000  # of it
+MAX_COPIED_BYTES: Final = 32_000  # of a body that is sent in one piece with its head
 ON_SHUTDOWN, IS_SHUTTING_DOWN = "on_leaving", "is_leaving"
 """Keys in a request's state: a function to call at shutdown, which ends a response without an end, and whether the
 shutdown began before the request."""
@@ -51,6 +52,42 @@ class _Transport:
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
         self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
+
+
+def join_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the beginning of an answer's head for `send_whole`: the status line and these headers."""
+    return STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def send_whole(send: Callable[..., object], head: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    """Send a finished answer at once, as ASGI's `send` of this server would: what it costs is mostly in its parts.
+
+    `head` is what `join_head` gives. Returns False, with nothing sent, where only `send` can send it: on another
+    server, to a slow reader, or at the end of a connection.
+    """
+    cycle = getattr(send, "__self__", None)
+    if type(cycle) is not RequestResponseCycle or not cycle.keep_alive or cycle.flow.write_paused:
+        return False
+    if cycle.disconnected or cycle.response_started:
+        return False
+    cycle.response_started, cycle.waiting_for_100_continue, cycle.expected_content_length = True, False, 0
+    parts = [head]
+    for name, value in cycle.default_headers:
+        parts += (name, b": ", value, b"\r\n")
+    for name, value in headers:
+        parts += (name, b": ", value, b"\r\n")
+    parts.append(b"\r\n")
+    has_body = bool(body) and cycle.scope["method"] != "HEAD"
+    if has_body and len(body) <= MAX_COPIED_BYTES:
+        parts.append(body)
+        has_body = False
+    cycle.transport.write(b"".join(parts))
+    if has_body:
+        cycle.transport.write(body)
+    cycle.response_complete = True
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 class Protocol(HttpToolsProtocol):

@@ -89,6 +89,9 @@ def fills(client: TestClient, editor: Headers, admin: Headers, receiver: Receive
     }
 
 
+OWN_HEADERS = {"x-request-id", "age", "cache-status"}  # of one request, or of a kept answer
+
+
 def seen(client: TestClient, fills: dict[str, list[str]], asked: Portion) -> dict[str, Any]:
     """Everything that anybody can read, or a part of it, with all headers that could tell something."""
     found = {}
@@ -102,7 +105,7 @@ def seen(client: TestClient, fills: dict[str, list[str]], asked: Portion) -> dic
                     continue
                 answer = client.get(url, follow_redirects=False)
                 assert answer.status_code < 500, url
-                headers = {name: value for name, value in answer.headers.items() if name not in {"x-request-id"}}
+                headers = {name: value for name, value in answer.headers.items() if name not in OWN_HEADERS}
                 body = answer.text
                 if "problem" in headers["content-type"]:
                     body = body.replace(answer.headers["x-request-id"], "")

@@ -1,0 +1,156 @@
+"""Answers in the form in which they are sent again."""
+
+import math
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from app.events.cache_groups import SETTINGS_GROUP
+from app.web.etag import matches_etag
+from app.web.freshness import parse_http_date
+from app.web.keeping import KEPT_UNTIL, PLAIN_BODY, PUBLIC_READ, SEEN_AS, PublicRead
+from app.web.server import join_head
+
+BRIEF_SECONDS = 5.0  # seconds that an answer is kept which names no cache groups; any change evicts it sooner
+BRIEF_STATUSES = frozenset({301, 404, 410, 451})
+BRIEF_GROUP = "(brief)"  # of all of these
+ANSWER_BYTES = 5000  # that an answer takes in memory beside its body, about,
+GROUP_BYTES = 250  # and each of its groups
+HIT, MISS, STORED, COLLAPSED, BYPASS = (
+    (b"cache-status", b"Broadsheet; " + text)
+    for text in (b"hit", b"fwd=uri-miss", b"fwd=uri-miss; stored", b"fwd=uri-miss; collapsed", b"fwd=bypass")
+)
+"""`Cache-Status` (RFC 9211)."""
+# Each answer is checked against the log before it is sent: seconds since it was last validated (RFC 9111 §5.1).
+_AGE = (b"age", b"0")
+_OWN_HEADERS = frozenset({b"x-request-id", b"ratelimit", b"ratelimit-policy"})  # of one request, not of the answer
+CONTENT_HEADERS = frozenset({b"content-type", b"content-length", b"content-encoding"})
+_CLOSES_AT = re.compile(rb"\x22closes_at\x22:\x22(\d{4}-\d\d-\d\dT[\d:.]+Z)\x22")
+Header = tuple[bytes, bytes]
+State = Scope
+"""What routes have noted of a request, see `app.web.keeping`."""
+Alias = tuple[bytes, bytes, bytes | None, bytes | None, bytes | None]
+
+
+class Key(NamedTuple):
+    """What tells apart answers: requests that differ in nothing of this get the same one."""
+
+    path: str
+    query: bytes  # in one order, without `min_position`
+    media_type: str  # negotiated
+    coding: str | None  # negotiated
+    origin: bytes  # a trusted one, `*` for any other, empty without
+
+
+class Response(NamedTuple):
+    """A whole answer as the app gave it."""
+
+    status: int
+    headers: list[Header]
+    body: bytes
+
+
+class Answer:
+    """A finished answer, kept or at least shared by requests that came at the same time."""
+
+    def __init__(self, key: Key, route: str, response: Response, groups: frozenset[str], until: float) -> None:
+        self.key, self.route, self.status, self.groups, self.until = key, route, response.status, groups, until
+        kept = [header for header in response.headers if header[0] not in _OWN_HEADERS]
+        self.headers: list[Header] = [*kept, _AGE, HIT]
+        self.unmodified_headers = [header for header in self.headers if header[0] not in CONTENT_HEADERS]
+        self.head = join_head(self.status, self.headers)
+        self.unmodified_head = join_head(304, self.unmodified_headers)
+        self.body = response.body
+        self.parts: tuple[bytes, bytes] | None = None  # of a body that tells the id of the request, around it
+        self.etag = _find(response.headers, b"etag")
+        self.tag: str | None = None  # the ETag without quotes and coding
+        self.since: int | None = None  # the second since which it holds
+        self.seen_as: tuple[str, str] | None = None  # by which `Freshness` knows it
+        self.served = 0  # the last second in which it was sent again
+        self.size = len(self.body) + ANSWER_BYTES + GROUP_BYTES * len(groups)
+        self.is_protected = False
+        self.aliases: list[Alias] = []  # requests, as they came, that get it
+
+    def is_unmodified(self, if_none_match: bytes | None, if_modified_since: bytes | None, now: float) -> bool:
+        """Whether the client holds this answer (RFC 9110 §13.2.2)."""
+        if self.tag is None:
+            return False
+        if if_none_match is not None:
+            return if_none_match == self.etag or matches_etag(if_none_match.decode("latin-1"), self.tag)
+        date = parse_http_date(if_modified_since.decode("latin-1")) if if_modified_since else None
+        return date is not None and self.since is not None and self.since <= date <= int(now)
+
+
+def _find(headers: Iterable[Header], name: bytes) -> bytes:
+    return next((value for key, value in headers if key == name), b"")
+
+
+def make_answer(
+    key: Key, names: frozenset[str], response: Response, state: State, started: float, now: float
+) -> Answer | None:
+    """Make an answer of a response that anybody may get again; None of any other.
+
+    `names` are those of the query; the response was begun at the Unix time `started`.
+    """
+    read: PublicRead | None = state.get(PUBLIC_READ)
+    headers = response.headers
+    if read is None or not names <= read.parameters or _find(headers, b"set-cookie"):
+        return None
+    cache_control = _find(headers, b"cache-control")
+    if response.status == 200:
+        tags, etag = _find(headers, b"cache-tag").decode("latin-1"), _find(headers, b"etag")
+        if not cache_control.startswith(b"public") or not tags or not etag or SEEN_AS not in state:
+            return None
+        groups = frozenset(tags.split(","))
+        plain_body = state.get(PLAIN_BODY) if _find(headers, b"content-encoding") else response.body
+        if plain_body is None:
+            return None
+        until = _find_end(plain_body, groups, key.query, state, started)
+        if until <= now:
+            return None
+        answer = Answer(key, read.route, response, groups, until)
+        address, answer.tag, answer.since = state[SEEN_AS]
+        answer.seen_as = (address, answer.tag)
+        return answer
+    if response.status not in BRIEF_STATUSES or b"private" in cache_control:
+        return None
+    return _make_brief(Answer(key, read.route, response, frozenset({BRIEF_GROUP}), now + BRIEF_SECONDS), headers)
+
+
+def _make_brief(answer: Answer, headers: list[Header]) -> Answer | None:
+    """Take the id of the request out of a problem; None where it cannot be found."""
+    if not answer.body:
+        return answer
+    parts = answer.body.split(_find(headers, b"x-request-id") or b"\0")
+    if len(parts) != 2:
+        return None
+    answer.parts = parts[0], parts[1]
+    answer.body = b""
+    answer.headers = [header for header in answer.headers if header[0] != b"content-length"]
+    answer.head = join_head(answer.status, answer.headers)
+    return answer
+
+
+def _find_end(body: bytes, groups: frozenset[str], query: bytes, state: State, started: float) -> float:
+    """Return when time alone changes an answer: the next discussion in it closes, or what its route says.
+
+    An answer that shows the state of discussions without telling when they close ends at once.
+    """
+    end: float = state.get(KEPT_UNTIL, math.inf)
+    if SETTINGS_GROUP not in groups:
+        return end
+    if b"fields=" in query and b".state" in query:
+        return 0.0
+    closing = filter(None, map(_parse_time, set(_CLOSES_AT.findall(body))))
+    return min([end, *(moment for moment in closing if moment > started)])
+
+
+def _parse_time(text: bytes) -> float | None:
+    """Parse a time into seconds since 1970; None for what only looks like one, in a text."""
+    try:
+        return datetime.fromisoformat(text.decode()).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,223 @@
+"""Following the log: what others, and this process, have changed since answers were kept."""
+
+import asyncio
+import contextlib
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import psycopg
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError
+
+from app.db import Database, PostgresDatabase, SqliteDatabase
+from app.db.commits import CommitWatch
+from app.db.driver import sqlite
+from app.db.listening import Listener
+from app.events.evictions import Horizon, read_horizon, read_stale_groups
+from app.events.schemas import Position
+
+CHANNEL = "broadsheet_log"  # on which processes on PostgreSQL tell each other of new events
+POLL_SECONDS = 0.4  # between two looks at the log on PostgreSQL, where nobody tells of anything
+TRUSTED_SECONDS = 0.9  # after the start of the last look, in which kept answers are given
+PAUSE_SECONDS = 0.01  # between two looks for which nobody waits
+RETRY_SECONDS = 1.0  # after a failure
+Evict = Callable[[set[str] | None], object]
+"""Evicts cache groups; None: everything."""
+log = structlog.get_logger("broadsheet.edge")
+
+
+class Follower(ABC):
+    """Knows the log up to a horizon, and evicts what lies before it."""
+
+    def __init__(self, evict: Evict) -> None:
+        self._evict = evict
+        self._horizon = Horizon()
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Begin to follow."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop following."""
+
+    @abstractmethod
+    def check(self) -> bool:
+        """Evict what has changed, as far as that takes no waiting; whether kept answers may be given now."""
+
+    async def catch_up(self) -> bool:
+        """`check`, and wait for what it would not wait for."""
+        return self.check()
+
+    def can_store(self) -> bool:
+        """Whether all that has changed so far is evicted now, or will be."""
+        return self.check()
+
+    def has_seen(self, position: Position) -> bool:
+        """Whether the event at a position has evicted what it makes stale."""
+        return self._horizon.covers(position)
+
+
+class SqliteFollower(Follower):
+    """Sees every commit of every process on the file before the next answer."""
+
+    def __init__(self, database: SqliteDatabase, evict: Evict) -> None:
+        super().__init__(evict)
+        self._database = database
+        self._connection: sa.Connection | None = None
+        self._commits: CommitWatch | None = None
+        self._seen: object = None  # what the watch showed before the log was read; None: it was not
+
+    async def start(self) -> None:
+        self._connection = self._database.engines()[0].connect()
+        self._commits = self._database.watch_commits(self._connection)
+
+    async def stop(self) -> None:
+        self._commits = None
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def check(self) -> bool:
+        if self._commits is None:
+            return False
+        try:
+            state = self._commits.read()
+            if state != self._seen:
+                self._read_log()
+                self._seen = state
+        except (sqlite.Error, DBAPIError, OSError):
+            log.warning("nothing is kept: the log cannot be read", exc_info=True)
+            self._seen = None
+            self._evict(None)
+            return False
+        return True
+
+    def _read_log(self) -> None:
+        """Evict what was committed since."""
+        assert self._connection is not None, "start() was not awaited"
+        before = self._horizon if self._seen is not None else None
+        self._horizon, groups = read_stale_groups(self._connection, before)
+        self._evict(groups)
+
+
+class PostgresFollower(Follower):
+    """Looks when it is told of a change, when this process has made one, and a few times a second.
+
+    Kept answers are given only as long as the last look is recent and the connection that listens is there.
+    """
+
+    def __init__(self, database: PostgresDatabase, evict: Evict) -> None:
+        super().__init__(evict)
+        self._database = database
+        self._listener: Listener | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._trusted_until = 0.0  # monotonic time
+        self._writes = self._covered = 0  # commits of this process, and how many of them the last look has seen
+        self._waiting: list[asyncio.Future[None]] = []  # for the end of a look that begins from now on
+
+    async def start(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def note_write() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is answered any more
+                loop.call_soon_threadsafe(self._note_write)
+
+        self._database.on_write = note_write
+        first_look = loop.create_future()
+        self._waiting.append(first_look)
+        self._task = asyncio.create_task(self._run(), name="edge")
+        await first_look  # or the first failure
+
+    async def stop(self) -> None:
+        self._database.on_write = None
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._distrust()
+
+    def check(self) -> bool:
+        return self._writes == self._covered and self._is_trusted()
+
+    async def catch_up(self) -> bool:
+        if self._writes != self._covered and self._listener is not None:
+            looked = asyncio.get_running_loop().create_future()
+            self._waiting.append(looked)
+            self._listener.wake()
+            await looked
+        return self._is_trusted()
+
+    def can_store(self) -> bool:
+        return self._listener is not None
+
+    def _is_trusted(self) -> bool:
+        return time.monotonic() < self._trusted_until
+
+    def _note_write(self) -> None:
+        self._writes += 1
+        if self._listener is not None:
+            self._listener.wake()
+
+    def _distrust(self) -> None:
+        """Give no kept answer any more."""
+        self._listener, self._trusted_until = None, 0.0
+        self._evict(None)
+        _release(self._waiting)
+
+    async def _run(self) -> None:
+        """Follow until cancelled; a failure is logged and followed by a new start."""
+        while True:
+            listener = None
+            try:
+                listener = await self._database.listen(CHANNEL)
+                await self._follow(listener)
+            except (psycopg.Error, DBAPIError, OSError) as error:
+                log.warning("nothing is kept: the log cannot be followed", error=type(error).__name__)
+            finally:
+                self._distrust()
+                if listener is not None:
+                    await listener.close()
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _follow(self, listener: Listener) -> None:
+        """Look again and again, until that fails."""
+        self._horizon = await self._database.read(read_horizon)
+        self._evict(None)
+        self._listener = listener
+        while True:
+            has_written = await self._look()
+            if has_written:
+                await listener.notify()
+            await listener.wait(POLL_SECONDS)
+            if not self._waiting:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _look(self) -> bool:
+        """Evict what has changed; whether any of that may be this process's own."""
+        started, writes, waiting = time.monotonic(), self._writes, self._waiting
+        self._waiting = []
+        try:
+            self._horizon, groups = await self._database.read(read_stale_groups, self._horizon)
+            if groups is None or groups:
+                self._evict(groups)
+            has_written = bool(groups) and writes != self._covered
+            self._covered, self._trusted_until = writes, started + TRUSTED_SECONDS
+            return has_written
+        finally:
+            _release(waiting)
+
+
+def _release(waiting: list[asyncio.Future[None]]) -> None:
+    for looked in waiting:
+        if not looked.done():
+            looked.set_result(None)
+    waiting.clear()
+
+
+def follow(database: Database, evict: Evict) -> Follower | None:
+    """Return what follows the log of a store; None where reads come from a replica, which lags behind the log."""
+    if isinstance(database, PostgresDatabase):
+        return PostgresFollower(database, evict) if database.replica is None else None
+    return SqliteFollower(database, evict) if isinstance(database, SqliteDatabase) else None

@@ -1,0 +1,127 @@
+"""What a process keeps: the answers in memory, those being made, and the follower that evicts them."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from app.core.clock import unix_time
+from app.core.settings import Settings
+from app.db import Database
+from app.edge.answers import BRIEF_GROUP, Answer, Key
+from app.edge.following import Follower, follow
+from app.edge.memory import Memory
+from app.web.boundary import Metrics
+from app.web.freshness import Freshness
+
+MAX_PASSING = 4096  # keys that are known to have no answers to keep
+PASSING_SECONDS = 1.0  # for which they pass
+
+
+class Flight:
+    """An answer that is being made, for which others wait."""
+
+    def __init__(self) -> None:
+        self.started = unix_time()
+        self._answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self._stale: set[str] | None = set()  # groups evicted since it was begun; None: all of them
+
+    def touch(self, groups: Iterable[str] | None) -> None:
+        """Note that groups have become stale while the answer is being made."""
+        if groups is None or self._stale is None:
+            self._stale = None
+        else:
+            self._stale.update(groups)
+
+    def is_stale(self, answer: Answer) -> bool:
+        """Whether the answer may have been read before one of its groups became stale."""
+        return self._stale is None or not self._stale.isdisjoint(answer.groups)
+
+    def end(self, answer: Answer | None) -> None:
+        """Give the answer to those who wait, or None: then each goes on alone."""
+        if not self._answer.done():
+            self._answer.set_result(answer)
+
+    async def wait(self) -> Answer | None:
+        """Wait for the answer."""
+        return await asyncio.shield(self._answer)
+
+
+class Keeper:
+    """The kept answers of a process; without a size, or where reads come from a replica, nothing is kept."""
+
+    def __init__(self, settings: Settings, database: Database, freshness: Freshness, metrics: Metrics) -> None:
+        self._freshness = freshness
+        self.memory = Memory(settings.cache_size * 1_000_000, self._note_drop)
+        self.flights: dict[Key, Flight] = {}
+        self._passing: dict[Key, float] = {}  # until when
+        self.follower: Follower | None = follow(database, self.evict) if settings.cache_size else None
+        self.is_started = False
+        self.hits = self.misses = self.collapsed = self.bypassed = 0
+        metrics.registry.register(_Counters(self))
+
+    async def start(self) -> None:
+        """Begin to keep answers."""
+        if self.follower is not None:
+            await self.follower.start()
+            self.is_started = True
+
+    async def stop(self) -> None:
+        """Forget everything."""
+        if self.follower is not None:
+            self.is_started = False
+            await self.follower.stop()
+            self.evict(None)
+
+    def evict(self, groups: set[str] | None) -> None:
+        """Forget answers of these groups, or all; and those without groups at any change."""
+        stale = None if groups is None else {BRIEF_GROUP, *groups}
+        for flight in self.flights.values():
+            flight.touch(stale)
+        if stale is None:
+            self.memory.clear()
+        else:
+            self.memory.evict(stale)
+
+    def pass_for_now(self, key: Key) -> None:
+        """Let requests with this key pass for a while: their answers cannot be kept, and none need wait for another."""
+        if len(self._passing) >= MAX_PASSING:
+            self._passing.clear()
+        self._passing[key] = unix_time() + PASSING_SECONDS
+
+    def is_passing(self, key: Key) -> bool:
+        """Whether requests with this key pass."""
+        until = self._passing.get(key)
+        if until is None:
+            return False
+        if until > unix_time():
+            return True
+        del self._passing[key]
+        return False
+
+    def _note_drop(self, answer: Answer) -> None:
+        """Let what takes the place of an answer not be dated into a second in which it was still given."""
+        if answer.seen_as is not None and answer.served >= int(unix_time()):
+            self._freshness.note(*answer.seen_as)
+
+
+class _Counters(Collector):
+    """What `/metrics` shows of kept answers."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the metrics."""
+        keeper = self._keeper
+        outcomes = CounterMetricFamily(
+            "broadsheet_kept_answers", "Reads by what became of them: hit, miss, collapsed, bypass.", labels=["outcome"]
+        )
+        outcomes.add_metric(["hit"], keeper.hits)
+        outcomes.add_metric(["miss"], keeper.misses)
+        outcomes.add_metric(["collapsed"], keeper.collapsed)
+        outcomes.add_metric(["bypass"], keeper.bypassed)
+        yield outcomes
+        yield GaugeMetricFamily("broadsheet_kept_bytes", "Bytes of kept answers.", keeper.memory.size)
+        yield GaugeMetricFamily("broadsheet_kept_now", "Answers that are kept.", len(keeper.memory))

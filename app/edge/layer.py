@@ -1,0 +1,270 @@
+"""The layer in front of the framework: gives kept answers, and lets one request at a time make each of them."""
+
+import time
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.clock import unix_time
+from app.core.ids import new_id
+from app.core.problems import TooManyRequests
+from app.edge.access_log import AccessLog
+from app.edge.answers import (
+    BYPASS,
+    COLLAPSED,
+    CONTENT_HEADERS,
+    HIT,
+    MISS,
+    STORED,
+    Alias,
+    Answer,
+    Header,
+    Key,
+    Response,
+    State,
+    make_answer,
+)
+from app.edge.keeper import Flight, Keeper
+from app.edge.requests import BYPASSING, CONDITIONS, READ_METHODS, Headers, KeyReader, Query, is_seen, read_headers
+from app.web.boundary import REQUEST_ID
+from app.web.etag import matches_etag, strip_coding
+from app.web.rate_limits import Limiter, network_of
+from app.web.server import send_whole
+
+MAX_ROUNDS = 3  # in which a request waits for an answer that becomes stale while it is made, before it goes alone
+POLICY = "read"  # that counts what anybody reads
+
+
+class Layer:
+    """ASGI: hits are answered here, everything else by the app."""
+
+    def __init__(self, app: ASGIApp, keeper: Keeper, keys: KeyReader, limiter: Limiter, access_log: AccessLog) -> None:
+        self.app, self.keeper, self._keys, self._limiter, self.access_log = app, keeper, keys, limiter, access_log
+        self._by_alias = keeper.memory.by_alias
+        self._is_limited, self._counts_at_once = POLICY in limiter.policies, limiter.counts_at_once
+        self._check: Callable[[], bool] = keeper.follower.check if keeper.follower is not None else lambda: False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http" or scope["method"] not in READ_METHODS or not self.keeper.is_started:
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = read_headers(scope)
+        if not BYPASSING.isdisjoint(headers):
+            await self._bypass(scope, receive, send)
+            return
+        get = headers.get
+        alias = (scope["raw_path"], scope["query_string"], get(b"accept"), get(b"accept-encoding"), get(b"origin"))
+        answer = self._by_alias.get(alias) if self._check() else None
+        if answer is None or not self._counts_at_once or answer.until <= unix_time():
+            await self._answer_slowly(scope, receive, send, headers, alias, started)
+            return
+        limits: list[Header] | None = []
+        if self._is_limited:
+            limits = self._limiter.count(POLICY, _caller_of(scope))
+        if limits is None:  # the app refuses it
+            await self._bypass(scope, receive, send)
+            return
+        self.keeper.hits += 1
+        self.keeper.memory.touch(answer)
+        await self._send_answer(answer, HIT, scope["method"], headers, limits, send, started)
+
+    async def _send_answer(
+        self,
+        answer: Answer,
+        mark: Header,
+        method: str,
+        headers: Headers,
+        limits: list[Header],
+        send: Send,
+        started: float,
+    ) -> None:
+        """Send a kept answer, or 304 to who holds it."""
+        given = headers.get(b"x-request-id")
+        request_id = given.decode() if given is not None and REQUEST_ID.fullmatch(given) else new_id()
+        id_value, now = request_id.encode(), unix_time()
+        own: list[Header] = [(b"x-request-id", id_value), *limits]
+        none_match, since = headers.get(b"if-none-match"), headers.get(b"if-modified-since")
+        answer.served = int(now)
+        if (none_match is not None or since is not None) and answer.is_unmodified(none_match, since, now):
+            status, sent, head, body = 304, answer.unmodified_headers, answer.unmodified_head, b""
+        else:
+            status, sent, head, body = answer.status, answer.headers, answer.head, answer.body
+            if answer.parts is not None:
+                body = id_value.join(answer.parts)
+                own.append((b"content-length", b"%d" % len(body)))
+        if mark is not HIT:
+            sent = [mark if header is HIT else header for header in sent]
+        if mark is not HIT or not send_whole(send, head, own, body):
+            await send({"type": "http.response.start", "status": status, "headers": [*sent, *own]})
+            await send({"type": "http.response.body", "body": body})
+        self.access_log.note(method, answer.route, status, started, request_id)
+
+    async def _bypass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the app answer."""
+        self.keeper.bypassed += 1
+
+        async def send_marked(message: Message) -> None:
+            await send(_mark(message, BYPASS) if message["type"] == "http.response.start" else message)
+
+        await self.app(scope, receive, send_marked)
+
+    async def _answer_slowly(
+        self, scope: Scope, receive: Receive, send: Send, headers: Headers, alias: Alias, started: float
+    ) -> None:
+        """Answer what is not found as it came: from memory, with others who wait, or by the app."""
+        keeper, follower, read = self.keeper, self.keeper.follower, self._keys.read(scope, headers)
+        if read is None or follower is None or not await follower.catch_up():
+            await self._bypass(scope, receive, send)
+            return
+        key, query = read
+        if not is_seen(query, follower.has_seen) or keeper.is_passing(key):
+            await self._bypass(scope, receive, send)
+            return
+        for _ in range(MAX_ROUNDS):
+            answer, mark = self._find(key, alias if query.min_position is None else None), HIT
+            if answer is None and not keeper.is_passing(key):
+                flight = keeper.flights.get(key)
+                if flight is None:
+                    await self._lead(scope, receive, send, headers, key, query)
+                    return
+                answer, mark = await flight.wait(), COLLAPSED
+            if answer is not None:
+                await self._give(answer, scope, receive, send, headers, mark, started)
+                return
+        await self._bypass(scope, receive, send)
+
+    def _find(self, key: Key, alias: Alias | None) -> Answer | None:
+        answer = self.keeper.memory.find(key, alias)
+        if answer is not None and answer.until <= unix_time():
+            self.keeper.memory.drop(answer)
+            return None
+        return answer
+
+    async def _give(
+        self, answer: Answer, scope: Scope, receive: Receive, send: Send, headers: Headers, mark: Header, started: float
+    ) -> None:
+        """Send a kept answer, or one that was made for another request meanwhile."""
+        limits = await self._count(scope)
+        if limits is None:
+            await self._bypass(scope, receive, send)
+            return
+        if mark is HIT:
+            self.keeper.hits += 1
+        else:
+            self.keeper.collapsed += 1
+        if self.keeper.memory.holds(answer):
+            self.keeper.memory.touch(answer)
+        await self._send_answer(answer, mark, scope["method"], headers, limits, send, started)
+
+    async def _count(self, scope: Scope) -> list[Header] | None:
+        """Count the request; None if it is to be refused."""
+        if not self._is_limited:
+            return []
+        if self._counts_at_once:
+            return self._limiter.count(POLICY, _caller_of(scope))
+        try:
+            limits = await self._limiter.hit(POLICY, _caller_of(scope))
+        except TooManyRequests:
+            return None
+        return [(name.lower().encode(), value.encode()) for name, value in limits.items()]
+
+    async def _lead(self, scope: Scope, receive: Receive, send: Send, headers: Headers, key: Key, query: Query) -> None:
+        """Let the app answer, for all who ask the same meanwhile."""
+        self.keeper.misses += 1
+        flight = self.keeper.flights[key] = Flight()
+        state = scope.setdefault("state", {})
+        inner = {**scope, "query_string": query.text}
+        if not CONDITIONS.isdisjoint(headers):
+            inner["headers"] = [header for header in scope["headers"] if header[0] not in CONDITIONS]
+        recorder = _Recorder(self.keeper, flight, key, query, state, headers, send)
+        try:
+            await self.app(inner, receive, recorder.send)
+        finally:
+            recorder.end(None)
+
+
+class _Recorder:
+    """Takes the answer that the app makes: keeps it if it may be kept, and sends it on."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        flight: Flight,
+        key: Key,
+        query: Query,
+        state: State,
+        headers: Headers,
+        send: Send,
+    ) -> None:
+        self.keeper, self._flight, self._key, self._names = keeper, flight, key, query.names
+        self._state, self._headers, self._send = state, headers, send
+        self._start: Message | None = None  # held back until the body is here
+
+    def end(self, answer: Answer | None) -> None:
+        """Give the answer to those who wait."""
+        if self.keeper.flights.get(self._key) is self._flight:
+            del self.keeper.flights[self._key]
+        self._flight.end(answer)
+
+    async def send(self, message: Message) -> None:
+        """Take a message of the app."""
+        is_start = message["type"] == "http.response.start"
+        if is_start and any(name == b"content-length" for name, _ in message["headers"]):
+            self._start = message
+            return
+        start, self._start = self._start, None
+        if start is not None and not message.get("more_body"):
+            start, message = self._finish(start, message)
+            await self._send(start)
+            await self._send(message)
+        elif start is not None or is_start:  # an answer in parts is not kept
+            self.keeper.pass_for_now(self._key)
+            self.end(None)
+            await self._send(_mark(start or message, MISS))
+            if start is not None:
+                await self._send(message)
+        else:
+            await self._send(message)
+
+    def _finish(self, start: Message, message: Message) -> tuple[Message, Message]:
+        """Keep the answer if it may be kept; returns what to send."""
+        response = Response(start["status"], list(start["headers"]), message.get("body", b""))
+        now = unix_time()
+        answer = make_answer(self._key, self._names, response, self._state, self._flight.started, now)
+        if answer is None:
+            self.keeper.pass_for_now(self._key)
+        is_unmodified = self._is_unmodified(response, answer, now)
+        if answer is not None:
+            follower = self.keeper.follower
+            if follower is None or not follower.can_store() or self._flight.is_stale(answer):
+                answer = None
+        is_stored = answer is not None and self.keeper.memory.add(answer)
+        self.end(answer)
+        start = _mark(start, STORED if is_stored else MISS)
+        if is_unmodified:
+            kept = [header for header in start["headers"] if header[0] not in CONTENT_HEADERS]
+            return {**start, "status": 304, "headers": kept}, {**message, "body": b""}
+        return start, message
+
+    def _is_unmodified(self, response: Response, answer: Answer | None, now: float) -> bool:
+        """Whether the client holds this answer: the app was not asked, so that it gives the whole of it."""
+        none_match, since = self._headers.get(b"if-none-match"), self._headers.get(b"if-modified-since")
+        if response.status != 200 or (none_match is None and since is None):
+            return False
+        if answer is not None:
+            return answer.is_unmodified(none_match, since, now)
+        tag = next((value for name, value in response.headers if name == b"etag"), b"")
+        if none_match is None or not tag:
+            return False
+        return matches_etag(none_match.decode("latin-1"), strip_coding(tag.decode("latin-1").strip('"')))
+
+
+def _mark(start: Message, mark: Header) -> Message:
+    return {**start, "headers": [*start["headers"], mark]}
+
+
+def _caller_of(scope: Scope) -> str:
+    client = scope["client"]
+    return network_of(client[0]) if client else ""

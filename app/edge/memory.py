@@ -1,0 +1,103 @@
+"""Kept answers in memory: a segmented LRU bounded by bytes, with an index by cache group."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+
+from app.edge.answers import Alias, Answer, Key
+
+PROTECTED_SHARE = 0.8  # of the bytes, at most, for answers that were asked for again
+MAX_ANSWER_SHARE = 0.125  # of the bytes, for one answer
+MAX_ALIASES = 4  # of one answer,
+MAX_ALIAS_BYTES = 400  # and of each: other requests find it by its key alone
+
+
+class Memory:
+    """What is asked for once stands on probation, and leaves first; what is asked for again is protected.
+
+    So a scan of everything there is displaces only what stands on probation.
+    """
+
+    def __init__(self, max_bytes: int, on_drop: Callable[[Answer], object]) -> None:
+        self.max_bytes, self._on_drop = max_bytes, on_drop
+        self._answers: dict[Key, Answer] = {}
+        self.by_alias: dict[Alias, Answer] = {}
+        self._groups: dict[str, set[Answer]] = {}
+        self._probation: OrderedDict[Answer, None] = OrderedDict()  # the next to leave first
+        self._protected: OrderedDict[Answer, None] = OrderedDict()
+        self._protected_bytes = 0
+        self.size = 0  # bytes
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def find(self, key: Key, alias: Alias | None) -> Answer | None:
+        """Find an answer; from then on it is also found by the request as it came."""
+        answer = self._answers.get(key)
+        if answer is None or alias is None or alias in self.by_alias or len(answer.aliases) >= MAX_ALIASES:
+            return answer
+        if sum(len(part) for part in alias if part) <= MAX_ALIAS_BYTES:
+            answer.aliases.append(alias)
+            self.by_alias[alias] = answer
+        return answer
+
+    def holds(self, answer: Answer) -> bool:
+        """Whether this very answer is kept."""
+        return self._answers.get(answer.key) is answer
+
+    def touch(self, answer: Answer) -> None:
+        """Note that an answer was asked for again."""
+        if answer.is_protected:
+            self._protected.move_to_end(answer)
+            return
+        del self._probation[answer]
+        self._protected[answer] = None
+        answer.is_protected = True
+        self._protected_bytes += answer.size
+        while self._protected_bytes > self.max_bytes * PROTECTED_SHARE:
+            oldest, _ = self._protected.popitem(last=False)
+            oldest.is_protected = False
+            self._protected_bytes -= oldest.size
+            self._probation[oldest] = None
+
+    def add(self, answer: Answer) -> bool:
+        """Keep an answer, in place of one with the same key and of those that leave; False if it is too large."""
+        if former := self._answers.get(answer.key):
+            self.drop(former)
+        if answer.size > self.max_bytes * MAX_ANSWER_SHARE:
+            return False
+        self._answers[answer.key] = answer
+        self._probation[answer] = None
+        for group in answer.groups:
+            self._groups.setdefault(group, set()).add(answer)
+        self.size += answer.size
+        while self.size > self.max_bytes:
+            self.drop(next(iter(self._probation or self._protected)))
+        return answer.key in self._answers
+
+    def drop(self, answer: Answer) -> None:
+        """Forget an answer."""
+        del self._answers[answer.key]
+        for alias in answer.aliases:
+            del self.by_alias[alias]
+        for group in answer.groups:
+            self._groups[group].discard(answer)
+            if not self._groups[group]:
+                del self._groups[group]
+        if answer.is_protected:
+            del self._protected[answer]
+            self._protected_bytes -= answer.size
+        else:
+            del self._probation[answer]
+        self.size -= answer.size
+        self._on_drop(answer)
+
+    def evict(self, groups: Iterable[str]) -> None:
+        """Forget all answers of these cache groups."""
+        for group in groups:
+            for answer in list(self._groups.get(group, ())):
+                self.drop(answer)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for answer in list(self._answers.values()):
+            self.drop(answer)

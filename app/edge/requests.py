@@ -1,0 +1,91 @@
+"""What of a request decides which kept answer it gets."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.types import Scope
+
+from app.edge.answers import Key
+from app.events.schemas import Position
+from app.publication.schemas import MEDIA_PATH
+from app.web.responses import negotiate_coding, negotiate_media_type
+
+READ_METHODS = frozenset({"GET", "HEAD"})
+MAX_ADDRESS_BYTES = 2000  # of a path and a query together; nothing is kept for longer ones
+CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
+_BODY = frozenset({b"content-length", b"transfer-encoding"})
+BYPASSING = CREDENTIALS | _BODY
+_NEGOTIATION = frozenset({b"accept", b"accept-encoding", b"origin"})
+CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
+RELEVANT = BYPASSING | _NEGOTIATION | CONDITIONS | {b"x-request-id"}
+"""The headers that are looked at."""
+Headers = Mapping[bytes, bytes]
+
+
+class Query(NamedTuple):
+    """The parameters of a request."""
+
+    text: bytes  # by name; values of one name stay in their order
+    names: frozenset[str]
+    min_position: str | None
+
+
+@lru_cache(1024)
+def parse_query(text: bytes) -> Query:
+    """Bring parameters into one order and one encoding; `min_position` stands apart."""
+    pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
+    others = sorted((pair for pair in pairs if pair[0] != "min_position"), key=lambda pair: pair[0])
+    positions = [value for name, value in pairs if name == "min_position"]
+    names = frozenset(name for name, _ in others)
+    return Query(urlencode(others).encode(), names, positions[-1] if positions else None)
+
+
+def read_headers(scope: Scope) -> Headers:
+    """Return the headers that are looked at; of those that came twice the first, as routes do."""
+    return {name: value for name, value in reversed(scope["headers"]) if name in RELEVANT}
+
+
+def read_path(scope: Scope) -> str:
+    """Return the path without a slash at its end, as the app sees it."""
+    path: str = scope["path"]
+    return path[:-1] if len(path) > 1 and scope["raw_path"].endswith(b"/") else path
+
+
+class KeyReader:
+    """Reads keys as one app negotiates."""
+
+    def __init__(self, media_types: tuple[str, ...], origins: list[str]) -> None:
+        self._media_types = media_types
+        self._origins = frozenset(origin.encode() for origin in origins)
+
+    def read(self, scope: Scope, headers: Headers) -> tuple[Key, Query] | None:
+        """Return the key of a request; None for one that no answer is kept for."""
+        path, text = read_path(scope), scope["query_string"]
+        if len(path) + len(text) > MAX_ADDRESS_BYTES or path.startswith(MEDIA_PATH):
+            return None
+        query = parse_query(text)
+        accept, coding = headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")
+        media_type = negotiate_media_type(accept.decode("latin-1"), self._media_types) if accept else ""
+        origin = headers.get(b"origin")
+        site = b"" if origin is None else origin if origin in self._origins else b"*"
+        key = Key(
+            path,
+            query.text,
+            media_type or self._media_types[0],
+            negotiate_coding(coding.decode("latin-1")) if coding else None,
+            site,
+        )
+        return key, query
+
+
+def is_seen(query: Query, covers: Callable[[Position], bool]) -> bool:
+    """Whether a request asks for no position, or for one that has been seen."""
+    if query.min_position is None:
+        return True
+    try:
+        position = Position.parse(query.min_position)
+    except ValueError:
+        return False  # the app refuses it
+    return covers(position)

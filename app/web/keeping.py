@@ -1,0 +1,19 @@
+"""What routes note in a request's state about their answer, for the layer in front of them that keeps answers."""
+
+from typing import NamedTuple
+
+PUBLIC_READ = "public_read"
+"""In a request's state: its `PublicRead`, if it was answered as to anybody, without credentials."""
+SEEN_AS = "seen_as"
+"""There: the address and the ETag by which `Freshness` knows the answer, and since when it holds, as a tuple."""
+PLAIN_BODY = "plain_body"
+"""There: the body before it was compressed."""
+KEPT_UNTIL = "kept_until"
+"""There: the Unix time at which time alone changes the answer."""
+
+
+class PublicRead(NamedTuple):
+    """A read on a public route that counted towards the limit of its network address, and of no one else."""
+
+    route: str  # its template
+    parameters: frozenset[str]  # that the route knows

@@ -1,0 +1,128 @@
+"""`python -m bench.hits`: what a kept answer costs beside a raw ASGI app that sends the same bytes and headers."""
+
+import argparse
+import itertools
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.__main__ import DATABASES, urls
+from bench.cases import Facts, Request, look
+from bench.load import Answer, Slice, ask, drive
+from bench.seed import seed
+from bench.servers import Process, app, cpu, floor
+
+CONNECTIONS = (1, 16, 64)
+ROUNDS, GOAL = 7, 0.8
+LIMITS = "read=100000000/minute"  # counted as always, and never reached
+
+
+class Kind(NamedTuple):
+    """One request, asked again and again."""
+
+    name: str
+    request: Request
+    status: int = 200
+
+
+class Turn(NamedTuple):
+    """Seconds of CPU a request, of the app and of the floor, one after the other."""
+
+    app: float
+    floor: float
+    busy: Slice
+
+
+def kinds(facts: Facts) -> list[Kind]:
+    """What a front page and its readers ask for most."""
+    article, comments = f"/v1/articles/{facts.slugs[0]}", f"/v1/articles/{facts.discussed}/comments"
+    zstd = (("Accept-Encoding", "zstd"),)
+    return [
+        Kind("list", Request("GET", "/v1/articles")),
+        Kind("article", Request("GET", article)),
+        Kind("comments", Request("GET", comments)),
+        Kind("feed", Request("GET", "/feeds/site.rss")),
+        Kind("list zstd", Request("GET", "/v1/articles", zstd)),
+        Kind("article 304", Request("GET", article), 304),
+    ]
+
+
+def _with_etag(process: Process, kind: Kind) -> Kind:
+    """The same; where a 304 is wanted, with the ETag of the answer."""
+    if kind.status != 304:
+        return kind
+    tag = next(value for name, value in ask(process.port, kind.request).headers if name.lower() == "etag")
+    return kind._replace(request=kind.request._replace(headers=(("If-None-Match", tag),)))
+
+
+def _keep(process: Process, kind: Kind) -> Answer:
+    """The answer, from the second time on a kept one."""
+    for _ in range(3):
+        answer = ask(process.port, kind.request)
+    status = dict(answer.headers).get("cache-status")
+    if answer.status != kind.status or status != "Broadsheet; hit":
+        raise RuntimeError(f"{kind.name}: {answer.status} {status}")
+    return answer
+
+
+def _cost(process: Process, wire: bytes, status: int, connections: int, seconds: float) -> tuple[float, Slice]:
+    before = cpu(process.pid)
+    found = drive(process.port, itertools.repeat(wire), status=status, connections=connections, seconds=seconds)
+    return (cpu(process.pid) - before) / found.requests, found
+
+
+def measure(kept: Process, raw: Process, number: int, kind: Kind, connections: int, seconds: float) -> Iterator[Turn]:
+    """Turns of one kind: the floor before and after the app, so that a machine that slows down favours neither."""
+    wire, same = kind.request.wire(), kind.request.wire(f"/{number}")
+    for _ in range(ROUNDS):
+        first, _ = _cost(raw, same, kind.status, connections, seconds / 2)
+        used, busy = _cost(kept, wire, kind.status, connections, seconds)
+        second, _ = _cost(raw, same, kind.status, connections, seconds / 2)
+        yield Turn(used, (first + second) / 2, busy)
+
+
+def main() -> int:
+    """Print what hits cost; 1 if any costs more than the goal allows."""
+    parser = argparse.ArgumentParser(prog="python -m bench.hits", description=__doc__)
+    parser.add_argument("--database", choices=(*DATABASES, "both"), default="sqlite")
+    parser.add_argument("--articles", type=int, default=2000)
+    parser.add_argument("--seconds", type=float, default=0.7, help="for each turn (default %(default)s)")
+    parser.add_argument("--no-limits", action="store_true", help="count no rates")
+    options, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 140)
+    table, missed = (
+        Table("database", "answer", "bytes", "connections", "µs", "floor µs", "floor / app", "requests/s"),
+        0,
+    )
+    for dialect in DATABASES if options.database == "both" else (options.database,):
+        with (
+            tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name,
+            urls(dialect, Path(name), [options.articles]) as ([url], _),
+        ):
+            folder, asked = Path(name), kinds(look(seed(url, options.articles)))
+            limits = "off" if options.no_limits else LIMITS
+            with app(url, folder, limits, cache_size=32) as kept:
+                asked = [_with_etag(kept, kind) for kind in asked]
+                answers = [_keep(kept, kind) for kind in asked]
+                with floor(answers, folder) as raw:
+                    for number, (kind, answer) in enumerate(zip(asked, answers, strict=True)):
+                        for connections in CONNECTIONS:
+                            turns = list(measure(kept, raw, number, kind, connections, options.seconds))
+                            ratio = statistics.median(turn.floor / turn.app for turn in turns)
+                            missed += ratio < GOAL
+                            own, least = (statistics.median(turn[at] for turn in turns) * 1e6 for at in (0, 1))
+                            rate = statistics.median(turn.busy.requests / turn.busy.seconds for turn in turns)
+                            figures = (f"{own:.1f}", f"{least:.1f}", f"{ratio:.2f}", f"{rate:,.0f}")
+                            table.add_row(dialect, kind.name, f"{len(answer.body):,}", str(connections), *figures)
+    console.print(table)
+    console.print(f"goal: ≥ {GOAL} of the floor; missed {missed} times")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Kept answers on PostgreSQL: pushed, polled, and none while nobody listens; none at all with a replica."""
+
+import asyncio
+from typing import Any
+
+import psycopg
+import pytest
+from starlette.testclient import TestClient
+
+from app.core.settings import Settings
+from app.edge import following
+from app.edge.following import PostgresFollower
+from app.main import Application
+from tests.edge.asgi import ask, running
+from tests.make import Headers, published
+
+COMMENT = {"text": "First!", "author": {"name": "Ida"}}
+PATH = "/v1/articles/a-ferry/comments"
+
+
+@pytest.fixture
+def postgres(settings: Settings, client: TestClient, editor: Headers) -> Settings:
+    if not settings.database.startswith("postgresql"):
+        pytest.skip("SQLite needs no listener")
+    published(client, editor, "A ferry")
+    return settings
+
+
+async def until(app: Application, outcome: str) -> None:
+    """Ask until the answer is of a kind."""
+    async with asyncio.timeout(30):
+        while (await ask(app, "/v1/articles")).outcome != outcome:
+            await asyncio.sleep(0.01)
+
+
+def follower_of(app: Application) -> PostgresFollower:
+    follower = app.front.keeper.follower
+    assert isinstance(follower, PostgresFollower)
+    return follower
+
+
+def test_while_nobody_listens_nothing_is_given(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "RETRY_SECONDS", 0.05)
+
+    async def story() -> None:
+        async with running(postgres) as app:
+            await until(app, "hit")
+            database = app.state.services.database
+            listen, refused = database.listen, asyncio.Event()
+
+            async def refuse(_channel: str) -> Any:
+                refused.set()
+                raise psycopg.OperationalError("refused")
+
+            database.listen = refuse
+            listener = follower_of(app)._listener
+            assert listener
+            with psycopg.connect(postgres.database, autocommit=True) as connection:
+                pid = listener._connection.info.backend_pid
+                connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+            await refused.wait()
+            for _ in range(3):
+                reply = await ask(app, "/v1/articles")
+                assert (reply.status, reply.outcome) == (200, "fwd=bypass")
+            assert len(app.front.keeper.memory) == 0
+            database.listen = listen
+            await until(app, "hit")
+
+    asyncio.run(story())
+
+
+def test_after_a_while_without_a_look_nothing_is_given(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with running(postgres) as app:
+            await until(app, "hit")
+            follower = follower_of(app)
+            monkeypatch.setattr(follower, "_is_trusted", lambda: False)
+            assert (await ask(app, "/v1/articles")).outcome == "fwd=bypass"
+            monkeypatch.undo()
+            await until(app, "hit")
+
+    asyncio.run(story())
+
+
+def test_another_process_is_told(postgres: Settings, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without polls: `client` is an app of its own, which notifies this one."""
+    monkeypatch.setattr(following, "POLL_SECONDS", 3600.0)
+    monkeypatch.setattr(following, "TRUSTED_SECONDS", 3600.0)
+
+    async def story() -> None:
+        async with running(postgres) as app:
+            before = await ask(app, PATH)
+            await until(app, "hit")
+            assert (await asyncio.to_thread(client.post, PATH, json=COMMENT)).status_code == 201
+            async with asyncio.timeout(30):
+                while (await ask(app, PATH)).body == before.body:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(story())
+
+
+def test_others_are_polled(postgres: Settings, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands and workers notify nobody."""
+
+    async def story() -> None:
+        async with running(postgres) as app:
+            before = await ask(app, PATH)
+            client.app.state.services.database.on_write = None  # type: ignore[attr-defined]
+            assert (await asyncio.to_thread(client.post, PATH, json=COMMENT)).status_code == 201
+            async with asyncio.timeout(30):
+                while (await ask(app, PATH)).body == before.body:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(story())
+
+
+def test_own_writes_are_seen_at_once(postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        async with running(postgres) as app:
+            for number in range(5):
+                await ask(app, PATH)
+                body = {**COMMENT, "text": f"Number {number}"}
+                assert (await ask(app, PATH, "POST", body=body)).status == 201
+                assert len((await ask(app, PATH)).json["data"]) == number + 1
+
+    asyncio.run(story())
+
+
+def test_nothing_is_kept_with_a_replica(settings: Settings) -> None:
+    if not settings.database.startswith("postgresql"):
+        pytest.skip("SQLite has no replicas")
+
+    async def story() -> None:
+        async with running(settings.model_copy(update={"read_database_url": settings.database})) as app:
+            for _ in range(2):
+                assert (await ask(app, "/v1/articles")).outcome == ""
+
+    asyncio.run(story())
