@@ -16,12 +16,11 @@ from tests.make import Headers, published
 
 COMMENT = {"text": "First!", "author": {"name": "Ida"}}
 PATH = "/v1/articles/a-ferry/comments"
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
 
 @pytest.fixture
 def postgres(settings: Settings, client: TestClient, editor: Headers) -> Settings:
-    if not settings.database.startswith("postgresql"):
-        pytest.skip("SQLite needs no listener")
     published(client, editor, "A ferry")
     return settings
 
@@ -127,9 +126,6 @@ def test_own_writes_are_seen_at_once(postgres: Settings, monkeypatch: pytest.Mon
 
 
 def test_nothing_is_kept_with_a_replica(settings: Settings) -> None:
-    if not settings.database.startswith("postgresql"):
-        pytest.skip("SQLite has no replicas")
-
     async def story() -> None:
         async with running(settings.model_copy(update={"read_database_url": settings.database})) as app:
             for _ in range(2):
