@@ -12,11 +12,11 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from bench.__main__ import DATABASES, urls
-from bench.cases import Facts, Request, look
-from bench.load import Answer, Slice, ask, drive
-from bench.seed import seed
-from bench.servers import Process, app, cpu, floor
+from bench.__main__ import DATABASES, create_stores
+from bench.cases import Facts, Request, read_facts
+from bench.load import Answer, Slice, drive, send_request
+from bench.seed import seed_store
+from bench.servers import Process, app, floor, read_cpu
 
 CONNECTIONS = (1, 16, 64)
 ROUNDS, GOAL = 7, 0.8
@@ -57,14 +57,14 @@ def _with_etag(process: Process, kind: Kind) -> Kind:
     """The same; where a 304 is wanted, with the ETag of the answer."""
     if kind.status != 304:
         return kind
-    tag = next(value for name, value in ask(process.port, kind.request).headers if name.lower() == "etag")
+    tag = next(value for name, value in send_request(process.port, kind.request).headers if name.lower() == "etag")
     return kind._replace(request=kind.request._replace(headers=(("If-None-Match", tag),)))
 
 
 def _keep(process: Process, kind: Kind) -> Answer:
     """The answer, from the second time on a kept one."""
     for _ in range(3):
-        answer = ask(process.port, kind.request)
+        answer = send_request(process.port, kind.request)
     status = dict(answer.headers).get("cache-status")
     if answer.status != kind.status or status != "Broadsheet; hit":
         raise RuntimeError(f"{kind.name}: {answer.status} {status}")
@@ -72,9 +72,9 @@ def _keep(process: Process, kind: Kind) -> Answer:
 
 
 def _cost(process: Process, wire: bytes, status: int, connections: int, seconds: float) -> tuple[float, Slice]:
-    before = cpu(process.pid)
+    before = read_cpu(process.pid)
     found = drive(process.port, itertools.repeat(wire), status=status, connections=connections, seconds=seconds)
-    return (cpu(process.pid) - before) / found.requests, found
+    return (read_cpu(process.pid) - before) / found.requests, found
 
 
 def measure(kept: Process, raw: Process, number: int, kind: Kind, connections: int, seconds: float) -> Iterator[Turn]:
@@ -102,9 +102,9 @@ def main() -> int:
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with (
             tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name,
-            urls(dialect, Path(name), [options.articles]) as ([url], _),
+            create_stores(dialect, Path(name), [options.articles]) as ([url], _),
         ):
-            folder, asked = Path(name), kinds(look(seed(url, options.articles)))
+            folder, asked = Path(name), kinds(read_facts(seed_store(url, options.articles)))
             limits = "off" if options.no_limits else LIMITS
             with app(url, folder, limits, cache_size=32) as kept:
                 asked = [_with_etag(kept, kind) for kind in asked]
