@@ -3,6 +3,7 @@
 import ast
 import re
 import runpy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -407,3 +408,9 @@ def test_the_other_rules_fire() -> None:
     answer = {"description": "…", "content": {"application/problem+json": {}}}
     paths = {"/a": {"get": {"responses": {"404": answer}}}, "/b": {"get": {"responses": {"200": answer}}}}
     assert list(without_problems({"paths": paths})) == ["GET /b"]
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    """pytest imports a test module by its name alone: of two with one name it runs one."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, number in names.items() if number > 1] == []

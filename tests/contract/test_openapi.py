@@ -221,7 +221,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
 
 # Requests made from the document
 
-OPERATIONS = effort("OPERATIONS", 25, long=1000)  # taken at random, another time others
+OPERATIONS = effort("OPERATIONS", 15, long=1000)  # taken at random, another time others
 BOUNDS = hypothesis.settings(
     max_examples=effort("EXAMPLES", 2, long=10),
     deadline=None,

@@ -162,7 +162,8 @@ def is_harmless(address: str) -> bool:
 
 def render(markdown: str) -> str:
     """Markdown as a front end that lets HTML through would show it."""
-    return str(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
+    html = str(MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown))
+    return html.replace("<!-- -->", "")  # which stands between two lists, so that they stay two
 
 
 def check_body(body: dict[str, Any]) -> None:

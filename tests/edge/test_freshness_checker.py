@@ -1,13 +1,12 @@
 """No reader is given what is older than a write that was acknowledged before they asked, nor anything private.
 
-`READS=100000 pytest tests/edge/test_checker.py` asks more often than the suite does.
+`READS=100000 pytest tests/edge/test_freshness_checker.py` asks more often than the suite does.
 """
 
 import asyncio
 import os
 import random
 import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -21,14 +20,14 @@ import pydantic_core
 import pytest
 
 from app.core.settings import Settings
+from tests import processes
 from tests.effort import effort
 from tests.make import Headers
 
-READS = effort("READS", 1500, long=60_000)
+READS = effort("READS", 500, long=60_000)
 READERS, WRITERS, ARTICLES, SERVERS = 12, 3, 4, 2
 CANARY = "zqxcanary"
 LATE_SECONDS = 1.0  # by which another process may be behind on PostgreSQL
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @contextmanager
@@ -41,8 +40,8 @@ def serving(settings: Settings, folder: Path) -> Iterator[str]:
         "BROADSHEET_LOG_FORMAT": "json",
         "BROADSHEET_CACHE_SIZE": "1",
     }
-    command = [sys.executable, "-m", "app", "serve", "--port", "0", "--no-worker"]
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    command = ("serve", "--port", "0", "--no-worker")
+    with processes.start(*command, environment=environment, stderr=subprocess.PIPE) as process:
         assert process.stderr
         address = ""
         for line in process.stderr:
