@@ -51,6 +51,8 @@ class Pair:
         folder = self.folder / f"standby{self.count}"
         folder.mkdir(mode=0o700)
         self._give(folder)
+        for own in self.primary.pgdata.glob(".*.json"):
+            own.chmod(0o644)  # of the wheel, written by this process: the server's user copies it
         arguments = ("-D", str(folder), "-R", "-X", "stream", "-c", "fast", "-d", self.primary.get_uri())
         pgexec("pg_basebackup", arguments, bin_path=self.primary.bin_path, user=self.primary.system_user)
         for name in ("postmaster.pid", ".handle_pids.json", "log", *(path.name for path in folder.glob(".s.PGSQL*"))):
