@@ -25,7 +25,7 @@ from app.articles.cached_json import rebuild_stale
 from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import Database, PostgresDatabase, migrations, open_database, sqlite
-from app.db.base import allow_replica
+from app.db.base import allow_replica, require_primary
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.mail import letters
@@ -247,7 +247,7 @@ def db(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def lagging(settings: Settings) -> Database:
+def lagging(settings: Settings) -> Iterator[Database]:
     """The PostgreSQL store with a replica that has heard of nothing yet, not even of its tables; to be stopped."""
     found = open_database(settings.database, settings.database)
 
@@ -259,7 +259,8 @@ def lagging(settings: Settings) -> Database:
     assert found.replica
     sa.event.listen(found.replica.engine, "connect", forget)
     allow_replica()
-    return found
+    yield found
+    require_primary()  # what is allowed here holds for this thread
 
 
 @pytest.fixture
