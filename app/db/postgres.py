@@ -20,7 +20,7 @@ from sqlmodel import Session
 
 from app.db.base import RETRIED_STATES, Database, P, T, is_replica_allowed, switch_interval
 from app.db.listening import Listener
-from app.db.replica import SCAN_SECONDS, Replica, ReplicaUnavailable
+from app.db.replica import Replica, ReplicaUnavailable
 
 OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
 SCAN_THREADS = 3  # slow reads at a time
@@ -41,7 +41,7 @@ class PostgresDatabase(Database):
         self.replica: Replica | None = None
         if read_url:
             standby = _create_engine(read_url, threads, "AUTOCOMMIT", connect_seconds=2)
-            self.replica = Replica(standby, self._reads, threads + SCAN_THREADS)
+            self.replica = Replica(standby, self._reads, threads, SCAN_THREADS)
         self._read_threads = ThreadPoolExecutor(threads, "read")
         self._scan_threads = ThreadPoolExecutor(SCAN_THREADS, "scan")  # slow queries must not occupy all threads
         self._write_threads = ThreadPoolExecutor(threads, "write")
@@ -106,7 +106,7 @@ class PostgresDatabase(Database):
 
         if self.replica and self.prefers_replica():
             with suppress(ReplicaUnavailable):
-                return await self.replica.read(run, SCAN_SECONDS)
+                return await self.replica.scan(run)
         return await self._run_in(self._scan_threads, run)
 
     async def scan_fresh(

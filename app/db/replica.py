@@ -13,8 +13,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
+import psycopg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
@@ -25,7 +26,7 @@ from app.db.base import is_unavailable
 T = TypeVar("T")
 MAX_DELAY_SECONDS = 5.0  # a standby that is further behind answers nothing
 ANSWER_SECONDS = 3.0  # for a read: then the standby counts as hung, and the primary answers
-SCAN_SECONDS = 25.0  # for a read that may be slow: more than the server's own limit of a statement
+SCAN_SECONDS = 25.0  # for a query that may be slow: more than the server's own limit of a statement
 PROBE_SECONDS = 1.0  # between two probes
 PROBE_TIMEOUT_SECONDS = 2.0
 REST_SECONDS = 5.0  # during which a standby that failed is not asked again
@@ -49,17 +50,17 @@ class _Sample(NamedTuple):
     lsn: int
 
 
-class _Asked:
-    """A query that runs, and the connection that it has, so that it can be ended from outside."""
+class _RunningQuery:
+    """A query in a thread, with its connection, so that the event loop can end it."""
 
     def __init__(self) -> None:
         self._lock, self._socket, self._is_ended = threading.Lock(), -1, False
 
     def hold(self, connection: sa.Connection) -> None:
         """Note the connection; end it at once if the query was given up meanwhile."""
-        raw = connection.connection.dbapi_connection
+        driver_connection = cast(psycopg.Connection, connection.connection.dbapi_connection)
         with self._lock:
-            self._socket = raw.pgconn.socket  # type: ignore[union-attr]
+            self._socket = driver_connection.pgconn.socket
         if self._is_ended:
             self.end()
 
@@ -73,16 +74,21 @@ class _Asked:
         with self._lock:
             self._is_ended = True
             if self._socket >= 0:
-                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as theirs:
-                    theirs.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as duplicate:
+                    duplicate.shutdown(socket.SHUT_RDWR)
 
 
 class Replica:
     """A standby, with connections and threads of its own: those of the primary never wait for it."""
 
-    def __init__(self, engine: sa.Engine, primary: sa.Engine, threads: int) -> None:
+    def __init__(self, engine: sa.Engine, primary: sa.Engine, threads: int, scan_threads: int) -> None:
         self.engine, self._primary = engine, primary
         self._threads = ThreadPoolExecutor(threads, "replica")
+        self._scan_threads = ThreadPoolExecutor(
+            scan_threads, "replica-scan"
+        )  # slow queries must not occupy all threads
+        self._probe_threads = ThreadPoolExecutor(2, "replica-probe")
+        self._primary_probe: asyncio.Future[int] | None = None
         self._samples: deque[_Sample] = deque(maxlen=MAX_SAMPLES)
         self._not_before = 0.0  # monotonic time before which a standby that failed is not asked
         self._delay: float | None = 0.0  # seconds; None while it is unknown or of no use
@@ -102,19 +108,20 @@ class Replica:
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._scan_threads, self._probe_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self.engine.dispose)
 
-    def run_query(self, query: Callable[[sa.Connection], T], asked: _Asked | None = None) -> T:
+    def run_query(self, query: Callable[[sa.Connection], T], running: _RunningQuery | None = None) -> T:
         """Run a query in the calling thread; raise ReplicaUnavailable if the standby cannot answer."""
-        asked = asked or _Asked()
+        running = running or _RunningQuery()
         try:
             with self.engine.connect() as connection:
-                asked.hold(connection)
+                running.hold(connection)
                 try:
                     return query(connection)
                 finally:
-                    asked.release()
+                    running.release()
         except PoolTimeout as error:
             raise ReplicaUnavailable from error
         except DBAPIError as error:
@@ -124,17 +131,23 @@ class Replica:
                 self._leave_alone(error)
             raise ReplicaUnavailable from error
 
-    async def read(self, query: Callable[[sa.Connection], T], seconds: float = ANSWER_SECONDS) -> T:
+    async def read(self, query: Callable[[sa.Connection], T]) -> T:
         """Run a query in a thread; raise ReplicaUnavailable if the standby cannot answer, or does not in time."""
-        asked = _Asked()
-        running = asyncio.get_running_loop().run_in_executor(self._threads, self.run_query, query, asked)
+        return await self._run_in(self._threads, query, ANSWER_SECONDS)
+
+    async def scan(self, query: Callable[[sa.Connection], T]) -> T:
+        """Run a query that may be slow, as `read` does, with more time and in threads of its own."""
+        return await self._run_in(self._scan_threads, query, SCAN_SECONDS)
+
+    async def _run_in(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T], seconds: float) -> T:
+        running = _RunningQuery()
+        result = asyncio.get_running_loop().run_in_executor(threads, self.run_query, query, running)
         try:
             async with asyncio.timeout(seconds):
-                return await asyncio.shield(running)
+                return await asyncio.shield(result)
         except TimeoutError:
-            asked.end()
-            running.cancel()
-            running.add_done_callback(lambda done: done.cancelled() or done.exception())  # told to nobody any more
+            running.end()
+            result.cancel()
             self._leave_alone("it does not answer")
             raise ReplicaUnavailable from None
 
@@ -145,8 +158,23 @@ class Replica:
 
     async def _watch(self) -> None:
         while True:
-            self._delay = await self._measure_delay()
+            try:
+                self._delay = await self._measure_delay()
+            except Exception:
+                log.exception("the delay of the replica cannot be measured")
+                self._delay = None
             await asyncio.sleep(PROBE_SECONDS)
+
+    async def _read_primary_lsn(self) -> int | None:
+        """Return how far the primary's log reaches; None while it cannot be asked. One that hangs is asked once."""
+        if self._primary_probe is None or self._primary_probe.done():
+            loop = asyncio.get_running_loop()
+            self._primary_probe = loop.run_in_executor(self._probe_threads, _read_lsn, self._primary)
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
+                return await asyncio.shield(self._primary_probe)
+        except (DBAPIError, PoolTimeout, TimeoutError):
+            return None
 
     async def _measure_delay(self) -> float | None:
         """Return for how many seconds the standby lacks what the primary has; None if that cannot be told.
@@ -154,31 +182,30 @@ class Replica:
         While the primary cannot be asked, reads go on with what the standby has.
         """
         clock = time.monotonic()
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
-                lsn = await asyncio.to_thread(_ask_for_lsn, self._primary)
-            self._samples.append(_Sample(clock, lsn))
-            is_primary_there = True
-        except (DBAPIError, PoolTimeout, TimeoutError):
-            is_primary_there = False
+        primary_lsn = await self._read_primary_lsn()
+        if primary_lsn is not None:
+            self._samples.append(_Sample(clock, primary_lsn))
         if clock < self._not_before:
             return self._delay
         try:
-            is_standby, replayed = await self.read(_ask_standby, PROBE_TIMEOUT_SECONDS)
+            is_standby, replayed = await self._run_in(self._probe_threads, _read_standby, PROBE_TIMEOUT_SECONDS)
         except (ReplicaUnavailable, DBAPIError):
             return None
-        if is_primary_there and not is_standby:
+        if primary_lsn is not None and not is_standby:
             log.warning("the replica is no standby: it is not read from")
+            return None
+        if replayed is None:
             return None
         missing = next((sample for sample in self._samples if sample.lsn > replayed), None)
         return 0.0 if missing is None or not is_standby else clock - missing.at
 
 
-def _ask_for_lsn(primary: sa.Engine) -> int:
+def _read_lsn(primary: sa.Engine) -> int:
     with primary.connect() as connection:
         return int(connection.execute(_PRIMARY_LSN).scalar_one())
 
 
-def _ask_standby(connection: sa.Connection) -> tuple[bool, int]:
+def _read_standby(connection: sa.Connection) -> tuple[bool, int | None]:
+    """Return whether the server is a standby, and how much it has replayed; None before it has replayed anything."""
     is_standby, lsn = connection.execute(_STANDBY).one()
-    return bool(is_standby), int(lsn)
+    return bool(is_standby), lsn

@@ -133,9 +133,8 @@ class Access(SecurityBase):
         elif self.scope is None and self.counted and request.method not in _SAFE_METHODS:
             await count_write(request, actor)
         read_idempotency_key(request)
-        is_public = self.counted and actor is ANONYMOUS and ANSWERED_ANONYMOUSLY not in request.scope
-        if is_public and request.method in _SAFE_METHODS:
-            allow_replica()  # nobody who wrote as somebody is told by a replica that it is not so
+        if self.counted and actor is ANONYMOUS and _may_lag(request):
+            allow_replica()
         if actor is ANONYMOUS and self._is_plain(request):
             route = cast(APIRoute, request.scope["route"])
             request.scope["state"][PUBLIC_READ] = PublicRead(route.path, self._parameters_of(route))
@@ -195,6 +194,16 @@ class Access(SecurityBase):
                 raise InvalidParameter(name, f"{name} must not contain a NUL character.")
         if "min_position" in known and (position := request.query_params.get("min_position")) is not None:
             await _wait_for_position(request, position)
+
+
+def _may_lag(request: Request) -> bool:
+    """Whether an anonymous request may be answered by a replica: not a write, nor one that bears a token.
+
+    A token is given by a write, and a replica that lags would deny that it is known.
+    """
+    if request.method not in _SAFE_METHODS or ANSWERED_ANONYMOUSLY in request.scope:
+        return False
+    return "token" not in request.path_params and b"preview=" not in request.scope["query_string"]
 
 
 def _unknown_parameter(name: str, known: frozenset[str]) -> InvalidParameter:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -89,9 +90,9 @@ class Pair:
             self.ask("SELECT pg_wal_replay_resume()")
 
     @contextmanager
-    def hung(self) -> Iterator[None]:
-        """Stop all processes of the standby: it takes connections and answers nothing."""
-        pid = self.standby.get_pid()
+    def hung(self, server: PostgresServer) -> Iterator[None]:
+        """Stop all processes of a server: it takes connections and answers nothing."""
+        pid = server.get_pid()
         assert pid
         parent = psutil.Process(pid)
         stopped = [parent, *parent.children(recursive=True)]
@@ -206,6 +207,9 @@ def test_nobody_is_told_that_what_they_did_is_not_so(pair: Pair, client: TestCli
         assert [row["id"] for row in make.ok(page)["data"]] == [comment["id"]]
         follower = make.ok(client.get("/v1/changes?limit=100", headers=editor))["page"]["next"]
         assert make.ok(client.get(f"/v1/changes?cursor={follower}"))["data"] == []
+        draft = make.draft(client, editor, "Not yet")
+        preview = make.ok(client.post(f"/v1/articles/{draft['id']}/previews", headers=editor, json={}), 201)
+        assert client.get(f"/v1/articles/{draft['id']}?preview={preview['token']}").status_code == 200
         key = pair_key(pair)
         assert client.get("/v1/articles?state=any", headers=key).status_code == 200
 
@@ -235,12 +239,37 @@ def test_one_that_hangs_holds_nobody_up_for_long(pair: Pair, client: TestClient,
     article = make.published(client, editor, "News")
     pair.catch_up()
     wait_until(lambda: is_usable(client))
-    with pair.hung():
+    with pair.hung(pair.standby):
         for _ in range(3):
             assert client.get(f"/v1/articles/{article['id']}").status_code == 200
         assert not is_usable(client)
         assert make.published(client, editor, "More")
     wait_until(lambda: is_usable(client))
+
+
+def test_slow_queries_and_a_primary_that_hangs_do_not_hold_reads_up(pair: Pair) -> None:
+    db = open_database(pair.url, pair.read_url)
+    assert isinstance(db, PostgresDatabase)
+
+    def is_standby(connection: sa.Connection) -> bool:
+        return bool(connection.execute(IS_STANDBY).scalar_one())
+
+    async def story() -> None:
+        await db.start()
+        allow_replica()
+        gate = threading.Event()
+        scans = [asyncio.create_task(db.scan(lambda _: gate.wait(TIMEOUT_SECONDS))) for _ in range(20)]
+        await asyncio.sleep(0)  # all of them are handed to threads
+        assert await db.read(is_standby)
+        gate.set()
+        assert all(await asyncio.gather(*scans))
+        with pair.hung(pair.primary):
+            for _ in range(3):
+                await asyncio.sleep(1.2)  # longer than a probe of the primary may take
+                assert await db.read(is_standby)
+        await db.stop()
+
+    asyncio.run(story())
 
 
 def test_one_that_dies_takes_nothing_along(pair: Pair, client: TestClient, editor: make.Headers) -> None:
