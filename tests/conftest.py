@@ -249,15 +249,15 @@ def db(database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def lagging(settings: Settings) -> Iterator[Database]:
     """The PostgreSQL store with a replica that has heard of nothing yet, not even of its tables; to be stopped."""
-    found = open_database(settings.database, settings.database)
+    found = open_database(settings.database, [settings.database])
 
     def forget(connection: Any, _record: object) -> None:
         connection.execute("SET search_path TO nowhere")
         connection.commit()
 
     assert isinstance(found, PostgresDatabase)
-    assert found.replica
-    sa.event.listen(found.replica.engine, "connect", forget)
+    assert found.replicas
+    sa.event.listen(found.replicas.members[0].engine, "connect", forget)
     allow_replica()
     yield found
     require_primary()  # what is allowed here holds for this thread

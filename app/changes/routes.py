@@ -38,7 +38,7 @@ async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()]
     fields, types = parse_fields(ChangeOut, query.fields), query.chosen_types()
     log = IdentityServices.of(request).vault.log_name()
     db = database(request)
-    is_replica = db.prefers_replica()
+    is_replica = db.choose_replica() is not None
 
     def find(connection: sa.Connection, *, is_replica: bool) -> JsonObject:
         begin = changes.find_start(connection, log, query.cursor, is_replica=is_replica)

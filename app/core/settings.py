@@ -32,6 +32,7 @@ def _split_origins(value: object) -> object:
 
 
 _WEBHOOK_SECRET = re.compile(r"whsec_(?=.{32,88}\Z)(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+_BETWEEN_URLS = re.compile(r"[\s,]+(?=postgres(?:ql)?(?:\+\w+)?://)")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\[\]\\,;:\"]+", re.ASCII)
 
 
@@ -62,7 +63,9 @@ class Settings(BaseSettings):
         description="`sqlite:///path` or `postgresql://user:password@host/name`. Empty: a SQLite file in `DATA_DIR`.",
     )
     read_database_url: str = Field(
-        "", description="A PostgreSQL standby that answers the reads of anonymous requests. Empty: none."
+        "",
+        description="PostgreSQL standbys that answer the reads of anonymous requests in turn: one URL or more, "
+        "separated by commas or spaces. Empty: none.",
     )
     site_url: str = Field("http://localhost:8000", description="Address of the publication's own site.")
     api_url: str = Field(
@@ -326,6 +329,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The URL of the database; by default a SQLite file in `data_dir`."""
         return self.database_url or f"sqlite:///{self.data_dir / 'broadsheet.db'}"
+
+    @property
+    def read_databases(self) -> list[str]:
+        """The URLs of the standbys. A comma inside a URL separates hosts of one."""
+        return [url for url in _BETWEEN_URLS.split(self.read_database_url.strip()) if url]
 
     @property
     def api(self) -> str:

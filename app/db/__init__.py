@@ -1,5 +1,7 @@
 """One database interface over SQLite and PostgreSQL, and the only code that commits."""
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from app.db.base import Database, Overloaded, is_full, is_unavailable
@@ -20,11 +22,14 @@ __all__ = [
 ]
 
 
-def open_database(url: str, read_url: str = "") -> Database:
-    """Return the database of a URL: `sqlite:///path` or `postgresql://user@host/name`. Nothing is opened yet."""
+def open_database(url: str, read_urls: Sequence[str] = ()) -> Database:
+    """Return the database of a URL: `sqlite:///path` or `postgresql://user@host/name`. Nothing is opened yet.
+
+    `read_urls` are those of standbys of PostgreSQL.
+    """
     name = sa.make_url(url).get_backend_name()
     if name == "sqlite":
         return SqliteDatabase(url)
     if name == "postgresql":
-        return PostgresDatabase(url, read_url)
+        return PostgresDatabase(url, read_urls)
     raise RuntimeError("DATABASE_URL must start with sqlite:/// or postgresql://")

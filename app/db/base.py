@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from threading import Lock
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -45,22 +46,54 @@ def is_full(error: DBAPIError) -> bool:
     return code in {"53100", "SQLITE_FULL"}
 
 
-_may_lag: ContextVar[bool] = ContextVar("may_lag", default=False)
+@dataclass
+class ReplicaUse:
+    """How a request uses replicas: one that has replayed `lsn` of the primary's log answers all of its reads.
+
+    Another one might lack what the first has shown. When it fails, the primary answers from then on.
+    """
+
+    lsn: int
+    number: int | None = None  # which replica; None before the first read
+    is_over: bool = False
+
+
+class ReplicaChoice(NamedTuple):
+    """A replica to read from, and how much of the primary's log it must have replayed to answer."""
+
+    number: int
+    lsn: int
+
+
+_replica_use: ContextVar[ReplicaUse | None] = ContextVar("replica_use", default=None)
+_required_lsn: ContextVar[int] = ContextVar("required_lsn", default=0)
 
 
 def allow_replica() -> None:
     """Let the reads of this request be answered by a replica, which may not have the latest writes yet."""
-    _may_lag.set(True)
+    _replica_use.set(ReplicaUse(_required_lsn.get()))
 
 
 def require_primary() -> None:
     """Let the reads of this request see every write that was acknowledged, as those of all other work do."""
-    _may_lag.set(False)
+    if use := _replica_use.get():
+        use.is_over = True
 
 
-def is_replica_allowed() -> bool:
-    """Whether reads of this request may be answered by a replica."""
-    return _may_lag.get()
+def allowed_replica_use() -> ReplicaUse | None:
+    """Return how this request uses replicas; None where only the primary may answer."""
+    use = _replica_use.get()
+    return None if use is None or use.is_over else use
+
+
+@contextmanager
+def require_lsn(lsn: int) -> Iterator[None]:
+    """Within the context, let no replica answer that has not replayed the primary's log up to a position."""
+    token = _required_lsn.set(lsn)
+    try:
+        yield
+    finally:
+        _required_lsn.reset(token)
 
 
 class _SwitchInterval:
@@ -143,18 +176,18 @@ class Database(ABC):
         with self.engines()[0].connect() as connection:
             yield connection
 
-    def prefers_replica(self) -> bool:
-        """Whether a read of this request goes to a replica: one is there, keeps up, and the request allows it."""
-        return False
+    def choose_replica(self) -> ReplicaChoice | None:
+        """Choose the replica for reads of this request: one is there, keeps up, and the request allows it."""
+        return None
 
     def run_query(self, query: Callable[[sa.Connection], T]) -> T:
         """Run a query in the calling thread."""
         with self.connect() as connection:
             return query(connection)
 
-    def run_on_replica(self, query: Callable[[sa.Connection], T]) -> T:
-        """Run a query in the calling thread, on a replica if there is one that answers."""
-        return self.run_query(query)
+    def run_on_replica(self, choice: ReplicaChoice, query: Callable[[sa.Connection], T]) -> T:
+        """Run a query in the calling thread, on a replica if it can answer."""
+        raise NotImplementedError(f"replica {choice.number} of a database that has none")
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[sa.Connection]:

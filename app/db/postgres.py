@@ -1,11 +1,11 @@
 """PostgreSQL: reads and writes in thread pools with psycopg, one transaction for each action.
 
-Reads of anonymous requests may go to a replica. Who calls, what follows a write and all background work is read from
+Reads of anonymous requests may go to replicas. Who calls, what follows a write and all background work is read from
 the primary, so that no answer denies what was acknowledged.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Concatenate, Literal
@@ -18,9 +18,18 @@ from psycopg.types.string import TextLoader
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from app.db.base import RETRIED_STATES, Database, P, T, is_replica_allowed, switch_interval
+from app.db.base import (
+    RETRIED_STATES,
+    Database,
+    P,
+    ReplicaChoice,
+    T,
+    allowed_replica_use,
+    require_primary,
+    switch_interval,
+)
 from app.db.listening import Listener
-from app.db.replica import Replica, ReplicaUnavailable
+from app.db.replica import Replicas, ReplicaUnavailable
 
 OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
 SCAN_THREADS = 3  # slow reads at a time
@@ -28,20 +37,18 @@ log = structlog.get_logger("broadsheet.db")
 
 
 class PostgresDatabase(Database):
-    """A PostgreSQL database, with a standby for reads if there is one."""
+    """A PostgreSQL database, with standbys for reads if there are any."""
 
     dialect = "postgresql"
 
-    def __init__(self, url: str, read_url: str = "", threads: int = 8) -> None:
+    def __init__(self, url: str, read_urls: Sequence[str] = (), threads: int = 8) -> None:
         self._url = url
         self.on_write: Callable[[], object] | None = None
         """What is called in a thread after each commit."""
         self._reads = _create_engine(url, threads, "AUTOCOMMIT")
         self._writes = _create_engine(url, threads, None)
-        self.replica: Replica | None = None
-        if read_url:
-            standby = _create_engine(read_url, threads, "AUTOCOMMIT", connect_seconds=2)
-            self.replica = Replica(standby, self._reads, threads, SCAN_THREADS)
+        standbys = [_create_engine(read_url, threads, "AUTOCOMMIT", connect_seconds=2) for read_url in read_urls]
+        self.replicas = Replicas(standbys, self._reads, threads, SCAN_THREADS) if standbys else None
         self._read_threads = ThreadPoolExecutor(threads, "read")
         self._scan_threads = ThreadPoolExecutor(SCAN_THREADS, "scan")  # slow queries must not occupy all threads
         self._write_threads = ThreadPoolExecutor(threads, "write")
@@ -56,8 +63,8 @@ class PostgresDatabase(Database):
             yield connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     async def start(self) -> None:
-        if self.replica:
-            self.replica.start()
+        if self.replicas:
+            self.replicas.start()
 
     async def listen(self, channel: str) -> Listener:
         """Listen to a channel of the primary."""
@@ -65,20 +72,21 @@ class PostgresDatabase(Database):
         return await Listener.open(url.render_as_string(hide_password=False), channel)
 
     async def stop(self) -> None:
-        if self.replica:
-            await self.replica.stop()
+        if self.replicas:
+            await self.replicas.stop()
         await asyncio.to_thread(self._write_threads.shutdown)
         await asyncio.to_thread(self._read_threads.shutdown)
         await asyncio.to_thread(self._scan_threads.shutdown)
         await super().stop()
 
-    def prefers_replica(self) -> bool:
-        return self.replica is not None and is_replica_allowed() and self.replica.is_usable
+    def choose_replica(self) -> ReplicaChoice | None:
+        use = allowed_replica_use()
+        return self.replicas.choose(use) if self.replicas and use else None
 
-    def run_on_replica(self, query: Callable[[sa.Connection], T]) -> T:
-        if self.replica:
-            with suppress(ReplicaUnavailable):
-                return self.replica.run_query(query)
+    def run_on_replica(self, choice: ReplicaChoice, query: Callable[[sa.Connection], T]) -> T:
+        assert self.replicas, "no replica can have been chosen"
+        with suppress(ReplicaUnavailable):
+            return self.replicas.members[choice.number].run_query_within(query, choice.lsn)
         return self.run_query(query)
 
     def run_query(self, query: Callable[[sa.Connection], T]) -> T:
@@ -94,19 +102,24 @@ class PostgresDatabase(Database):
         return await asyncio.get_running_loop().run_in_executor(threads, self.run_query, query)
 
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self.replica and self.prefers_replica():
+        def run(connection: sa.Connection) -> T:
+            return query(connection, *args, **kwargs)
+
+        if self.replicas and (choice := self.choose_replica()):
             with suppress(ReplicaUnavailable):
-                return await self.replica.read(lambda connection: query(connection, *args, **kwargs))
-        return await self._run_in(self._read_threads, lambda connection: query(connection, *args, **kwargs))
+                return await self.replicas.members[choice.number].read(run, choice.lsn)
+            require_primary()
+        return await self._run_in(self._read_threads, run)
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run(connection: sa.Connection) -> T:
             with switch_interval.shorten():
                 return query(connection, *args, **kwargs)
 
-        if self.replica and self.prefers_replica():
+        if self.replicas and (choice := self.choose_replica()):
             with suppress(ReplicaUnavailable):
-                return await self.replica.scan(run)
+                return await self.replicas.members[choice.number].scan(run, choice.lsn)
+            require_primary()
         return await self._run_in(self._scan_threads, run)
 
     async def scan_fresh(

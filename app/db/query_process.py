@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, TypeVar, cast
 import sqlalchemy as sa
 import structlog
 
-from app.db.base import Database, Overloaded
+from app.db.base import Database, Overloaded, ReplicaChoice
 
 T = TypeVar("T")
 RESTART_SECONDS: Final = 10.0  # between two attempts to start processes
@@ -62,9 +62,9 @@ class _Process:
             raise
         return started
 
-    async def run(self, query: object, seconds: float = QUERY_SECONDS, *, on_replica: bool = False) -> object:
+    async def run(self, query: object, seconds: float = QUERY_SECONDS, replica: ReplicaChoice | None = None) -> object:
         """Send a callable; return its result or raise its exception. A cancelled caller gives up its turn."""
-        message = pickle.dumps((on_replica, query))
+        message = pickle.dumps((replica, query))
         self.waiting += 1
         try:
             await self._turn.acquire()
@@ -136,7 +136,7 @@ class QueryProcesses:
         if self._processes:
             process = min(self._processes, key=lambda process: process.waiting)
             try:
-                return cast(T, await process.run(query, on_replica=self._db.prefers_replica()))
+                return cast(T, await process.run(query, replica=self._db.choose_replica()))
             except _ProcessEnded:
                 if process in self._processes:  # the first of its callers
                     self._processes.remove(process)
@@ -177,14 +177,14 @@ def serve_queries() -> None:
     """Answer the queries that arrive on standard input, a socket, until it closes, at the latest with the parent."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the parent may still have requests to answer
     with socket.socket(fileno=0) as both, cast(BinaryIO, both.makefile("rwb", BUFFER_BYTES)) as stream:
-        db = cast(tuple[bool, Callable[[], Database]], _read_message(stream))[1]()
+        db = cast(tuple[None, Callable[[], Database]], _read_message(stream))[1]()
         gc.freeze()
         _YIELDS.append(os.sched_yield)
         db.on_progress = os.sched_yield
         _write_message(stream, pickle.dumps((None, None)))  # the database is open
         while message := _read_message(stream):
-            on_replica, query = cast(tuple[bool, Callable[[sa.Connection], object]], message)
-            _write_message(stream, _run_query(db, query, on_replica))
+            replica, query = cast(tuple[ReplicaChoice | None, Callable[[sa.Connection], object]], message)
+            _write_message(stream, _run_query(db, query, replica))
         for engine in db.engines():
             engine.dispose()
 
@@ -199,9 +199,10 @@ def _write_message(stream: BinaryIO, message: bytes) -> None:
     stream.flush()
 
 
-def _run_query(db: Database, query: Callable[[sa.Connection], object], on_replica: bool) -> bytes:
+def _run_query(db: Database, query: Callable[[sa.Connection], object], replica: ReplicaChoice | None) -> bytes:
     try:
-        return pickle.dumps((None, (db.run_on_replica if on_replica else db.run_query)(query)))
+        result = db.run_query(query) if replica is None else db.run_on_replica(replica, query)
+        return pickle.dumps((None, result))
     except Exception as error:
         message = pickle.dumps((error, None))
         pickle.loads(message)  # noqa: S301  an error that does not unpickle ends this process

@@ -219,5 +219,5 @@ def _release(waiting: list[asyncio.Future[None]]) -> None:
 def follow(database: Database, evict: Evict) -> Follower | None:
     """Return what follows the log of a store; None where reads come from a replica, which lags behind the log."""
     if isinstance(database, PostgresDatabase):
-        return PostgresFollower(database, evict) if database.replica is None else None
+        return PostgresFollower(database, evict) if database.replicas is None else None
     return SqliteFollower(database, evict) if isinstance(database, SqliteDatabase) else None

@@ -165,13 +165,13 @@ def store(client: TestClient) -> PostgresDatabase:
 
 
 def is_usable(client: TestClient) -> bool:
-    found = store(client).replica
+    found = store(client).replicas
     assert found
-    return found.is_usable
+    return found.members[0].is_usable
 
 
 def test_only_what_may_lag_is_read_from_it(pair: Pair) -> None:
-    db = open_database(pair.url, pair.read_url)
+    db = open_database(pair.url, [pair.read_url])
 
     def ask(connection: sa.Connection) -> bool:
         return bool(connection.execute(IS_STANDBY).scalar_one())
@@ -248,7 +248,7 @@ def test_one_that_hangs_holds_nobody_up_for_long(pair: Pair, client: TestClient,
 
 
 def test_slow_queries_and_a_primary_that_hangs_do_not_hold_reads_up(pair: Pair) -> None:
-    db = open_database(pair.url, pair.read_url)
+    db = open_database(pair.url, [pair.read_url])
     assert isinstance(db, PostgresDatabase)
 
     def is_standby(connection: sa.Connection) -> bool:

@@ -24,7 +24,7 @@ def beside(settings: Settings) -> Iterator[TestClient]:
         while not app.state.services.query_processes._processes:
             make.ok(found.get("/v1/search?q=ready"))
             assert time.monotonic() < until
-        app.state.services.query_processes._db = SimpleNamespace(prefers_replica=lambda: False)  # no thread can help
+        app.state.services.query_processes._db = SimpleNamespace(choose_replica=lambda: None)  # no thread can help
         yield found
 
 
