@@ -33,6 +33,7 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
             raise RuntimeError(f"{route} is not an API route")
         if not any(isinstance(inner.call, Access) for inner in route.dependant.dependencies):
             raise RuntimeError(f"{route.path} declares no scope")
+        route.operation_id = route.operation_id or name_operation(route.name)
         install_handler(route)
         app.router.routes.append(route)
 

@@ -43,7 +43,6 @@ def _get_passage(connection: sa.Connection, anchor_id: str) -> PassageRow:
 
 @router.get(
     "/articles/{article}/anchors",
-    operation_id="listAnchors",
     summary="List the anchors of an article",
     response_model=ListOut[PassageOut],
     responses=READ_RESPONSES,
@@ -66,7 +65,6 @@ async def list_anchors(
 
 @router.post(
     "/articles/{article}/anchors",
-    operation_id="createPrompt",
     summary="Add a prompt to a passage",
     status_code=201,
     response_model=PassageOut,
@@ -87,13 +85,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
     )
 
 
-@router.get(
-    "/anchors/{anchor}",
-    operation_id="getAnchor",
-    summary="Get an anchor",
-    response_model=PassageOut,
-    responses=READ_RESPONSES,
-)
+@router.get("/anchors/{anchor}", summary="Get an anchor", response_model=PassageOut, responses=READ_RESPONSES)
 async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
     """Get an anchor, with the ETag needed to change it."""
     site = ArticleServices.of(request).site
@@ -111,7 +103,6 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
 
 @router.patch(
     "/anchors/{anchor}",
-    operation_id="updateAnchor",
     summary="Change an anchor",
     response_model=PassageOut,
     responses=document_problems(*PLACING_PROBLEMS, *CHANGE_PROBLEMS),
@@ -127,7 +118,6 @@ async def update_anchor(
 
 @router.post(
     "/anchors/{anchor}/detach",
-    operation_id="detachAnchor",
     summary="Detach an anchor from the text",
     response_model=PassageOut,
     responses=document_problems(*CHANGE_PROBLEMS),
@@ -139,7 +129,6 @@ async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVers
 
 @router.post(
     "/anchors/{anchor}/redact",
-    operation_id="redactAnchor",
     summary="Redact the quoted words of an anchor",
     response_model=PassageOut,
     responses=document_problems(*CHANGE_PROBLEMS),

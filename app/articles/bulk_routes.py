@@ -39,7 +39,6 @@ RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "e
 
 @bulk_router.post(
     "/bulk",
-    operation_id="changeArticles",
     summary="Change many articles",
     response_model=ArticleBulkOut,
     responses=document_problems(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused),
@@ -114,7 +113,6 @@ async def _merge_terms(
 
 @merging_router.post(
     "/tags/{tag}/merge",
-    operation_id="mergeTag",
     summary="Merge a tag into another",
     status_code=202,
     response_model=MergeOut,
@@ -134,7 +132,6 @@ async def merge_tag(
 
 @merging_router.post(
     "/authors/{author}/merge",
-    operation_id="mergeAuthor",
     summary="Merge an author into another",
     status_code=202,
     response_model=MergeOut,
@@ -149,7 +146,6 @@ async def merge_author(
 
 @merging_router.post(
     "/series/{series}/merge",
-    operation_id="mergeSeries",
     summary="Merge a series into another",
     status_code=202,
     response_model=MergeOut,
@@ -164,7 +160,6 @@ async def merge_series(
 
 @merging_router.get(
     "/merges/{merge}",
-    operation_id="getMerge",
     summary="Get the progress of a merge",
     response_model=MergeOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),

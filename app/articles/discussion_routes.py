@@ -67,11 +67,7 @@ def _show_settings(
 
 
 @router.get(
-    "/counts",
-    operation_id="getCounts",
-    summary="Get comment and reaction counts",
-    response_model=CountsOut,
-    responses=document_problems(),
+    "/counts", summary="Get comment and reaction counts", response_model=CountsOut, responses=document_problems()
 )
 async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], actor: Public) -> Response:
     """Return comment and reaction counts of up to 100 articles; `missing` names those that are not public."""
@@ -91,7 +87,6 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
 
 @router.get(
     "/discussion",
-    operation_id="getSiteDiscussion",
     summary="Get the discussion settings of the site",
     response_model=DiscussionSettingsOut,
     responses=document_problems(),
@@ -104,7 +99,6 @@ async def get_site_discussion(request: Request, query: Reading, actor: Public) -
 
 @router.put(
     "/discussion",
-    operation_id="setSiteDiscussion",
     summary="Set the discussion settings of the site",
     response_model=DiscussionSettingsOut,
     responses=WRITE_RESPONSES,
@@ -120,7 +114,6 @@ async def set_site_discussion(
 
 @router.get(
     "/sections/{section}/discussion",
-    operation_id="getSectionDiscussion",
     summary="Get the discussion settings of a section",
     response_model=DiscussionSettingsOut,
     responses=READ_RESPONSES | REDIRECT_RESPONSE,
@@ -135,7 +128,6 @@ async def get_section_discussion(request: Request, section: RefPath, query: Read
 
 @router.put(
     "/sections/{section}/discussion",
-    operation_id="setSectionDiscussion",
     summary="Set the discussion settings of a section",
     response_model=DiscussionSettingsOut,
     responses=WRITE_RESPONSES,
@@ -157,7 +149,6 @@ async def set_section_discussion(
 
 @router.get(
     "/articles/{article}/discussion",
-    operation_id="getArticleDiscussion",
     summary="Get the discussion settings of an article",
     response_model=DiscussionSettingsOut,
     responses=READ_RESPONSES,
@@ -172,7 +163,6 @@ async def get_article_discussion(request: Request, article: RefPath, query: Read
 
 @router.put(
     "/articles/{article}/discussion",
-    operation_id="setArticleDiscussion",
     summary="Set the discussion settings of an article",
     response_model=DiscussionSettingsOut,
     responses=WRITE_RESPONSES,

@@ -80,11 +80,7 @@ async def _write_article(
 
 
 @publishing_router.post(
-    "/publish",
-    operation_id="publishArticle",
-    summary="Publish an article",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/publish", summary="Publish an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def publish_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher, body: PublishIn | None = None
@@ -100,11 +96,7 @@ async def publish_article(
 
 
 @publishing_router.post(
-    "/unpublish",
-    operation_id="unpublishArticle",
-    summary="Unpublish an article",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/unpublish", summary="Unpublish an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def unpublish_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
@@ -114,11 +106,7 @@ async def unpublish_article(
 
 
 @publishing_router.post(
-    "/retract",
-    operation_id="retractArticle",
-    summary="Retract an article",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/retract", summary="Retract an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def retract_article(
     request: Request, article: RefPath, body: RetractIn, versions: ExpectedVersions, actor: Publisher
@@ -128,11 +116,7 @@ async def retract_article(
 
 
 @publishing_router.put(
-    "/schedule",
-    operation_id="scheduleArticle",
-    summary="Schedule an article",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/schedule", summary="Schedule an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def schedule_article(
     request: Request, article: RefPath, body: ScheduleIn, versions: ExpectedVersions, actor: Publisher
@@ -147,7 +131,6 @@ async def schedule_article(
 
 @publishing_router.get(
     "/schedule",
-    operation_id="getSchedule",
     summary="Get the schedule of an article",
     response_model=ScheduleOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -164,11 +147,7 @@ async def get_schedule(
 
 
 @publishing_router.delete(
-    "/schedule",
-    operation_id="unscheduleArticle",
-    summary="Cancel the schedule of an article",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/schedule", summary="Cancel the schedule of an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def unschedule_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
@@ -178,11 +157,7 @@ async def unschedule_article(
 
 
 @publishing_router.post(
-    "/corrections",
-    operation_id="addCorrection",
-    summary="Add a correction",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/corrections", summary="Add a correction", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def add_correction(
     request: Request, article: RefPath, body: CorrectionIn, versions: ExpectedVersions, actor: Publisher
@@ -244,7 +219,6 @@ def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Conn
 
 @editing_router.post(
     "",
-    operation_id="createArticle",
     summary="Create an article",
     status_code=201,
     response_model=SingleArticleOut,
@@ -273,11 +247,7 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
 
 
 @editing_router.patch(
-    "/{article}",
-    operation_id="updateArticle",
-    summary="Change an article",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/{article}", summary="Change an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def update_article(
     request: Request, article: RefPath, body: ArticlePatch, versions: ExpectedVersions, actor: Writer
@@ -293,9 +263,7 @@ async def update_article(
     return await send_with_body(request, article, body, send)
 
 
-@editing_router.delete(
-    "/{article}", operation_id="deleteArticle", summary="Delete a draft", status_code=204, responses=EDIT_RESPONSES
-)
+@editing_router.delete("/{article}", summary="Delete a draft", status_code=204, responses=EDIT_RESPONSES)
 async def delete_article(request: Request, article: RefPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a draft that was never published."""
     return await write(request, actor, editing.delete_article, article, versions, status=204)
@@ -307,7 +275,6 @@ CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
 
 @corrections_router.get(
     "/history",
-    operation_id="listCorrectionHistory",
     summary="List former texts of corrections",
     response_model=ListOut[CorrectionVersionOut],
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -332,11 +299,7 @@ async def list_correction_history(
 
 
 @corrections_router.patch(
-    "/{n}",
-    operation_id="updateCorrection",
-    summary="Change a correction",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/{n}", summary="Change a correction", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def update_correction(
     request: Request,
@@ -351,11 +314,7 @@ async def update_correction(
 
 
 @corrections_router.delete(
-    "/{n}",
-    operation_id="withdrawCorrection",
-    summary="Withdraw a correction",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/{n}", summary="Withdraw a correction", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def withdraw_correction(
     request: Request, article: RefPath, n: CorrectionNumber, versions: ExpectedVersions, actor: Publisher
@@ -380,7 +339,6 @@ class DiffQuery(ReadQuery):
 
 @revisions_router.get(
     "",
-    operation_id="listRevisions",
     summary="List the revisions of an article",
     response_model=ListOut[RevisionOut],
     responses=document_problems(*READ_PROBLEMS),
@@ -400,11 +358,7 @@ async def list_revisions(
 
 
 @revisions_router.get(
-    "/{n}",
-    operation_id="getRevision",
-    summary="Get a revision",
-    response_model=RevisionOut,
-    responses=document_problems(*READ_PROBLEMS),
+    "/{n}", summary="Get a revision", response_model=RevisionOut, responses=document_problems(*READ_PROBLEMS)
 )
 async def get_revision(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: Reader
@@ -426,11 +380,7 @@ async def get_revision(
 
 
 @revisions_router.get(
-    "/{n}/diff",
-    operation_id="compareRevisions",
-    summary="Compare two revisions",
-    response_model=DiffOut,
-    responses=document_problems(*READ_PROBLEMS),
+    "/{n}/diff", summary="Compare two revisions", response_model=DiffOut, responses=document_problems(*READ_PROBLEMS)
 )
 async def compare_revisions(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: Reader
@@ -449,11 +399,7 @@ async def compare_revisions(
 
 
 @revisions_router.post(
-    "/{n}/restore",
-    operation_id="restoreRevision",
-    summary="Restore a revision",
-    response_model=SingleArticleOut,
-    responses=EDIT_RESPONSES,
+    "/{n}/restore", summary="Restore a revision", response_model=SingleArticleOut, responses=EDIT_RESPONSES
 )
 async def restore_revision(
     request: Request,
@@ -471,7 +417,6 @@ previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["pre
 
 @previews_router.post(
     "",
-    operation_id="createPreview",
     summary="Create a preview link",
     status_code=201,
     response_model=NewPreviewOut,
@@ -499,7 +444,6 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
 
 @previews_router.get(
     "",
-    operation_id="listPreviews",
     summary="List the preview links of an article",
     response_model=ListOut[PreviewOut],
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -522,7 +466,6 @@ async def list_previews(
 
 @previews_router.delete(
     "/{preview_id}",
-    operation_id="revokePreview",
     summary="Revoke a preview link",
     status_code=204,
     responses=document_problems(Unauthorized, Forbidden, NotFound),

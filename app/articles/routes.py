@@ -169,7 +169,6 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
 
 @articles_router.get(
     "/articles/{article}",
-    operation_id="getArticle",
     summary="Get an article",
     response_model=SingleArticleOut,
     responses={
@@ -229,7 +228,6 @@ async def get_article(
 
 @articles_router.get(
     "/articles/{article}/neighbours",
-    operation_id="getNeighbours",
     summary="Get the previous and next article",
     response_model=NeighboursOut,
     responses=document_problems(NotFound, Retracted, WithheldForLegalReasons),
@@ -261,11 +259,7 @@ async def get_neighbours(
 
 
 @articles_router.get(
-    "/resolve",
-    operation_id="resolvePath",
-    summary="Resolve a path of the site",
-    response_model=ResolvedOut,
-    responses=document_problems(NotFound),
+    "/resolve", summary="Resolve a path of the site", response_model=ResolvedOut, responses=document_problems(NotFound)
 )
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
     """Return what the publication's site should answer at a path: the article, a redirect, or a retraction."""
@@ -308,11 +302,7 @@ listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
 
 
 @listing_router.get(
-    "",
-    operation_id="listArticles",
-    summary="List articles",
-    response_model=ArticleList,
-    responses=document_problems(Unauthorized, Forbidden),
+    "", summary="List articles", response_model=ArticleList, responses=document_problems(Unauthorized, Forbidden)
 )
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """List published articles, newest first by default; `state` and a key add articles in other states."""

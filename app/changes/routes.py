@@ -21,7 +21,6 @@ router = APIRouter(prefix="/v1", tags=["syndication"])
 
 @router.get(
     "/changes",
-    operation_id="listChanges",
     summary="List changes of public content",
     response_model=ChangesOut,
     responses=document_problems(CursorExpired),

@@ -108,7 +108,6 @@ def include_comments(connection: sa.Connection, row: ListPosition, _site: Site, 
 
 @comments_router.get(
     "/articles/{article}/comments",
-    operation_id="listComments",
     summary="List the comments of an article",
     response_model=CommentList,
     responses=document_problems(NotFound, Retracted, WithheldForLegalReasons),
@@ -141,7 +140,6 @@ async def list_comments(
 
 @comments_router.get(
     "/comments/{comment}",
-    operation_id="getComment",
     summary="Get a comment",
     response_model=SingleCommentOut,
     responses=document_problems(NotFound, Unauthorized, Forbidden),
@@ -165,7 +163,6 @@ async def get_comment(
 
 @comments_router.get(
     "/comments/{comment}/replies",
-    operation_id="listReplies",
     summary="List the replies to a comment",
     response_model=CommentList,
     responses=document_problems(NotFound),
@@ -316,7 +313,6 @@ def _try_post(session: Session, poster: Poster, article: str, data: CommentIn, p
 
 @posting_router.post(
     "/articles/{article}/comments",
-    operation_id="postComment",
     summary="Post a comment",
     status_code=201,
     response_model=PostedOut,
@@ -434,9 +430,7 @@ async def _admit_editor(request: Request, actor: Actor) -> None:
     await count_attempt(request, _require_caller(actor))
 
 
-@editing_router.patch(
-    "/{comment}", operation_id="updateComment", summary="Edit a comment", response_model=CommentOut, responses=EDITS
-)
+@editing_router.patch("/{comment}", summary="Edit a comment", response_model=CommentOut, responses=EDITS)
 async def update_comment(
     request: Request, comment: IdPath, body: CommentPatch, actor: Annotated[Actor, require_admission(_admit_editor)]
 ) -> Response:
@@ -458,11 +452,7 @@ async def update_comment(
 
 
 @editing_router.delete(
-    "/{comment}",
-    operation_id="deleteComment",
-    summary="Delete a comment",
-    status_code=204,
-    responses=document_problems(*EDIT_PROBLEMS, Conflict),
+    "/{comment}", summary="Delete a comment", status_code=204, responses=document_problems(*EDIT_PROBLEMS, Conflict)
 )
 async def delete_comment(request: Request, comment: IdPath, actor: Public) -> Response:
     """Delete a comment: its author at any time and for good, or a moderator, who can restore it.
@@ -491,7 +481,6 @@ async def _admit_sync(request: Request, actor: Actor) -> None:
 
 @sync_router.post(
     "/comments",
-    operation_id="syncComments",
     summary="Sync comments made offline",
     response_model=SyncOut,
     responses=document_problems(Unauthorized, Forbidden, Invalid),

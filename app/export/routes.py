@@ -124,13 +124,7 @@ async def read_lines(
     yield make_line("trailer", TrailerOut(count=count, sha256=digest.hexdigest()).model_dump_json().encode())
 
 
-@router.get(
-    "/export.ndjson",
-    operation_id="exportContent",
-    summary="Export all public content",
-    responses=_RESPONSES,
-    response_class=Response,
-)
+@router.get("/export.ndjson", summary="Export all public content", responses=_RESPONSES, response_class=Response)
 async def export_content(request: Request, query: Annotated[ExportQuery, Query()], actor: Public) -> Response:
     """Export all public content as newline-delimited JSON: sections, tags, authors, series, pictures, notices, articles
     with their texts, and comments.

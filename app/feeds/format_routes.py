@@ -90,11 +90,7 @@ async def send_article(request: Request, ref: str, actor: Actor, suffix: str, ta
 
 
 @router.get(
-    "/{article}.{suffix}",
-    operation_id="getArticleFormat",
-    summary="Get an article in another format",
-    responses=_RESPONSES,
-    response_class=Response,
+    "/{article}.{suffix}", summary="Get an article in another format", responses=_RESPONSES, response_class=Response
 )
 async def get_article_format(request: Request, article: RefPath, suffix: SuffixPath, actor: Public) -> Response:
     """Return an article by id or slug as `jsonld` (schema.org), `ninjs` (IPTC ninjs 3.1), `md` (CommonMark) or `txt`.

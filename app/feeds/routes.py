@@ -87,12 +87,7 @@ async def _send_newest(
     return _reply_feed(request, built, form, actor)
 
 
-@feeds_router.get(
-    "/site.{form}",
-    operation_id="getSiteFeed",
-    summary="Get the feed of the publication",
-    responses=_FEED_RESPONSES,
-)
+@feeds_router.get("/site.{form}", summary="Get the feed of the publication", responses=_FEED_RESPONSES)
 async def get_site_feed(request: Request, form: FormatPath, actor: ThirdParty) -> Response:
     """Return the 50 newest articles with their texts, notices and corrections, in less than 1 MB.
 
@@ -102,31 +97,19 @@ async def get_site_feed(request: Request, form: FormatPath, actor: ThirdParty) -
     return await _send_newest(request, form, actor)
 
 
-@feeds_router.get(
-    "/sections/{section}.{form}",
-    operation_id="getSectionFeed",
-    summary="Get the feed of a section",
-    responses=_TERM_RESPONSES,
-)
+@feeds_router.get("/sections/{section}.{form}", summary="Get the feed of a section", responses=_TERM_RESPONSES)
 async def get_section_feed(request: Request, section: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
     """Return the 50 newest articles of a section, by id or slug, and of the sections below it."""
     return await _send_newest(request, form, actor, "section", section)
 
 
-@feeds_router.get(
-    "/tags/{tag}.{form}", operation_id="getTagFeed", summary="Get the feed of a tag", responses=_TERM_RESPONSES
-)
+@feeds_router.get("/tags/{tag}.{form}", summary="Get the feed of a tag", responses=_TERM_RESPONSES)
 async def get_tag_feed(request: Request, tag: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
     """Return the 50 newest articles with a tag, by id or slug."""
     return await _send_newest(request, form, actor, "tag", tag)
 
 
-@feeds_router.get(
-    "/authors/{author}.{form}",
-    operation_id="getAuthorFeed",
-    summary="Get the feed of an author",
-    responses=_TERM_RESPONSES,
-)
+@feeds_router.get("/authors/{author}.{form}", summary="Get the feed of an author", responses=_TERM_RESPONSES)
 async def get_author_feed(request: Request, author: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
     """Return the 50 newest articles of an author, by id or slug."""
     return await _send_newest(request, form, actor, "author", author)
@@ -134,7 +117,6 @@ async def get_author_feed(request: Request, author: RefPath, form: FormatPath, a
 
 @feeds_router.get(
     "/articles/{article}/comments.{form}",
-    operation_id="getCommentsFeed",
     summary="Get the feed of an article's comments",
     responses=_COMMENTS_RESPONSES,
 )
@@ -161,12 +143,7 @@ async def get_comments_feed(request: Request, article: RefPath, form: FormatPath
     return _reply_feed(request, built, form, actor)
 
 
-@feeds_router.get(
-    "/archive/{month}.atom",
-    operation_id="getFeedArchive",
-    summary="Get a month of the feed archive",
-    responses=_ARCHIVE_RESPONSES,
-)
+@feeds_router.get("/archive/{month}.atom", summary="Get a month of the feed archive", responses=_ARCHIVE_RESPONSES)
 async def get_feed_archive(
     request: Request, month: MonthPath, query: Annotated[ArchiveQuery, Query()], actor: ThirdParty
 ) -> Response:
@@ -191,7 +168,7 @@ def _reply_sitemap(request: Request, body: bytes, actor: Actor) -> Response:
     return reply(request, body, groups=groups, private=private, media_type="application/xml")
 
 
-@sitemaps_router.get("/sitemap.xml", operation_id="getSitemap", summary="Get the sitemap", responses=_SITEMAP_RESPONSES)
+@sitemaps_router.get("/sitemap.xml", summary="Get the sitemap", responses=_SITEMAP_RESPONSES)
 async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
     """List the public articles with the times of their last changes.
 
@@ -209,12 +186,7 @@ async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
     return _reply_sitemap(request, await database(request).scan(render), actor)
 
 
-@sitemaps_router.get(
-    "/sitemap-news.xml",
-    operation_id="getNewsSitemap",
-    summary="Get the news sitemap",
-    responses=_SITEMAP_RESPONSES,
-)
+@sitemaps_router.get("/sitemap-news.xml", summary="Get the news sitemap", responses=_SITEMAP_RESPONSES)
 async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
     """List the articles of the last 48 hours for Google News, at most 1,000, without pages."""
     publication = Publication.from_settings(settings(request))
@@ -224,12 +196,7 @@ async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
     return _reply_sitemap(request, body, actor)
 
 
-@sitemaps_router.get(
-    "/sitemap-{part}.xml",
-    operation_id="getSitemapPart",
-    summary="Get a part of the sitemap",
-    responses=_SITEMAP_PART_RESPONSES,
-)
+@sitemaps_router.get("/sitemap-{part}.xml", summary="Get a part of the sitemap", responses=_SITEMAP_PART_RESPONSES)
 async def get_sitemap_part(request: Request, part: PartPath, actor: ThirdParty) -> Response:
     """List the public articles last changed in a month: `2026-01` has the first 50,000, `2026-01-2` the next."""
     publication = Publication.from_settings(settings(request))
@@ -256,11 +223,7 @@ def _find_article(connection: sa.Connection, path: str, publication: Publication
 
 
 @oembed_router.get(
-    "/oembed",
-    operation_id="getOEmbed",
-    summary="Get the oEmbed form of an article",
-    response_model=OEmbedOut,
-    responses=_OEMBED_RESPONSES,
+    "/oembed", summary="Get the oEmbed form of an article", response_model=OEmbedOut, responses=_OEMBED_RESPONSES
 )
 async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], actor: ThirdParty) -> Response:
     """Return what other sites may show for the URL of an article (oembed.com); former URLs work, too."""

@@ -57,7 +57,6 @@ Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_pre
 
 @router.get(
     "",
-    operation_id="listFronts",
     summary="List fronts",
     response_model=ListOut[FrontDefinition],
     responses=document_problems(Unauthorized, Forbidden),
@@ -72,7 +71,6 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
 
 @router.get(
     "/{front}",
-    operation_id="getFront",
     summary="Get a front",
     response_model=FrontOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -117,7 +115,6 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
 
 @router.get(
     "/{front}/definition",
-    operation_id="getFrontDefinition",
     summary="Get the definition of a front",
     response_model=FrontDefinition,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -136,7 +133,6 @@ async def get_front_definition(
 
 @router.put(
     "/{front}",
-    operation_id="putFront",
     summary="Create or replace a front",
     response_model=FrontDefinition,
     responses=WRITE_RESPONSES
@@ -166,9 +162,7 @@ async def put_front(
     )
 
 
-@router.delete(
-    "/{front}", operation_id="deleteFront", summary="Delete a front", status_code=204, responses=WRITE_RESPONSES
-)
+@router.delete("/{front}", summary="Delete a front", status_code=204, responses=WRITE_RESPONSES)
 async def delete_front(request: Request, front: RefPath, versions: ExpectedVersions, actor: Publisher) -> Response:
     """Delete a front and its draft."""
     return await write(request, actor, fronts.delete_front, front, versions, status=204)

@@ -290,13 +290,7 @@ VERSION_PROBLEMS = (Unauthorized, Forbidden, NotFound, StaleVersion, Preconditio
 """Problems of routes that take `ExpectedVersions`."""
 
 
-@router.get(
-    "/whoami",
-    operation_id="getCaller",
-    summary="Get the caller",
-    response_model=WhoAmI,
-    responses=document_problems(Unauthorized),
-)
+@router.get("/whoami", summary="Get the caller", response_model=WhoAmI, responses=document_problems(Unauthorized))
 async def get_caller(request: Request, actor: SelfService) -> Response:
     """Return the caller as this server identifies it; use it to check a token, or a key and its scopes."""
     sections = sorted(actor.sections) if actor.sections is not None else None

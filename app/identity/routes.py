@@ -23,7 +23,6 @@ audit_router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 @audit_router.get(
     "",
-    operation_id="listAuditEntries",
     summary="List the audit log",
     response_model=ListOut[AuditOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -49,12 +48,7 @@ async def _count_guest(request: Request, _actor: Actor) -> None:
 
 
 @participants_router.post(
-    "",
-    operation_id="createGuest",
-    summary="Create a guest token",
-    status_code=201,
-    response_model=GuestOut,
-    responses=document_problems(),
+    "", summary="Create a guest token", status_code=201, response_model=GuestOut, responses=document_problems()
 )
 async def create_guest(request: Request, actor: Annotated[Actor, require_admission(_count_guest)]) -> Response:
     """Create a guest token, with which to comment, vote and react. It is returned only in this response."""

@@ -147,7 +147,6 @@ _SITE = _document_stream(
 
 @router.get(
     "/articles/{article}/live",
-    operation_id="followArticle",
     summary="Follow an article live",
     status_code=200,
     response_class=EventStream,
@@ -188,7 +187,6 @@ async def follow_article(
 
 @router.get(
     "/live",
-    operation_id="followSite",
     summary="Follow the publication live",
     status_code=200,
     response_class=EventStream,

@@ -56,7 +56,6 @@ Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 @appeals_router.get(
     "/decision",
-    operation_id="getDecision",
     summary="Get the decision on a comment",
     response_model=DecisionOut,
     responses=document_problems(NotFound),
@@ -74,7 +73,6 @@ async def get_decision(
 
 @appeals_router.post(
     "/appeal",
-    operation_id="appealDecision",
     summary="Appeal a moderation decision",
     status_code=201,
     response_model=DecisionOut,
@@ -92,7 +90,6 @@ async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, act
 
 @appeals_router.post(
     "/appeal/decline",
-    operation_id="declineAppeal",
     summary="Decline an appeal",
     response_model=DecisionOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid, appeals.NoAppeal),
@@ -162,7 +159,6 @@ def _show_results(_connection: sa.Connection, results: list[DecisionResult]) -> 
 
 @decisions_router.post(
     "/moderation/decisions",
-    operation_id="decideComments",
     summary="Decide many comments",
     response_model=DecisionBulkOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
@@ -174,7 +170,6 @@ async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderat
 
 @decisions_router.put(
     "/comments/{comment}/featured",
-    operation_id="featureComment",
     summary="Feature a comment",
     response_model=JudgedCommentOut,
     responses=document_problems(*_DECISION_PROBLEMS),
@@ -191,7 +186,6 @@ log_router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
 
 @log_router.get(
     "",
-    operation_id="listModerationLog",
     summary="List the moderation log",
     response_model=ListOut[LogOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -210,7 +204,6 @@ queue_router = APIRouter(prefix="/v1/moderation/queue", tags=["moderation"])
 
 @queue_router.get(
     "",
-    operation_id="listModerationQueue",
     summary="List the moderation queue",
     response_model=ListOut[QueueItemOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -227,7 +220,6 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
 
 @queue_router.post(
     "/claim",
-    operation_id="claimComments",
     summary="Claim comments to moderate",
     response_model=ClaimedOut,
     responses=document_problems(Unauthorized, Forbidden, Invalid),
@@ -239,7 +231,6 @@ async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> R
 
 @queue_router.delete(
     "/{comment}/lease",
-    operation_id="releaseComment",
     summary="Release a claimed comment",
     status_code=204,
     responses=document_problems(Unauthorized, Forbidden, NotFound, queue.Leased),
@@ -254,11 +245,7 @@ REDACTION_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound, Inval
 
 
 @redaction_router.post(
-    "/redact",
-    operation_id="redactComment",
-    summary="Redact passages of a comment",
-    response_model=JudgedCommentOut,
-    responses=REDACTION_RESPONSES,
+    "/redact", summary="Redact passages of a comment", response_model=JudgedCommentOut, responses=REDACTION_RESPONSES
 )
 async def redact_comment(request: Request, comment: IdPath, body: RedactIn, actor: Moderator) -> Response:
     """Replace passages of a comment by `[…]`, and set `redacted_at`.
@@ -273,7 +260,6 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
 
 @redaction_router.delete(
     "/redaction",
-    operation_id="undoRedaction",
     summary="Undo the redaction of a comment",
     response_model=JudgedCommentOut,
     responses=REDACTION_RESPONSES,
@@ -285,7 +271,6 @@ async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) ->
 
 @redaction_router.get(
     "/revisions",
-    operation_id="listCommentRevisions",
     summary="List former texts of a comment",
     response_model=ListOut[CommentRevisionOut],
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -327,7 +312,6 @@ async def _receive_report(request: Request, actor: Actor, report: Callable[[Sess
 
 @reports_router.post(
     "/comments/{comment}/reports",
-    operation_id="reportComment",
     summary="Report a comment",
     status_code=202,
     response_model=ReceivedOut,
@@ -347,7 +331,6 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
 
 @reports_router.post(
     "/articles/{article}/reports",
-    operation_id="reportArticle",
     summary="Report an article",
     status_code=202,
     response_model=ReceivedOut,
@@ -365,7 +348,6 @@ async def report_article(request: Request, article: RefPath, body: ReportIn, act
 
 @reports_router.get(
     "/moderation/reports",
-    operation_id="listReports",
     summary="List reports",
     response_model=ListOut[ReportOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -379,7 +361,6 @@ async def list_reports(request: Request, query: Annotated[ReportQuery, Query()],
 
 @reports_router.post(
     "/moderation/reports/{report}/dismiss",
-    operation_id="dismissReport",
     summary="Dismiss a report",
     response_model=ReportOut,
     responses=REPORT_DECISION_RESPONSES,
@@ -393,7 +374,6 @@ async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> 
 
 @reports_router.post(
     "/moderation/reports/{report}/uphold",
-    operation_id="upholdReport",
     summary="Uphold a report",
     response_model=ReportOut,
     responses=REPORT_DECISION_RESPONSES,

@@ -36,11 +36,7 @@ CREATE_BAN_RESPONSES = document_problems(Unauthorized, Forbidden, Invalid, bans.
 
 
 @bans_router.get(
-    "",
-    operation_id="listBans",
-    summary="List bans",
-    response_model=ListOut[BanOut],
-    responses=document_problems(Unauthorized, Forbidden),
+    "", summary="List bans", response_model=ListOut[BanOut], responses=document_problems(Unauthorized, Forbidden)
 )
 async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
     """List bans, newest first. Expired bans stay in the list until they are lifted."""
@@ -49,11 +45,7 @@ async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor
 
 
 @bans_router.get(
-    "/{ban}",
-    operation_id="getBan",
-    summary="Get a ban",
-    response_model=BanOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
+    "/{ban}", summary="Get a ban", response_model=BanOut, responses=document_problems(Unauthorized, Forbidden, NotFound)
 )
 async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
     """Get a ban, expired or not."""
@@ -63,14 +55,7 @@ async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Que
     return reply(request, dump_json(BanOut, row, parse_fields(BanOut, query.fields)), groups=(), private=True)
 
 
-@bans_router.post(
-    "",
-    operation_id="createBan",
-    summary="Ban a commenter",
-    status_code=201,
-    response_model=BanOut,
-    responses=CREATE_BAN_RESPONSES,
-)
+@bans_router.post("", summary="Ban a commenter", status_code=201, response_model=BanOut, responses=CREATE_BAN_RESPONSES)
 async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Response:
     """Exclude somebody from commenting, voting and reporting, by a comment of theirs or by an address.
 
@@ -94,11 +79,7 @@ async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Respons
 
 
 @bans_router.delete(
-    "/{ban}",
-    operation_id="liftBan",
-    summary="Lift a ban",
-    status_code=204,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
+    "/{ban}", summary="Lift a ban", status_code=204, responses=document_problems(Unauthorized, Forbidden, NotFound)
 )
 async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
     """Lift a ban."""
@@ -110,13 +91,7 @@ LIST_RESPONSES = document_problems(Unauthorized, Forbidden)
 VERSIONED_RESPONSES = document_problems(*VERSION_PROBLEMS)
 
 
-@phrases_router.get(
-    "",
-    operation_id="listPhrases",
-    summary="List watched phrases",
-    response_model=ListOut[PhraseOut],
-    responses=LIST_RESPONSES,
-)
+@phrases_router.get("", summary="List watched phrases", response_model=ListOut[PhraseOut], responses=LIST_RESPONSES)
 async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
     """List watched phrases, newest first."""
     page = await database(request).scan(phrases.list_phrases, query)
@@ -125,7 +100,6 @@ async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()],
 
 @phrases_router.get(
     "/{phrase}",
-    operation_id="getPhrase",
     summary="Get a watched phrase",
     response_model=PhraseOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -143,7 +117,6 @@ async def get_phrase(
 
 @phrases_router.post(
     "",
-    operation_id="createPhrase",
     summary="Watch for a phrase",
     status_code=201,
     response_model=PhraseOut,
@@ -166,7 +139,6 @@ async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> R
 
 @phrases_router.post(
     "/bulk",
-    operation_id="createPhrases",
     summary="Watch for many phrases",
     response_model=PhrasesOut,
     responses=document_problems(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
@@ -181,7 +153,6 @@ async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) ->
 
 @phrases_router.patch(
     "/{phrase}",
-    operation_id="updatePhrase",
     summary="Change a watched phrase",
     response_model=PhraseOut,
     responses=VERSIONED_RESPONSES | document_problems(Invalid),
@@ -195,13 +166,7 @@ async def update_phrase(
     )
 
 
-@phrases_router.delete(
-    "/{phrase}",
-    operation_id="deletePhrase",
-    summary="Delete a watched phrase",
-    status_code=204,
-    responses=VERSIONED_RESPONSES,
-)
+@phrases_router.delete("/{phrase}", summary="Delete a watched phrase", status_code=204, responses=VERSIONED_RESPONSES)
 async def delete_phrase(request: Request, phrase: IdPath, versions: ExpectedVersions, actor: Moderator) -> Response:
     """Stop watching for a phrase."""
     return await write(request, actor, phrases.delete_phrase, phrase, versions, status=204)

@@ -69,11 +69,7 @@ def _ping(connection: sa.Connection) -> None:
 
 
 @operation_router.get(
-    "/healthz",
-    operation_id="checkHealth",
-    summary="Check that the process answers",
-    response_model=HealthOut,
-    responses=document_problems(),
+    "/healthz", summary="Check that the process answers", response_model=HealthOut, responses=document_problems()
 )
 async def check_health(actor: Probe) -> Response:
     """Answer as long as this process runs (liveness)."""
@@ -82,7 +78,6 @@ async def check_health(actor: Probe) -> Response:
 
 @operation_router.get(
     "/readyz",
-    operation_id="checkReadiness",
     summary="Check that the server can answer requests",
     response_model=HealthOut,
     responses=document_problems(),
@@ -106,7 +101,6 @@ def _document_text(description: str, media_type: str = "text/plain") -> Response
 
 @operation_router.get(
     "/metrics",
-    operation_id="getMetrics",
     summary="Get metrics for Prometheus",
     responses=_document_text("The metrics.") | document_problems(),
     response_class=Response,
@@ -126,11 +120,7 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
 
 
 @operation_router.get(
-    "/openapi.json",
-    operation_id="getOpenApi",
-    summary="Get the OpenAPI document",
-    responses=document_problems(),
-    response_class=JSONResponse,
+    "/openapi.json", summary="Get the OpenAPI document", responses=document_problems(), response_class=JSONResponse
 )
 async def get_open_api(request: Request, actor: ThirdParty) -> Response:
     """Return this API as an OpenAPI 3.1 document."""
@@ -139,11 +129,7 @@ async def get_open_api(request: Request, actor: ThirdParty) -> Response:
 
 
 @operation_router.get(
-    "/docs",
-    operation_id="getDocumentation",
-    summary="Read the API documentation",
-    responses=document_problems(),
-    response_class=HTMLResponse,
+    "/docs", summary="Read the API documentation", responses=document_problems(), response_class=HTMLResponse
 )
 async def get_documentation(request: Request, actor: ThirdParty) -> Response:
     """Return the interactive documentation, which can send requests. It loads nothing from other hosts."""
@@ -154,7 +140,6 @@ async def get_documentation(request: Request, actor: ThirdParty) -> Response:
 
 @operation_router.get(
     "/docs/{script}",
-    operation_id="getDocumentationScript",
     summary="Get a script of the API documentation",
     responses=_document_text("The script.", "text/javascript") | document_problems(NotFound),
     response_class=Response,
@@ -199,20 +184,14 @@ def _reply_server(request: Request) -> Response:
     return reply(request, dump_json(ServerOut, {**row, "links": LINKS}), groups=("openapi",))
 
 
-@operation_router.get(
-    "/", operation_id="getRoot", summary="Describe this server", response_model=ServerOut, responses=document_problems()
-)
+@operation_router.get("/", summary="Describe this server", response_model=ServerOut, responses=document_problems())
 async def get_root(request: Request, actor: ThirdParty) -> Response:
     """Describe this server: the publication, the version of the API, and links to start from."""
     return _reply_server(request)
 
 
 @operation_router.get(
-    "/v1",
-    operation_id="getVersion",
-    summary="Describe version 1 of the API",
-    response_model=ServerOut,
-    responses=document_problems(),
+    "/v1", summary="Describe version 1 of the API", response_model=ServerOut, responses=document_problems()
 )
 async def get_version(request: Request, actor: Public) -> Response:
     """Describe this server, as `/` does."""
@@ -221,7 +200,6 @@ async def get_version(request: Request, actor: Public) -> Response:
 
 @operation_router.get(
     "/robots.txt",
-    operation_id="getRobots",
     summary="Get the rules for crawlers",
     responses=_document_text("Rules for crawlers.") | document_problems(),
     response_class=Response,
@@ -249,7 +227,6 @@ def _describe_problem(kind: type[Problem]) -> ProblemKindOut:
 
 @operation_router.get(
     "/problems",
-    operation_id="listProblems",
     summary="List the kinds of problems",
     response_model=ListOut[ProblemKindOut],
     responses=document_problems(),
@@ -264,7 +241,6 @@ async def list_problems(request: Request, actor: ThirdParty) -> Response:
 
 @operation_router.get(
     "/problems/{code}",
-    operation_id="getProblem",
     summary="Get a kind of problem",
     response_model=ProblemKindOut,
     responses=document_problems(NotFound),
@@ -282,7 +258,6 @@ purging_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 
 @purging_router.post(
     "/purge",
-    operation_id="purgeArticle",
     summary="Erase an article for good",
     status_code=204,
     responses=document_problems(*VERSION_PROBLEMS, WrongState, Invalid),
@@ -309,7 +284,6 @@ Officer = Annotated[Actor, require_scope("admin")]
 
 @personal_router.get(
     "/me/data",
-    operation_id="getOwnData",
     summary="Get one's own data",
     response_model=PersonalData,
     responses=document_problems(Unauthorized, Forbidden),
@@ -326,11 +300,7 @@ async def get_own_data(request: Request, actor: SelfService) -> Response:
 
 
 @personal_router.delete(
-    "/me/data",
-    operation_id="eraseOwnData",
-    summary="Erase one's own data",
-    status_code=204,
-    responses=document_problems(Unauthorized, Forbidden),
+    "/me/data", summary="Erase one's own data", status_code=204, responses=document_problems(Unauthorized, Forbidden)
 )
 async def erase_own_data(request: Request, actor: Public) -> Response:
     """Erase the caller's data for good: texts, names, addresses, votes, reactions, reports and appeals; the token ends.
@@ -351,7 +321,6 @@ def _pseudonym_of(request: Request, email: str) -> str:
 
 @personal_router.post(
     "/persons/export",
-    operation_id="exportPerson",
     summary="Export a person's data",
     response_model=PersonalData,
     responses=document_problems(Unauthorized, Forbidden, Invalid),
@@ -370,7 +339,6 @@ async def export_person(request: Request, body: PersonIn, actor: Officer) -> Res
 
 @personal_router.post(
     "/persons/erase",
-    operation_id="erasePerson",
     summary="Erase a person's data",
     status_code=204,
     responses=document_problems(Unauthorized, Forbidden, Invalid),

@@ -33,7 +33,6 @@ _READ_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound)
 
 @router.get(
     "/articles/{article}/partners",
-    operation_id="getArticlePartners",
     summary="Get the partners of an article",
     response_model=PartnersOut,
     responses=_READ_RESPONSES,
@@ -53,7 +52,6 @@ async def get_article_partners(
 
 @router.put(
     "/articles/{article}/partners",
-    operation_id="setArticlePartners",
     summary="Set the partners of an article",
     response_model=PartnersOut,
     responses=EDIT_RESPONSES,
@@ -73,7 +71,6 @@ async def set_article_partners(
 
 @router.get(
     "/articles/{article}/ledger",
-    operation_id="listPartnerAccess",
     summary="List which partners read an article",
     response_model=ListOut[FetchOut],
     responses=_READ_RESPONSES,
@@ -97,7 +94,6 @@ async def list_partner_access(
 
 @router.get(
     "/embargoed",
-    operation_id="listEmbargoedArticles",
     summary="List embargoed articles",
     response_model=ArticleList,
     responses=document_problems(Unauthorized, Forbidden),

@@ -25,7 +25,6 @@ Admin = Annotated[Actor, require_scope("admin")]
 
 @router.post(
     "",
-    operation_id="createKey",
     summary="Create an API key",
     status_code=201,
     response_model=NewKeyOut,
@@ -51,11 +50,7 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
 
 
 @router.get(
-    "",
-    operation_id="listKeys",
-    summary="List API keys",
-    response_model=ListOut[KeyOut],
-    responses=document_problems(Unauthorized, Forbidden),
+    "", summary="List API keys", response_model=ListOut[KeyOut], responses=document_problems(Unauthorized, Forbidden)
 )
 async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
     """List API keys, newest first, including revoked and expired ones, without the keys themselves."""
@@ -65,7 +60,6 @@ async def list_keys(request: Request, query: Annotated[PageQuery, Query()], acto
 
 @router.get(
     "/{key_id}",
-    operation_id="getKey",
     summary="Get an API key",
     response_model=KeyOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -80,7 +74,6 @@ async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, 
 
 @router.patch(
     "/{key_id}",
-    operation_id="updateKey",
     summary="Change an API key",
     response_model=KeyOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
@@ -102,7 +95,6 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
 
 @router.delete(
     "/{key_id}",
-    operation_id="revokeKey",
     summary="Revoke an API key",
     status_code=204,
     responses=document_problems(Unauthorized, Forbidden, NotFound),

@@ -126,7 +126,6 @@ async def _parse_form(form: FormData) -> tuple[bytes, MediaIn]:
 
 @router.post(
     "/v1/media",
-    operation_id="uploadMedia",
     summary="Upload a picture",
     status_code=201,
     response_model=MediaOut,
@@ -172,7 +171,6 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 
 @router.get(
     "/v1/media",
-    operation_id="listMedia",
     summary="List pictures",
     response_model=ListOut[MediaOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -186,7 +184,6 @@ async def list_media(request: Request, query: Annotated[PageQuery, Query()], act
 
 @router.get(
     "/v1/media/{media}",
-    operation_id="getMedia",
     summary="Get a picture",
     response_model=MediaOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -198,13 +195,7 @@ async def get_media(request: Request, media: str, query: Reading, actor: Reader)
     )
 
 
-@router.patch(
-    "/v1/media/{media}",
-    operation_id="updateMedia",
-    summary="Change a picture",
-    response_model=MediaOut,
-    responses=UPDATE_RESPONSES,
-)
+@router.patch("/v1/media/{media}", summary="Change a picture", response_model=MediaOut, responses=UPDATE_RESPONSES)
 async def update_media(
     request: Request, media: str, body: MediaPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
@@ -221,13 +212,7 @@ async def update_media(
     )
 
 
-@router.delete(
-    "/v1/media/{media}",
-    operation_id="deleteMedia",
-    summary="Delete a picture",
-    status_code=204,
-    responses=DELETE_RESPONSES,
-)
+@router.delete("/v1/media/{media}", summary="Delete a picture", status_code=204, responses=DELETE_RESPONSES)
 async def delete_media(request: Request, media: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a picture and its files; 409 `in_use` while an article or author shows it."""
     keys: list[str] = []
@@ -243,7 +228,6 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
 
 @router.get(
     MEDIA_PATH + "{key:path}",
-    operation_id="getMediaFile",
     summary="Get the file of a picture",
     response_class=Response,
     responses={

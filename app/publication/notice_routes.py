@@ -35,7 +35,6 @@ def _articles(request: Request) -> NoticeArticles:
 
 @router.get(
     "",
-    operation_id="listNotices",
     summary="List notices",
     response_model=ListOut[NoticeDetailOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -49,7 +48,6 @@ async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()],
 
 @router.get(
     "/{notice}",
-    operation_id="getNotice",
     summary="Get a notice",
     response_model=NoticeDetailOut,
     responses=READ_RESPONSES | document_problems(Unauthorized, Forbidden),
@@ -64,14 +62,7 @@ async def get_notice(request: Request, notice: str, query: Reading, actor: Reade
     return await responses.reply_row(request, read, notice, NoticeDetailOut, query)
 
 
-@router.post(
-    "",
-    operation_id="createNotice",
-    summary="Create a notice",
-    status_code=201,
-    response_model=NoticeDetailOut,
-    responses=CREATE_RESPONSES,
-)
+@router.post("", summary="Create a notice", status_code=201, response_model=NoticeDetailOut, responses=CREATE_RESPONSES)
 async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Response:
     """Create a notice, which is shown with the articles of its target at once. Name targets by id or slug."""
     return await write(
@@ -87,13 +78,7 @@ async def create_notice(request: Request, body: NoticeIn, actor: Writer) -> Resp
     )
 
 
-@router.patch(
-    "/{notice}",
-    operation_id="updateNotice",
-    summary="Change a notice",
-    response_model=NoticeDetailOut,
-    responses=UPDATE_RESPONSES,
-)
+@router.patch("/{notice}", summary="Change a notice", response_model=NoticeDetailOut, responses=UPDATE_RESPONSES)
 async def update_notice(
     request: Request, notice: str, body: NoticePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
@@ -111,9 +96,7 @@ async def update_notice(
     )
 
 
-@router.delete(
-    "/{notice}", operation_id="deleteNotice", summary="Delete a notice", status_code=204, responses=DELETE_RESPONSES
-)
+@router.delete("/{notice}", summary="Delete a notice", status_code=204, responses=DELETE_RESPONSES)
 async def delete_notice(request: Request, notice: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a notice."""
     return await write(request, actor, notices.delete_notice, _articles(request), notice, versions, status=204)

@@ -105,37 +105,20 @@ async def _update_term(
 sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
 
 
-@sections_router.get(
-    "",
-    operation_id="listSections",
-    summary="List sections",
-    response_model=ListOut[SectionOut],
-    responses=READ_RESPONSES,
-)
+@sections_router.get("", summary="List sections", response_model=ListOut[SectionOut], responses=READ_RESPONSES)
 async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
     """List sections with their numbers of public articles."""
     return await _list_terms(request, SECTIONS, ListOut[SectionOut], query)
 
 
-@sections_router.get(
-    "/{section}",
-    operation_id="getSection",
-    summary="Get a section",
-    response_model=SectionOut,
-    responses=TERM_RESPONSES,
-)
+@sections_router.get("/{section}", summary="Get a section", response_model=SectionOut, responses=TERM_RESPONSES)
 async def get_section(request: Request, section: str, query: Reading, actor: Public) -> Response:
     """Return a section by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, SECTIONS, section, query)
 
 
 @sections_router.post(
-    "",
-    operation_id="createSection",
-    summary="Create a section",
-    status_code=201,
-    response_model=SectionOut,
-    responses=CREATE_RESPONSES,
+    "", summary="Create a section", status_code=201, response_model=SectionOut, responses=CREATE_RESPONSES
 )
 async def create_section(request: Request, body: SectionIn, actor: Writer) -> Response:
     """Create a section. Without a slug, one is generated from the name.
@@ -145,13 +128,7 @@ async def create_section(request: Request, body: SectionIn, actor: Writer) -> Re
     return await _create_term(request, actor, SECTIONS, body)
 
 
-@sections_router.patch(
-    "/{section}",
-    operation_id="updateSection",
-    summary="Change a section",
-    response_model=SectionOut,
-    responses=UPDATE_RESPONSES,
-)
+@sections_router.patch("/{section}", summary="Change a section", response_model=SectionOut, responses=UPDATE_RESPONSES)
 async def update_section(
     request: Request, section: str, body: SectionPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
@@ -159,9 +136,7 @@ async def update_section(
     return await _update_term(request, actor, SECTIONS, section, body, versions)
 
 
-@sections_router.delete(
-    "/{section}", operation_id="deleteSection", summary="Delete a section", status_code=204, responses=DELETE_RESPONSES
-)
+@sections_router.delete("/{section}", summary="Delete a section", status_code=204, responses=DELETE_RESPONSES)
 async def delete_section(request: Request, section: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a section and its notices; 409 `in_use` while it has subsections or articles of any state."""
     return await write(request, actor, SECTIONS.delete, section, versions, status=204)
@@ -170,30 +145,19 @@ async def delete_section(request: Request, section: str, versions: ExpectedVersi
 tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 
-@tags_router.get(
-    "", operation_id="listTags", summary="List tags", response_model=ListOut[TagDetailOut], responses=READ_RESPONSES
-)
+@tags_router.get("", summary="List tags", response_model=ListOut[TagDetailOut], responses=READ_RESPONSES)
 async def list_tags(request: Request, query: TermParameters, actor: Public) -> Response:
     """List tags with their numbers of public articles."""
     return await _list_terms(request, TAGS, ListOut[TagDetailOut], query)
 
 
-@tags_router.get(
-    "/{tag}", operation_id="getTag", summary="Get a tag", response_model=TagDetailOut, responses=TERM_RESPONSES
-)
+@tags_router.get("/{tag}", summary="Get a tag", response_model=TagDetailOut, responses=TERM_RESPONSES)
 async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> Response:
     """Return a tag by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, TAGS, tag, query)
 
 
-@tags_router.post(
-    "",
-    operation_id="createTag",
-    summary="Create a tag",
-    status_code=201,
-    response_model=TagDetailOut,
-    responses=CREATE_RESPONSES,
-)
+@tags_router.post("", summary="Create a tag", status_code=201, response_model=TagDetailOut, responses=CREATE_RESPONSES)
 async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
     """Create a tag. Saving an article with an unknown tag name creates one too.
 
@@ -202,17 +166,13 @@ async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
     return await _create_term(request, actor, TAGS, body)
 
 
-@tags_router.patch(
-    "/{tag}", operation_id="updateTag", summary="Change a tag", response_model=TagDetailOut, responses=UPDATE_RESPONSES
-)
+@tags_router.patch("/{tag}", summary="Change a tag", response_model=TagDetailOut, responses=UPDATE_RESPONSES)
 async def update_tag(request: Request, tag: str, body: TagPatch, versions: ExpectedVersions, actor: Writer) -> Response:
     """Update a tag (RFC 7396). A former slug redirects to the new one."""
     return await _update_term(request, actor, TAGS, tag, body, versions)
 
 
-@tags_router.delete(
-    "/{tag}", operation_id="deleteTag", summary="Delete a tag", status_code=204, responses=DELETE_RESPONSES
-)
+@tags_router.delete("/{tag}", summary="Delete a tag", status_code=204, responses=DELETE_RESPONSES)
 async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a tag; 409 `in_use` while articles of any state have it."""
     return await write(request, actor, TAGS.delete, tag, versions, status=204)
@@ -221,42 +181,27 @@ async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, act
 authors_router = APIRouter(prefix="/v1/authors", tags=["authors"])
 
 
-@authors_router.get(
-    "", operation_id="listAuthors", summary="List authors", response_model=ListOut[AuthorOut], responses=READ_RESPONSES
-)
+@authors_router.get("", summary="List authors", response_model=ListOut[AuthorOut], responses=READ_RESPONSES)
 async def list_authors(request: Request, query: TermParameters, actor: Public) -> Response:
     """List authors with their numbers of public articles."""
     return await _list_terms(request, AUTHORS, ListOut[AuthorOut], query)
 
 
-@authors_router.get(
-    "/{author}", operation_id="getAuthor", summary="Get an author", response_model=AuthorOut, responses=TERM_RESPONSES
-)
+@authors_router.get("/{author}", summary="Get an author", response_model=AuthorOut, responses=TERM_RESPONSES)
 async def get_author(request: Request, author: str, query: Reading, actor: Public) -> Response:
     """Return an author by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, AUTHORS, author, query)
 
 
 @authors_router.post(
-    "",
-    operation_id="createAuthor",
-    summary="Create an author",
-    status_code=201,
-    response_model=AuthorOut,
-    responses=CREATE_RESPONSES,
+    "", summary="Create an author", status_code=201, response_model=AuthorOut, responses=CREATE_RESPONSES
 )
 async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Response:
     """Create an author. Names may repeat; the slugs of later authors are numbered."""
     return await _create_term(request, actor, AUTHORS, body)
 
 
-@authors_router.patch(
-    "/{author}",
-    operation_id="updateAuthor",
-    summary="Change an author",
-    response_model=AuthorOut,
-    responses=UPDATE_RESPONSES,
-)
+@authors_router.patch("/{author}", summary="Change an author", response_model=AuthorOut, responses=UPDATE_RESPONSES)
 async def update_author(
     request: Request, author: str, body: AuthorPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
@@ -264,9 +209,7 @@ async def update_author(
     return await _update_term(request, actor, AUTHORS, author, body, versions)
 
 
-@authors_router.delete(
-    "/{author}", operation_id="deleteAuthor", summary="Delete an author", status_code=204, responses=DELETE_RESPONSES
-)
+@authors_router.delete("/{author}", summary="Delete an author", status_code=204, responses=DELETE_RESPONSES)
 async def delete_author(request: Request, author: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete an author and their notices; 409 `in_use` while articles of any state have the author."""
     return await write(request, actor, AUTHORS.delete, author, versions, status=204)
@@ -275,42 +218,27 @@ async def delete_author(request: Request, author: str, versions: ExpectedVersion
 series_router = APIRouter(prefix="/v1/series", tags=["series"])
 
 
-@series_router.get(
-    "", operation_id="listSeries", summary="List series", response_model=ListOut[SeriesOut], responses=READ_RESPONSES
-)
+@series_router.get("", summary="List series", response_model=ListOut[SeriesOut], responses=READ_RESPONSES)
 async def list_series(request: Request, query: TermParameters, actor: Public) -> Response:
     """List series with their numbers of public articles."""
     return await _list_terms(request, SERIES, ListOut[SeriesOut], query)
 
 
-@series_router.get(
-    "/{series}", operation_id="getSeries", summary="Get a series", response_model=SeriesOut, responses=TERM_RESPONSES
-)
+@series_router.get("/{series}", summary="Get a series", response_model=SeriesOut, responses=TERM_RESPONSES)
 async def get_series(request: Request, series: str, query: Reading, actor: Public) -> Response:
     """Return a series by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, SERIES, series, query)
 
 
 @series_router.post(
-    "",
-    operation_id="createSeries",
-    summary="Create a series",
-    status_code=201,
-    response_model=SeriesOut,
-    responses=CREATE_RESPONSES,
+    "", summary="Create a series", status_code=201, response_model=SeriesOut, responses=CREATE_RESPONSES
 )
 async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Response:
     """Create a series; 409 `name_taken` if a series has this name in any case."""
     return await _create_term(request, actor, SERIES, body)
 
 
-@series_router.patch(
-    "/{series}",
-    operation_id="updateSeries",
-    summary="Change a series",
-    response_model=SeriesOut,
-    responses=UPDATE_RESPONSES,
-)
+@series_router.patch("/{series}", summary="Change a series", response_model=SeriesOut, responses=UPDATE_RESPONSES)
 async def update_series(
     request: Request, series: str, body: SeriesPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
@@ -318,9 +246,7 @@ async def update_series(
     return await _update_term(request, actor, SERIES, series, body, versions)
 
 
-@series_router.delete(
-    "/{series}", operation_id="deleteSeries", summary="Delete a series", status_code=204, responses=DELETE_RESPONSES
-)
+@series_router.delete("/{series}", summary="Delete a series", status_code=204, responses=DELETE_RESPONSES)
 async def delete_series(request: Request, series: str, versions: ExpectedVersions, actor: Writer) -> Response:
     """Delete a series and its notices; 409 `in_use` while articles of any state are part of it."""
     return await write(request, actor, SERIES.delete, series, versions, status=204)

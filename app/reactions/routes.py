@@ -43,7 +43,6 @@ def _show_result(_connection: sa.Connection, result: JsonObject) -> JsonObject:
 
 @router.put(
     "/comments/{comment}/vote",
-    operation_id="voteOnComment",
     summary="Vote on a comment",
     response_model=VoteOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
@@ -65,7 +64,6 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
 
 @router.put(
     "/articles/{article}/reaction",
-    operation_id="setReaction",
     summary="React to an article",
     response_model=ReactionOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
@@ -85,7 +83,6 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
 
 @router.get(
     "/me/votes",
-    operation_id="getOwnVotes",
     summary="Get one's own votes on an article",
     response_model=MyVotesOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),

@@ -43,7 +43,6 @@ def _parse_fields(query: RelatedQuery) -> FieldTree | None:
 
 @router.get(
     "/related",
-    operation_id="listRelatedArticles",
     summary="List related articles",
     response_model=RelatedList,
     responses={
@@ -91,13 +90,7 @@ async def list_related_articles(
     )
 
 
-@router.put(
-    "/related",
-    operation_id="pinRelatedArticles",
-    summary="Pin related articles",
-    response_model=RelatedList,
-    responses=EDIT_RESPONSES,
-)
+@router.put("/related", summary="Pin related articles", response_model=RelatedList, responses=EDIT_RESPONSES)
 async def pin_related_articles(
     request: Request, article: RefPath, body: PinsIn, versions: ExpectedVersions, actor: Writer
 ) -> Response:

@@ -24,13 +24,7 @@ from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
 
-@router.get(
-    "",
-    operation_id="searchArticles",
-    summary="Search articles",
-    response_model=FoundList,
-    responses=document_problems(),
-)
+@router.get("", summary="Search articles", response_model=FoundList, responses=document_problems())
 async def search_articles(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
     """Search published articles; each result has a score and highlighted matches."""
     fields, formats = select_parts(FoundArticleOut, query.fields, query.formats)

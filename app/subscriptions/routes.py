@@ -81,7 +81,6 @@ def _show_accepted(_connection: sa.Connection, _result: object) -> JsonObject:
 
 @opt_ins_router.post(
     "",
-    operation_id="requestSubscription",
     summary="Request a subscription",
     status_code=202,
     response_model=AcceptedOut,
@@ -109,7 +108,6 @@ async def request_subscription(
 
 @opt_ins_router.post(
     "/confirm",
-    operation_id="confirmSubscription",
     summary="Confirm a subscription",
     response_model=ConfirmedOut,
     responses=document_problems(TokenInvalid, Invalid),
@@ -142,7 +140,6 @@ Manager = Annotated[Actor, require_scope("subscribers:manage")]
 
 @subscribers_router.get(
     "",
-    operation_id="listSubscribers",
     summary="List subscribers",
     response_model=ListOut[SubscriberOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -158,7 +155,6 @@ async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Q
 
 @subscribers_router.get(
     "/{subscriber}",
-    operation_id="getSubscriber",
     summary="Get a subscriber",
     response_model=OneSubscriberOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -175,7 +171,6 @@ async def get_subscriber(
 
 @subscribers_router.delete(
     "/{subscriber}",
-    operation_id="deleteSubscriber",
     summary="Delete a subscriber",
     status_code=204,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -190,7 +185,6 @@ suppressions_router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"
 
 @suppressions_router.get(
     "",
-    operation_id="listSuppressions",
     summary="List suppressed addresses",
     response_model=ListOut[SuppressionOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -205,7 +199,6 @@ async def list_suppressions(request: Request, query: Annotated[SuppressionQuery,
 
 @suppressions_router.post(
     "",
-    operation_id="createSuppression",
     summary="Suppress an address",
     status_code=201,
     response_model=SuppressionOut,
@@ -230,7 +223,6 @@ async def create_suppression(request: Request, body: SuppressionIn, actor: Manag
 
 @suppressions_router.delete(
     "/{suppression}",
-    operation_id="liftSuppression",
     summary="Lift the suppression of an address",
     status_code=204,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -289,7 +281,6 @@ def _show_done(_connection: sa.Connection, _result: object) -> JsonObject:
 
 @unsubscribing_router.get(
     "/{token}",
-    operation_id="getUnsubscribe",
     summary="Get what an unsubscribe link ends",
     response_model=UnsubscribeOut,
     responses=_PAGE_RESPONSE | document_problems(NotFound),
@@ -313,7 +304,6 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty)
 
 @unsubscribing_router.post(
     "/{token}",
-    operation_id="unsubscribeAddress",
     summary="Unsubscribe by a link from a mail",
     response_model=UnsubscribedOut,
     responses=_PAGE_RESPONSE | document_problems(NotFound, Invalid),
@@ -361,7 +351,6 @@ def _get_own(connection: sa.Connection, subscription_id: str) -> PresentedSubscr
 
 @management_router.get(
     "",
-    operation_id="listSubscriptions",
     summary="List the caller's subscriptions",
     response_model=ListOut[SubscriptionOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -378,7 +367,6 @@ async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query
 
 @management_router.post(
     "/rotate",
-    operation_id="rotateManageToken",
     summary="Replace the manage token",
     response_model=ManageTokenOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound),
@@ -398,7 +386,6 @@ async def rotate_manage_token(request: Request, actor: Public) -> Response:
 
 @management_router.patch(
     "/{subscription}",
-    operation_id="updateSubscription",
     summary="Change a subscription",
     response_model=SubscriptionOut,
     responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
@@ -414,7 +401,6 @@ async def update_subscription(
 
 @management_router.delete(
     "/{subscription}",
-    operation_id="endSubscription",
     summary="End a subscription",
     status_code=204,
     responses=document_problems(Unauthorized, Forbidden, NotFound),

@@ -35,14 +35,7 @@ CHANGE_RESPONSES = document_problems(*VERSION_PROBLEMS)
 CREATE_RESPONSES = document_problems(Unauthorized, Forbidden, Invalid, webhooks.TooManyWebhooks)
 
 
-@router.post(
-    "",
-    operation_id="createWebhook",
-    summary="Create a webhook",
-    status_code=201,
-    response_model=NewWebhookOut,
-    responses=CREATE_RESPONSES,
-)
+@router.post("", summary="Create a webhook", status_code=201, response_model=NewWebhookOut, responses=CREATE_RESPONSES)
 async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> Response:
     """Create a webhook for events of public content. No later response contains the secret.
 
@@ -71,7 +64,6 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
 
 @router.get(
     "",
-    operation_id="listWebhooks",
     summary="List webhooks",
     response_model=ListOut[WebhookOut],
     responses=document_problems(Unauthorized, Forbidden),
@@ -84,13 +76,7 @@ async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], 
     )
 
 
-@router.get(
-    "/{webhook}",
-    operation_id="getWebhook",
-    summary="Get a webhook",
-    response_model=WebhookOut,
-    responses=READ_RESPONSES,
-)
+@router.get("/{webhook}", summary="Get a webhook", response_model=WebhookOut, responses=READ_RESPONSES)
 async def get_webhook(
     request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
 ) -> Response:
@@ -102,7 +88,6 @@ async def get_webhook(
 
 @router.patch(
     "/{webhook}",
-    operation_id="updateWebhook",
     summary="Change a webhook",
     response_model=WebhookOut,
     responses=CHANGE_RESPONSES | document_problems(Invalid),
@@ -115,9 +100,7 @@ async def update_webhook(
     return await write(request, actor, webhooks.update_webhook, *args, render=webhooks.get_webhook, model=WebhookOut)
 
 
-@router.delete(
-    "/{webhook}", operation_id="deleteWebhook", summary="Delete a webhook", status_code=204, responses=CHANGE_RESPONSES
-)
+@router.delete("/{webhook}", summary="Delete a webhook", status_code=204, responses=CHANGE_RESPONSES)
 async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVersions, actor: Manager) -> Response:
     """Delete a webhook and cancel its waiting deliveries."""
     return await write(request, actor, webhooks.delete_webhook, webhook, versions, status=204)
@@ -125,7 +108,6 @@ async def delete_webhook(request: Request, webhook: IdPath, versions: ExpectedVe
 
 @router.post(
     "/{webhook}/rotate",
-    operation_id="rotateWebhookSecret",
     summary="Rotate the secret of a webhook",
     response_model=NewWebhookOut,
     responses=CHANGE_RESPONSES | document_problems(Invalid),
@@ -140,7 +122,6 @@ async def rotate_webhook_secret(
 
 @router.post(
     "/{webhook}/test",
-    operation_id="testWebhook",
     summary="Send a test message to a webhook",
     status_code=202,
     response_model=DeliveryOut,
@@ -155,7 +136,6 @@ async def test_webhook(request: Request, webhook: IdPath, actor: Manager) -> Res
 
 @router.get(
     "/{webhook}/deliveries",
-    operation_id="listDeliveries",
     summary="List the deliveries of a webhook",
     response_model=ListOut[DeliveryOut],
     responses=READ_RESPONSES,
@@ -172,7 +152,6 @@ async def list_deliveries(
 
 @router.post(
     "/{webhook}/deliveries/{delivery}/redeliver",
-    operation_id="redeliverMessage",
     summary="Redeliver a message",
     status_code=202,
     response_model=DeliveryOut,
@@ -187,7 +166,6 @@ async def redeliver_message(request: Request, webhook: IdPath, delivery: IdPath,
 
 @router.post(
     "/{webhook}/replay",
-    operation_id="replayEvents",
     summary="Replay events to a webhook",
     status_code=202,
     response_model=ReplayOut,

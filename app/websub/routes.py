@@ -34,7 +34,6 @@ async def _admit(request: Request, actor: Actor) -> None:
 
 @router.post(
     "/hub",
-    operation_id="requestFeedUpdates",
     summary="Subscribe to a feed by WebSub",
     status_code=202,
     response_class=Response,
