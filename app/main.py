@@ -19,6 +19,7 @@ from app.openapi.document import describe
 from app.services import Services, build_services
 from app.web import problem_responses
 from app.web.boundary import Boundary, Cors, UnhandledErrors
+from app.web.openapi import name_operation
 from app.web.responses import JSON_TYPE
 from app.web.routing import install_handler, separate_paths
 

@@ -14,9 +14,9 @@ from app.articles.projection import WrongState
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import NotFound, document_problems
 from app.events.cache_groups import discussion_cache_groups
-from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
+from app.identity.access import ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.web.fields import parse_fields
@@ -25,9 +25,8 @@ from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, require_scope("content:write")]
-READ_RESPONSES = document_problems(NotFound, Retracted, WithheldForLegalReasons)
-PLACING_PROBLEMS = (Unauthorized, Forbidden, NotFound, WrongState, Invalid, QuoteNotFound, StaleRevision)
-CHANGE_PROBLEMS = (*VERSION_PROBLEMS, WrongState)
+READ_RESPONSES = document_problems(Retracted, WithheldForLegalReasons)
+PLACING_PROBLEMS = (WrongState, QuoteNotFound, StaleRevision)
 
 
 def _cache_groups(article_id: str) -> tuple[str, ...]:
@@ -105,7 +104,7 @@ async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuer
     "/anchors/{anchor}",
     summary="Change an anchor",
     response_model=PassageOut,
-    responses=document_problems(*PLACING_PROBLEMS, *CHANGE_PROBLEMS),
+    responses=document_problems(*PLACING_PROBLEMS, WrongState),
 )
 async def update_anchor(
     request: Request, anchor: IdPath, body: AnchorPatch, versions: ExpectedVersions, actor: Writer
@@ -120,7 +119,7 @@ async def update_anchor(
     "/anchors/{anchor}/detach",
     summary="Detach an anchor from the text",
     response_model=PassageOut,
-    responses=document_problems(*CHANGE_PROBLEMS),
+    responses=document_problems(WrongState),
 )
 async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Detach an anchor from the text; its comments stay. `PATCH` with `place` attaches it again."""
@@ -131,7 +130,7 @@ async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVers
     "/anchors/{anchor}/redact",
     summary="Redact the quoted words of an anchor",
     response_model=PassageOut,
-    responses=document_problems(*CHANGE_PROBLEMS),
+    responses=document_problems(WrongState),
 )
 async def redact_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Erase the quoted words permanently. The comments stay with the block as long as the article has it."""

@@ -21,9 +21,9 @@ from app.articles.editorial_schemas import (
 )
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath
-from app.core.problems import Forbidden, Invalid, NotFound, Problem, Unauthorized, document_problems
+from app.core.problems import NotFound, Problem, document_problems
 from app.db.rows import JsonObject
-from app.identity.access import POLICY_BY_KIND, VERSION_PROBLEMS, ExpectedVersions, enforce_limit, require_scope
+from app.identity.access import POLICY_BY_KIND, ExpectedVersions, enforce_limit, require_scope
 from app.identity.idempotency import IdempotencyKeyReused
 from app.identity.schemas import Actor
 from app.identity.writes import write, write_part
@@ -41,7 +41,7 @@ RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "e
     "/bulk",
     summary="Change many articles",
     response_model=ArticleBulkOut,
-    responses=document_problems(Unauthorized, Forbidden, Invalid, IdempotencyKeyReused),
+    responses=document_problems(IdempotencyKeyReused),
 )
 async def change_articles(
     request: Request, body: ArticleBulkIn, actor: Annotated[Actor, require_scope("content:write")]
@@ -91,7 +91,7 @@ def _present_refusal(problem: Problem) -> JsonObject:
 
 merging_router = APIRouter(prefix="/v1", tags=["merging"])
 Publisher = Annotated[Actor, require_scope("content:publish")]
-MERGE_RESPONSES = document_problems(*VERSION_PROBLEMS, Invalid, MergeRunning)
+MERGE_RESPONSES = document_problems(MergeRunning)
 
 
 def _get_merge(connection: sa.Connection, merge_id: str) -> JsonObject:
@@ -158,12 +158,7 @@ async def merge_series(
     return await _merge_terms(request, actor, "series", series, body, versions)
 
 
-@merging_router.get(
-    "/merges/{merge}",
-    summary="Get the progress of a merge",
-    response_model=MergeOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@merging_router.get("/merges/{merge}", summary="Get the progress of a merge", response_model=MergeOut)
 async def get_merge(
     request: Request, merge: IdPath, query: Annotated[ReadQuery, Query()], actor: Publisher
 ) -> Response:

@@ -20,9 +20,9 @@ from app.articles.discussion_schemas import (
 from app.articles.discussion_settings import SettingsRow, SettingsView
 from app.articles.reading import is_visible
 from app.core.ids import RefPath
-from app.core.problems import Invalid, InvalidParameter, NotFound, document_problems
+from app.core.problems import InvalidParameter, NotFound
 from app.events.cache_groups import ARTICLES_GROUP, SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
-from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, Public, require_scope
+from app.identity.access import ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
@@ -33,8 +33,6 @@ router = APIRouter(prefix="/v1", tags=["discussion"])
 Ts = TypeVarTuple("Ts")
 Reading = Annotated[ReadQuery, Query()]
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
-READ_RESPONSES = document_problems(NotFound)
-WRITE_RESPONSES = document_problems(*VERSION_PROBLEMS, Invalid)
 MAX_COUNTED_ARTICLES = 100
 MAX_ARTICLE_GROUPS = 20  # named in headers; larger answers use shared groups
 
@@ -66,9 +64,7 @@ def _show_settings(
     return show
 
 
-@router.get(
-    "/counts", summary="Get comment and reaction counts", response_model=CountsOut, responses=document_problems()
-)
+@router.get("/counts", summary="Get comment and reaction counts", response_model=CountsOut)
 async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], actor: Public) -> Response:
     """Return comment and reaction counts of up to 100 articles; `missing` names those that are not public."""
     refs = list(dict.fromkeys(part.strip() for part in query.articles.split(",")))
@@ -85,24 +81,14 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     return reply(request, body, groups=(*groups, ARTICLES_GROUP), private=actor is not ANONYMOUS)
 
 
-@router.get(
-    "/discussion",
-    summary="Get the discussion settings of the site",
-    response_model=DiscussionSettingsOut,
-    responses=document_problems(),
-)
+@router.get("/discussion", summary="Get the discussion settings of the site", response_model=DiscussionSettingsOut)
 async def get_site_discussion(request: Request, query: Reading, actor: Public) -> Response:
     """Return the discussion settings of the site; sections and articles may override them."""
     row = await database(request).read(discussion_settings.get_site_settings)
     return _reply_settings(request, row, query, (SETTINGS_GROUP,), actor)
 
 
-@router.put(
-    "/discussion",
-    summary="Set the discussion settings of the site",
-    response_model=DiscussionSettingsOut,
-    responses=WRITE_RESPONSES,
-)
+@router.put("/discussion", summary="Set the discussion settings of the site", response_model=DiscussionSettingsOut)
 async def set_site_discussion(
     request: Request, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
@@ -116,7 +102,7 @@ async def set_site_discussion(
     "/sections/{section}/discussion",
     summary="Get the discussion settings of a section",
     response_model=DiscussionSettingsOut,
-    responses=READ_RESPONSES | REDIRECT_RESPONSE,
+    responses=REDIRECT_RESPONSE,
 )
 async def get_section_discussion(request: Request, section: RefPath, query: Reading, actor: Public) -> Response:
     """Return the discussion settings of a section, own and effective."""
@@ -130,7 +116,6 @@ async def get_section_discussion(request: Request, section: RefPath, query: Read
     "/sections/{section}/discussion",
     summary="Set the discussion settings of a section",
     response_model=DiscussionSettingsOut,
-    responses=WRITE_RESPONSES,
 )
 async def set_section_discussion(
     request: Request, section: RefPath, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
@@ -151,7 +136,6 @@ async def set_section_discussion(
     "/articles/{article}/discussion",
     summary="Get the discussion settings of an article",
     response_model=DiscussionSettingsOut,
-    responses=READ_RESPONSES,
 )
 async def get_article_discussion(request: Request, article: RefPath, query: Reading, actor: Public) -> Response:
     """Return the discussion settings of an article, own and effective."""
@@ -165,7 +149,6 @@ async def get_article_discussion(request: Request, article: RefPath, query: Read
     "/articles/{article}/discussion",
     summary="Set the discussion settings of an article",
     response_model=DiscussionSettingsOut,
-    responses=WRITE_RESPONSES,
 )
 async def set_article_discussion(
     request: Request, article: RefPath, body: ArticleDiscussionIn, versions: ExpectedVersions, actor: Moderator

@@ -39,9 +39,9 @@ from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.articles.services import ArticleServices
 from app.blocks import Body
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
-from app.identity.access import VERSION_PROBLEMS, DraftReader, ExpectedVersions, require_scope
+from app.identity.access import DraftReader, ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.media_library import find_sizes
@@ -53,7 +53,7 @@ from app.web.responses import ReadQuery, database, dump_json, offload, reply, re
 Ts = TypeVarTuple("Ts")
 publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 Publisher = Annotated[Actor, require_scope("content:publish")]
-EDIT_RESPONSES = document_problems(*VERSION_PROBLEMS, WrongState, Invalid)
+EDIT_RESPONSES = document_problems(WrongState)
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], JsonObject]:
@@ -129,12 +129,7 @@ async def schedule_article(
     return await _write_article(request, actor, publishing.schedule_article, article, body.at, versions, body.revision)
 
 
-@publishing_router.get(
-    "/schedule",
-    summary="Get the schedule of an article",
-    response_model=ScheduleOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@publishing_router.get("/schedule", summary="Get the schedule of an article", response_model=ScheduleOut)
 async def get_schedule(
     request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
 ) -> Response:
@@ -222,7 +217,7 @@ def _show_with_dropped(request: Request, text: Body | None) -> Callable[[sa.Conn
     summary="Create an article",
     status_code=201,
     response_model=SingleArticleOut,
-    responses=document_problems(Unauthorized, Forbidden, SlugTaken, Invalid),
+    responses=document_problems(SlugTaken),
 )
 async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Response:
     """Create a draft."""
@@ -274,10 +269,7 @@ CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
 
 
 @corrections_router.get(
-    "/history",
-    summary="List former texts of corrections",
-    response_model=ListOut[CorrectionVersionOut],
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
+    "/history", summary="List former texts of corrections", response_model=ListOut[CorrectionVersionOut]
 )
 async def list_correction_history(
     request: Request,
@@ -326,7 +318,6 @@ async def withdraw_correction(
 revisions_router = APIRouter(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
 Reader = DraftReader
 RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
-READ_PROBLEMS = (Unauthorized, Forbidden, NotFound)
 
 
 class DiffQuery(ReadQuery):
@@ -337,12 +328,7 @@ class DiffQuery(ReadQuery):
     )
 
 
-@revisions_router.get(
-    "",
-    summary="List the revisions of an article",
-    response_model=ListOut[RevisionOut],
-    responses=document_problems(*READ_PROBLEMS),
-)
+@revisions_router.get("", summary="List the revisions of an article", response_model=ListOut[RevisionOut])
 async def list_revisions(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
 ) -> Response:
@@ -357,9 +343,7 @@ async def list_revisions(
     return reply_list(request, ListOut[RevisionOut], page, fields, groups=(), private=True)
 
 
-@revisions_router.get(
-    "/{n}", summary="Get a revision", response_model=RevisionOut, responses=document_problems(*READ_PROBLEMS)
-)
+@revisions_router.get("/{n}", summary="Get a revision", response_model=RevisionOut)
 async def get_revision(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: Reader
 ) -> Response:
@@ -379,9 +363,7 @@ async def get_revision(
     return reply(request, dump_json(RevisionOut, out, parse_fields(RevisionOut, query.fields)), groups=(), private=True)
 
 
-@revisions_router.get(
-    "/{n}/diff", summary="Compare two revisions", response_model=DiffOut, responses=document_problems(*READ_PROBLEMS)
-)
+@revisions_router.get("/{n}/diff", summary="Compare two revisions", response_model=DiffOut)
 async def compare_revisions(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: Reader
 ) -> Response:
@@ -415,13 +397,7 @@ async def restore_revision(
 previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["previews"])
 
 
-@previews_router.post(
-    "",
-    summary="Create a preview link",
-    status_code=201,
-    response_model=NewPreviewOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
-)
+@previews_router.post("", summary="Create a preview link", status_code=201, response_model=NewPreviewOut)
 async def create_preview(request: Request, article: RefPath, body: PreviewIn, actor: Writer) -> Response:
     """Create a link that shows the article's newest revision to anyone. The token is returned only once."""
 
@@ -442,12 +418,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
     )
 
 
-@previews_router.get(
-    "",
-    summary="List the preview links of an article",
-    response_model=ListOut[PreviewOut],
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@previews_router.get("", summary="List the preview links of an article", response_model=ListOut[PreviewOut])
 async def list_previews(
     request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
 ) -> Response:
@@ -464,12 +435,7 @@ async def list_previews(
     return reply_list(request, ListOut[PreviewOut], page, fields, groups=(), private=True)
 
 
-@previews_router.delete(
-    "/{preview_id}",
-    summary="Revoke a preview link",
-    status_code=204,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@previews_router.delete("/{preview_id}", summary="Revoke a preview link", status_code=204)
 async def revoke_preview(request: Request, article: RefPath, preview_id: IdPath, actor: Writer) -> Response:
     """Revoke a preview link at once."""
     return await write(request, actor, previews.revoke_preview, article, preview_id, status=204)

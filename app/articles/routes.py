@@ -172,7 +172,7 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     summary="Get an article",
     response_model=SingleArticleOut,
     responses={
-        **document_problems(Unauthorized, Forbidden, NotFound, Retracted, WithheldForLegalReasons),
+        **document_problems(Forbidden, Retracted, WithheldForLegalReasons),
         301: {"description": "A former slug; `Location` has the present URL."},
     },
 )
@@ -230,7 +230,7 @@ async def get_article(
     "/articles/{article}/neighbours",
     summary="Get the previous and next article",
     response_model=NeighboursOut,
-    responses=document_problems(NotFound, Retracted, WithheldForLegalReasons),
+    responses=document_problems(Retracted, WithheldForLegalReasons),
 )
 async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
@@ -301,9 +301,7 @@ def reply_articles(
 listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
 
 
-@listing_router.get(
-    "", summary="List articles", response_model=ArticleList, responses=document_problems(Unauthorized, Forbidden)
-)
+@listing_router.get("", summary="List articles", response_model=ArticleList, responses=document_problems(Forbidden))
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """List published articles, newest first by default; `state` and a key add articles in other states."""
     fields, formats = select_parts(ListedArticleOut, query.fields, query.formats)

@@ -68,7 +68,6 @@ from app.core.ids import IdPath, RefPath
 from app.core.problems import (
     Conflict,
     Forbidden,
-    Invalid,
     InvalidParameter,
     NotFound,
     Problem,
@@ -110,7 +109,7 @@ def include_comments(connection: sa.Connection, row: ListPosition, _site: Site, 
     "/articles/{article}/comments",
     summary="List the comments of an article",
     response_model=CommentList,
-    responses=document_problems(NotFound, Retracted, WithheldForLegalReasons),
+    responses=document_problems(Retracted, WithheldForLegalReasons),
 )
 async def list_comments(
     request: Request, article: RefPath, query: Annotated[CommentQuery, Query()], actor: Public
@@ -142,7 +141,7 @@ async def list_comments(
     "/comments/{comment}",
     summary="Get a comment",
     response_model=SingleCommentOut,
-    responses=document_problems(NotFound, Unauthorized, Forbidden),
+    responses=document_problems(Forbidden),
 )
 async def get_comment(
     request: Request, comment: IdPath, query: Annotated[OneCommentQuery, Query()], actor: Public
@@ -161,12 +160,7 @@ async def get_comment(
     return reply(request, body, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS)
 
 
-@comments_router.get(
-    "/comments/{comment}/replies",
-    summary="List the replies to a comment",
-    response_model=CommentList,
-    responses=document_problems(NotFound),
-)
+@comments_router.get("/comments/{comment}/replies", summary="List the replies to a comment", response_model=CommentList)
 async def list_replies(
     request: Request, comment: IdPath, query: Annotated[ReplyQuery, Query()], actor: Public
 ) -> Response:
@@ -181,21 +175,17 @@ async def list_replies(
 posting_router = APIRouter(prefix="/v1", tags=["comments"])
 MIN_SECRET_KEY_LENGTH = 16  # of an idempotency key that is unlikely to be guessed
 POST_PROBLEMS = (
-    Unauthorized,
     Forbidden,
     Banned,
-    NotFound,
     DiscussionClosed,
     DuplicateComment,
     ParentNotPublished,
     IdTaken,
     IdReused,
     NameReserved,
-    Invalid,
     QuoteNotFound,
     StaleRevision,
     TooManyAnchors,
-    TooManyRequests,
 )
 
 
@@ -387,8 +377,7 @@ async def _answer_trial(
 
 
 editing_router = APIRouter(prefix="/v1/comments", tags=["comments"])
-EDIT_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid)
-EDITS = document_problems(*EDIT_PROBLEMS, Banned, EditWindowClosed, ParentNotPublished, DuplicateComment)
+EDITS = document_problems(Forbidden, Banned, EditWindowClosed, ParentNotPublished, DuplicateComment)
 
 
 def make_editor(request: Request, actor: Actor) -> Editor:
@@ -452,7 +441,7 @@ async def update_comment(
 
 
 @editing_router.delete(
-    "/{comment}", summary="Delete a comment", status_code=204, responses=document_problems(*EDIT_PROBLEMS, Conflict)
+    "/{comment}", summary="Delete a comment", status_code=204, responses=document_problems(Forbidden, Conflict)
 )
 async def delete_comment(request: Request, comment: IdPath, actor: Public) -> Response:
     """Delete a comment: its author at any time and for good, or a moderator, who can restore it.
@@ -480,10 +469,7 @@ async def _admit_sync(request: Request, actor: Actor) -> None:
 
 
 @sync_router.post(
-    "/comments",
-    summary="Sync comments made offline",
-    response_model=SyncOut,
-    responses=document_problems(Unauthorized, Forbidden, Invalid),
+    "/comments", summary="Sync comments made offline", response_model=SyncOut, responses=document_problems(Forbidden)
 )
 async def sync_comments(
     request: Request, body: SyncIn, actor: Annotated[Actor, require_admission(_admit_sync, max_bytes=MAX_SYNC_BYTES)]

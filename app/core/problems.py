@@ -219,10 +219,13 @@ Responses = dict[int | str, dict[str, Any]]
 
 
 def document_problems(*problems: type[Problem]) -> Responses:
-    """Return the `responses=` of a route: these problems and those of every route."""
+    """Return the `responses=` of a route with problems of its own; the document adds those that its kind of route has.
+
+    Those are, by rules of `web/openapi.py`, the problems of every route, of authentication, of bodies, of paths and of
+    versions.
+    """
     descriptions: dict[int, list[str]] = {}
-    everywhere: list[type[Problem]] = [*problems, BadRequest, Unauthorized, TooManyRequests, Unavailable]
-    for problem in dict.fromkeys(everywhere):
+    for problem in dict.fromkeys(problems):
         descriptions.setdefault(problem.status, []).append(f"`{problem.code}`: {problem.__doc__}")
     return {
         status: {

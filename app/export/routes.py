@@ -18,7 +18,7 @@ from app.articles.rendering import limit_for_partner, splice_object
 from app.articles.services import ArticleServices
 from app.changes.schemas import encode_cursor
 from app.core.clock import now
-from app.core.problems import Unavailable, document_problems
+from app.core.problems import Unavailable
 from app.db import Database
 from app.db.rows import JsonObject
 from app.events.log import find_settled_position
@@ -37,7 +37,6 @@ _RESPONSES: dict[int | str, JsonObject] = {
         "description": "One JSON object on each line: `LineOut`.",
         "content": {MEDIA_TYPE: {"schema": {"type": "string"}}},
     },
-    **document_problems(Unavailable),
 }
 Limit = Callable[[Sequence[bytes]], Sequence[bytes]]
 """Limits articles, as JSON, to what the caller may read."""

@@ -60,7 +60,7 @@ router = APIRouter(prefix="/v1/articles", tags=["syndication"])
 _RESPONSES: dict[int | str, JsonObject] = {
     200: {"description": "The article.", "content": _CONTENT},
     **REDIRECT_RESPONSE,
-    **document_problems(NotFound, Retracted, WithheldForLegalReasons),
+    **document_problems(Retracted, WithheldForLegalReasons),
 }
 
 

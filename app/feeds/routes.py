@@ -48,13 +48,17 @@ _FEED_CONTENT: JsonObject = {
 }
 _FEED: JsonObject = {"description": "RSS 2.0, Atom (RFC 4287) or JSON Feed 1.1.", "content": _FEED_CONTENT}
 _ARCHIVE: JsonObject = {"description": "An archive document (RFC 5005 §4).", "content": _ATOM_CONTENT}
-_FEED_RESPONSES: Responses = {200: _FEED, **document_problems(NotFound)}
+_FEED_RESPONSES: Responses = {
+    200: _FEED,
+}
 _TERM_RESPONSES: Responses = {**_FEED_RESPONSES, **REDIRECT_RESPONSE}
-_ARCHIVE_RESPONSES: Responses = {200: _ARCHIVE, **document_problems(NotFound)}
+_ARCHIVE_RESPONSES: Responses = {
+    200: _ARCHIVE,
+}
 _COMMENTS_RESPONSES: Responses = {
     200: _FEED,
     **REDIRECT_RESPONSE,
-    **document_problems(NotFound, Retracted, WithheldForLegalReasons),
+    **document_problems(Retracted, WithheldForLegalReasons),
 }
 
 
@@ -159,8 +163,12 @@ async def get_feed_archive(
 
 sitemaps_router = APIRouter(tags=["syndication"], default_response_class=Response)
 _SITEMAP: JsonObject = {"description": "The sitemap.", "content": {"application/xml": {"schema": _STRING}}}
-_SITEMAP_RESPONSES: Responses = {200: _SITEMAP, **document_problems()}
-_SITEMAP_PART_RESPONSES: Responses = {200: _SITEMAP, **document_problems(NotFound)}
+_SITEMAP_RESPONSES: Responses = {
+    200: _SITEMAP,
+}
+_SITEMAP_PART_RESPONSES: Responses = {
+    200: _SITEMAP,
+}
 
 
 def _reply_sitemap(request: Request, body: bytes, actor: Actor) -> Response:

@@ -10,12 +10,12 @@ from starlette.responses import Response
 from app.articles.rendering import RenderedArticle, groups_of_list, refuse_fields, retry_on_change, shows_counts
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
-from app.core.problems import BadRequest, Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import BadRequest, Forbidden, NotFound, Unauthorized, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
 from app.fronts import fronts
 from app.fronts.fronts import FrontRow, Version
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
-from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, IfMatch, Public, require_scope
+from app.identity.access import ExpectedVersions, IfMatch, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.publication.terms import require_all_sections
@@ -27,7 +27,6 @@ from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, require_scope("content:read")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
-WRITE_RESPONSES = document_problems(*VERSION_PROBLEMS)
 
 
 async def _parse_preconditions(
@@ -55,12 +54,7 @@ async def _parse_preconditions(
 Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_preconditions)]
 
 
-@router.get(
-    "",
-    summary="List fronts",
-    response_model=ListOut[FrontDefinition],
-    responses=document_problems(Unauthorized, Forbidden),
-)
+@router.get("", summary="List fronts", response_model=ListOut[FrontDefinition])
 async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
     """List the definitions of all fronts, by slug. Not available to keys limited to sections."""
     require_all_sections(actor)
@@ -69,12 +63,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
     return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
 
 
-@router.get(
-    "/{front}",
-    summary="Get a front",
-    response_model=FrontOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@router.get("/{front}", summary="Get a front", response_model=FrontOut, responses=document_problems(Forbidden))
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """Get a front with all its blocks. Each article appears once; articles that are not public are left out, in
     previews too.
@@ -113,12 +102,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     )
 
 
-@router.get(
-    "/{front}/definition",
-    summary="Get the definition of a front",
-    response_model=FrontDefinition,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@router.get("/{front}/definition", summary="Get the definition of a front", response_model=FrontDefinition)
 async def get_front_definition(
     request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
 ) -> Response:
@@ -135,8 +119,7 @@ async def get_front_definition(
     "/{front}",
     summary="Create or replace a front",
     response_model=FrontDefinition,
-    responses=WRITE_RESPONSES
-    | document_problems(Invalid, BadRequest, fronts.TooManyFronts)
+    responses=document_problems(fronts.TooManyFronts)
     | {201: {"model": FrontDefinition, "description": "The front was created."}},
 )
 async def put_front(
@@ -162,7 +145,7 @@ async def put_front(
     )
 
 
-@router.delete("/{front}", summary="Delete a front", status_code=204, responses=WRITE_RESPONSES)
+@router.delete("/{front}", summary="Delete a front", status_code=204)
 async def delete_front(request: Request, front: RefPath, versions: ExpectedVersions, actor: Publisher) -> Response:
     """Delete a front and its draft."""
     return await write(request, actor, fronts.delete_front, front, versions, status=204)

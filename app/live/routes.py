@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, document_problems
+from app.core.problems import InvalidParameter, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.db.rows import JsonObject
 from app.events.schemas import Position
@@ -153,7 +153,7 @@ _SITE = _document_stream(
     openapi_extra=_LAST_EVENT_ID,
     responses={
         **_ARTICLE,
-        **document_problems(NotFound, Retracted, WithheldForLegalReasons, PositionGone, TooManyStreams),
+        **document_problems(Retracted, WithheldForLegalReasons, PositionGone, TooManyStreams),
         **REDIRECT_RESPONSE,
     },
 )
@@ -191,7 +191,7 @@ async def follow_article(
     status_code=200,
     response_class=EventStream,
     openapi_extra=_LAST_EVENT_ID,
-    responses={**_SITE, **document_problems(Unauthorized, Forbidden, PositionGone, TooManyStreams)},
+    responses={**_SITE, **document_problems(PositionGone, TooManyStreams)},
 )
 async def follow_site(
     request: Request,

@@ -13,7 +13,7 @@ from app.comments.lifecycle import ParentNotPublished
 from app.comments.moderation import Banned
 from app.comments.routes import hash_address
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import document_problems
 from app.db.rows import JsonObject
 from app.identity.access import Public, SelfService, require_scope
 from app.identity.schemas import Actor
@@ -54,12 +54,7 @@ appeals_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 
-@appeals_router.get(
-    "/decision",
-    summary="Get the decision on a comment",
-    response_model=DecisionOut,
-    responses=document_problems(NotFound),
-)
+@appeals_router.get("/decision", summary="Get the decision on a comment", response_model=DecisionOut)
 async def get_decision(
     request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: SelfService
 ) -> Response:
@@ -76,7 +71,7 @@ async def get_decision(
     summary="Appeal a moderation decision",
     status_code=201,
     response_model=DecisionOut,
-    responses=document_problems(NotFound, Invalid, appeals.NotAppealable, appeals.AlreadyAppealed),
+    responses=document_problems(appeals.NotAppealable, appeals.AlreadyAppealed),
 )
 async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, actor: Public) -> Response:
     """Ask moderators to review a decision. Each decision can be appealed once, with the comment's edit token or the
@@ -92,7 +87,7 @@ async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, act
     "/appeal/decline",
     summary="Decline an appeal",
     response_model=DecisionOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid, appeals.NoAppeal),
+    responses=document_problems(appeals.NoAppeal),
 )
 async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, body: ReasonIn | None = None) -> Response:
     """Decline the open appeal; the author can read the reason. Approving or restoring the comment grants it."""
@@ -110,8 +105,7 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
 decisions_router = APIRouter(prefix="/v1", tags=["moderation"])
 Force = Annotated[bool, Query(description="Decide even if another moderator has claimed the comment.")]
 OptionalReason = ReasonIn | None
-_DECISION_PROBLEMS = (Unauthorized, Forbidden, NotFound, Invalid, decisions.WrongCommentState)
-DECISION_RESPONSES = document_problems(*_DECISION_PROBLEMS, Leased, ParentNotPublished)
+DECISION_RESPONSES = document_problems(decisions.WrongCommentState, Leased, ParentNotPublished)
 
 
 def _make_decision(action: Action) -> Callable[..., Awaitable[Response]]:
@@ -157,12 +151,7 @@ def _show_results(_connection: sa.Connection, results: list[DecisionResult]) -> 
     return {"data": results}
 
 
-@decisions_router.post(
-    "/moderation/decisions",
-    summary="Decide many comments",
-    response_model=DecisionBulkOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
-)
+@decisions_router.post("/moderation/decisions", summary="Decide many comments", response_model=DecisionBulkOut)
 async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderator) -> Response:
     """Apply one action to up to 100 comments; each has its own result."""
     return await write(request, actor, decisions.decide_comments, body, render=_show_results, model=DecisionBulkOut)
@@ -172,7 +161,7 @@ async def decide_comments(request: Request, body: DecisionBulkIn, actor: Moderat
     "/comments/{comment}/featured",
     summary="Feature a comment",
     response_model=JudgedCommentOut,
-    responses=document_problems(*_DECISION_PROBLEMS),
+    responses=document_problems(decisions.WrongCommentState),
 )
 async def feature_comment(request: Request, comment: IdPath, body: FeaturedIn, actor: Moderator) -> Response:
     """Feature a published comment, or stop featuring it."""
@@ -184,12 +173,7 @@ async def feature_comment(request: Request, comment: IdPath, body: FeaturedIn, a
 log_router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
 
 
-@log_router.get(
-    "",
-    summary="List the moderation log",
-    response_model=ListOut[LogOut],
-    responses=document_problems(Unauthorized, Forbidden),
-)
+@log_router.get("", summary="List the moderation log", response_model=ListOut[LogOut])
 async def list_moderation_log(
     request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, require_scope("comments:moderate")]
 ) -> Response:
@@ -202,12 +186,7 @@ async def list_moderation_log(
 queue_router = APIRouter(prefix="/v1/moderation/queue", tags=["moderation"])
 
 
-@queue_router.get(
-    "",
-    summary="List the moderation queue",
-    response_model=ListOut[QueueItemOut],
-    responses=document_problems(Unauthorized, Forbidden),
-)
+@queue_router.get("", summary="List the moderation queue", response_model=ListOut[QueueItemOut])
 async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Query()], actor: Moderator) -> Response:
     """List comments that wait for a moderator: held, reported or appealed, with everything needed to decide.
 
@@ -218,22 +197,14 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
     return reply_list(request, ListOut[QueueItemOut], page, fields, groups=(), private=True)
 
 
-@queue_router.post(
-    "/claim",
-    summary="Claim comments to moderate",
-    response_model=ClaimedOut,
-    responses=document_problems(Unauthorized, Forbidden, Invalid),
-)
+@queue_router.post("/claim", summary="Claim comments to moderate", response_model=ClaimedOut)
 async def claim_comments(request: Request, body: ClaimIn, actor: Moderator) -> Response:
     """Claim comments that no other moderator has claimed. For some minutes nobody else can claim them."""
     return await write(request, actor, queue.claim_comments, body, render=queue.present_claim, model=ClaimedOut)
 
 
 @queue_router.delete(
-    "/{comment}/lease",
-    summary="Release a claimed comment",
-    status_code=204,
-    responses=document_problems(Unauthorized, Forbidden, NotFound, queue.Leased),
+    "/{comment}/lease", summary="Release a claimed comment", status_code=204, responses=document_problems(queue.Leased)
 )
 async def release_comment(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Release a comment that was claimed."""
@@ -241,7 +212,7 @@ async def release_comment(request: Request, comment: IdPath, actor: Moderator) -
 
 
 redaction_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
-REDACTION_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound, Invalid, WrongCommentState)
+REDACTION_RESPONSES = document_problems(WrongCommentState)
 
 
 @redaction_router.post(
@@ -270,10 +241,7 @@ async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) ->
 
 
 @redaction_router.get(
-    "/revisions",
-    summary="List former texts of a comment",
-    response_model=ListOut[CommentRevisionOut],
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
+    "/revisions", summary="List former texts of a comment", response_model=ListOut[CommentRevisionOut]
 )
 async def list_comment_revisions(
     request: Request, comment: IdPath, query: Annotated[CommentRevisionQuery, Query()], actor: Moderator
@@ -291,8 +259,8 @@ async def list_comment_revisions(
 
 
 reports_router = APIRouter(prefix="/v1", tags=["moderation"])
-REPORT_RESPONSES = document_problems(NotFound, Invalid, Banned)
-REPORT_DECISION_RESPONSES = document_problems(Unauthorized, Forbidden, NotFound, reports.ReportDecided)
+REPORT_RESPONSES = document_problems(Banned)
+REPORT_DECISION_RESPONSES = document_problems(reports.ReportDecided)
 
 
 def _show_received(_connection: sa.Connection, _result: None) -> JsonObject:
@@ -346,12 +314,7 @@ async def report_article(request: Request, article: RefPath, body: ReportIn, act
     return await _receive_report(request, actor, report)
 
 
-@reports_router.get(
-    "/moderation/reports",
-    summary="List reports",
-    response_model=ListOut[ReportOut],
-    responses=document_problems(Unauthorized, Forbidden),
-)
+@reports_router.get("/moderation/reports", summary="List reports", response_model=ListOut[ReportOut])
 async def list_reports(request: Request, query: Annotated[ReportQuery, Query()], actor: Moderator) -> Response:
     """List reports on comments and articles, newest first. They contain private e-mail addresses."""
     fields = parse_fields(ReportOut, query.fields)

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
-from app.identity.access import VERSION_PROBLEMS, ExpectedVersions, require_scope
+from app.core.problems import NotFound, document_problems
+from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
 from app.identity.writes import write
@@ -32,21 +32,17 @@ from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 bans_router = APIRouter(prefix="/v1/bans", tags=["moderation"])
-CREATE_BAN_RESPONSES = document_problems(Unauthorized, Forbidden, Invalid, bans.AlreadyBanned)
+CREATE_BAN_RESPONSES = document_problems(bans.AlreadyBanned)
 
 
-@bans_router.get(
-    "", summary="List bans", response_model=ListOut[BanOut], responses=document_problems(Unauthorized, Forbidden)
-)
+@bans_router.get("", summary="List bans", response_model=ListOut[BanOut])
 async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
     """List bans, newest first. Expired bans stay in the list until they are lifted."""
     page = await database(request).scan(bans.list_bans, query)
     return reply_list(request, ListOut[BanOut], page, parse_fields(BanOut, query.fields), groups=(), private=True)
 
 
-@bans_router.get(
-    "/{ban}", summary="Get a ban", response_model=BanOut, responses=document_problems(Unauthorized, Forbidden, NotFound)
-)
+@bans_router.get("/{ban}", summary="Get a ban", response_model=BanOut)
 async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
     """Get a ban, expired or not."""
     row = await database(request).read(bans.find_ban, ban)
@@ -78,32 +74,23 @@ async def create_ban(request: Request, body: BanIn, actor: Moderator) -> Respons
     )
 
 
-@bans_router.delete(
-    "/{ban}", summary="Lift a ban", status_code=204, responses=document_problems(Unauthorized, Forbidden, NotFound)
-)
+@bans_router.delete("/{ban}", summary="Lift a ban", status_code=204)
 async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
     """Lift a ban."""
     return await write(request, actor, bans.lift_ban, ban, status=204)
 
 
 phrases_router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
-LIST_RESPONSES = document_problems(Unauthorized, Forbidden)
-VERSIONED_RESPONSES = document_problems(*VERSION_PROBLEMS)
 
 
-@phrases_router.get("", summary="List watched phrases", response_model=ListOut[PhraseOut], responses=LIST_RESPONSES)
+@phrases_router.get("", summary="List watched phrases", response_model=ListOut[PhraseOut])
 async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
     """List watched phrases, newest first."""
     page = await database(request).scan(phrases.list_phrases, query)
     return reply_list(request, ListOut[PhraseOut], page, parse_fields(PhraseOut, query.fields), groups=(), private=True)
 
 
-@phrases_router.get(
-    "/{phrase}",
-    summary="Get a watched phrase",
-    response_model=PhraseOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@phrases_router.get("/{phrase}", summary="Get a watched phrase", response_model=PhraseOut)
 async def get_phrase(
     request: Request, phrase: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator
 ) -> Response:
@@ -120,7 +107,7 @@ async def get_phrase(
     summary="Watch for a phrase",
     status_code=201,
     response_model=PhraseOut,
-    responses=document_problems(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
+    responses=document_problems(phrases.TooManyPhrases),
 )
 async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> Response:
     """Watch for a phrase in comments, author names and links. Existing comments are not checked again."""
@@ -141,7 +128,7 @@ async def create_phrase(request: Request, body: PhraseIn, actor: Moderator) -> R
     "/bulk",
     summary="Watch for many phrases",
     response_model=PhrasesOut,
-    responses=document_problems(Unauthorized, Forbidden, Invalid, phrases.TooManyPhrases),
+    responses=document_problems(phrases.TooManyPhrases),
 )
 async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) -> Response:
     """Watch for up to 500 phrases, all of them or none. The response lists the new ones.
@@ -151,12 +138,7 @@ async def create_phrases(request: Request, body: PhrasesIn, actor: Moderator) ->
     return await write(request, actor, phrases.create_phrases, body, render=phrases.list_created, model=PhrasesOut)
 
 
-@phrases_router.patch(
-    "/{phrase}",
-    summary="Change a watched phrase",
-    response_model=PhraseOut,
-    responses=VERSIONED_RESPONSES | document_problems(Invalid),
-)
+@phrases_router.patch("/{phrase}", summary="Change a watched phrase", response_model=PhraseOut)
 async def update_phrase(
     request: Request, phrase: IdPath, body: PhrasePatch, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
@@ -166,7 +148,7 @@ async def update_phrase(
     )
 
 
-@phrases_router.delete("/{phrase}", summary="Delete a watched phrase", status_code=204, responses=VERSIONED_RESPONSES)
+@phrases_router.delete("/{phrase}", summary="Delete a watched phrase", status_code=204)
 async def delete_phrase(request: Request, phrase: IdPath, versions: ExpectedVersions, actor: Moderator) -> Response:
     """Stop watching for a phrase."""
     return await write(request, actor, phrases.delete_phrase, phrase, versions, status=204)

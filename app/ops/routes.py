@@ -16,17 +16,14 @@ from app.articles.projection import WrongState
 from app.core.ids import RefPath
 from app.core.problems import (
     Forbidden,
-    Invalid,
     NotFound,
     Problem,
     Responses,
-    Unauthorized,
     Unavailable,
     document_problems,
 )
 from app.db import is_unavailable
 from app.identity.access import (
-    VERSION_PROBLEMS,
     ExpectedVersions,
     Probe,
     Public,
@@ -68,20 +65,13 @@ def _ping(connection: sa.Connection) -> None:
     connection.execute(sa.text("SELECT 1 FROM event LIMIT 1"))
 
 
-@operation_router.get(
-    "/healthz", summary="Check that the process answers", response_model=HealthOut, responses=document_problems()
-)
+@operation_router.get("/healthz", summary="Check that the process answers", response_model=HealthOut)
 async def check_health(actor: Probe) -> Response:
     """Answer as long as this process runs (liveness)."""
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 
 
-@operation_router.get(
-    "/readyz",
-    summary="Check that the server can answer requests",
-    response_model=HealthOut,
-    responses=document_problems(),
-)
+@operation_router.get("/readyz", summary="Check that the server can answer requests", response_model=HealthOut)
 async def check_readiness(request: Request, actor: Probe) -> Response:
     """Check that the database is reachable and migrated, and that the worker of this process, if any, keeps up."""
     try:
@@ -100,10 +90,7 @@ def _document_text(description: str, media_type: str = "text/plain") -> Response
 
 
 @operation_router.get(
-    "/metrics",
-    summary="Get metrics for Prometheus",
-    responses=_document_text("The metrics.") | document_problems(),
-    response_class=Response,
+    "/metrics", summary="Get metrics for Prometheus", responses=_document_text("The metrics."), response_class=Response
 )
 async def get_metrics(request: Request, actor: Probe) -> Response:
     """Return counters and timings of this process, and the state of the event log and of deliveries, for Prometheus."""
@@ -119,18 +106,14 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
     return Response(metrics, media_type=CONTENT_TYPE_LATEST)
 
 
-@operation_router.get(
-    "/openapi.json", summary="Get the OpenAPI document", responses=document_problems(), response_class=JSONResponse
-)
+@operation_router.get("/openapi.json", summary="Get the OpenAPI document", response_class=JSONResponse)
 async def get_open_api(request: Request, actor: ThirdParty) -> Response:
     """Return this API as an OpenAPI 3.1 document."""
     body = OperationServices.of(request).document.render(request.app.openapi)
     return reply(request, body, groups=("openapi",), static=True)
 
 
-@operation_router.get(
-    "/docs", summary="Read the API documentation", responses=document_problems(), response_class=HTMLResponse
-)
+@operation_router.get("/docs", summary="Read the API documentation", response_class=HTMLResponse)
 async def get_documentation(request: Request, actor: ThirdParty) -> Response:
     """Return the interactive documentation, which can send requests. It loads nothing from other hosts."""
     response = reply(request, PAGE, groups=("openapi",), media_type="text/html; charset=utf-8", static=True)
@@ -141,7 +124,7 @@ async def get_documentation(request: Request, actor: ThirdParty) -> Response:
 @operation_router.get(
     "/docs/{script}",
     summary="Get a script of the API documentation",
-    responses=_document_text("The script.", "text/javascript") | document_problems(NotFound),
+    responses=_document_text("The script.", "text/javascript"),
     response_class=Response,
 )
 async def get_documentation_script(request: Request, script: str, actor: ThirdParty) -> Response:
@@ -184,15 +167,13 @@ def _reply_server(request: Request) -> Response:
     return reply(request, dump_json(ServerOut, {**row, "links": LINKS}), groups=("openapi",))
 
 
-@operation_router.get("/", summary="Describe this server", response_model=ServerOut, responses=document_problems())
+@operation_router.get("/", summary="Describe this server", response_model=ServerOut)
 async def get_root(request: Request, actor: ThirdParty) -> Response:
     """Describe this server: the publication, the version of the API, and links to start from."""
     return _reply_server(request)
 
 
-@operation_router.get(
-    "/v1", summary="Describe version 1 of the API", response_model=ServerOut, responses=document_problems()
-)
+@operation_router.get("/v1", summary="Describe version 1 of the API", response_model=ServerOut)
 async def get_version(request: Request, actor: Public) -> Response:
     """Describe this server, as `/` does."""
     return _reply_server(request)
@@ -201,7 +182,7 @@ async def get_version(request: Request, actor: Public) -> Response:
 @operation_router.get(
     "/robots.txt",
     summary="Get the rules for crawlers",
-    responses=_document_text("Rules for crawlers.") | document_problems(),
+    responses=_document_text("Rules for crawlers."),
     response_class=Response,
 )
 async def get_robots(request: Request, actor: ThirdParty) -> Response:
@@ -225,12 +206,7 @@ def _describe_problem(kind: type[Problem]) -> ProblemKindOut:
     )
 
 
-@operation_router.get(
-    "/problems",
-    summary="List the kinds of problems",
-    response_model=ListOut[ProblemKindOut],
-    responses=document_problems(),
-)
+@operation_router.get("/problems", summary="List the kinds of problems", response_model=ListOut[ProblemKindOut])
 async def list_problems(request: Request, actor: ThirdParty) -> Response:
     """List all kinds of problems by code, on one page."""
     kinds = [_describe_problem(kind) for _, kind in sorted(Problem.registry.items())]
@@ -239,12 +215,7 @@ async def list_problems(request: Request, actor: ThirdParty) -> Response:
     return reply(request, listed.model_dump_json().encode(), groups=("problems",))
 
 
-@operation_router.get(
-    "/problems/{code}",
-    summary="Get a kind of problem",
-    response_model=ProblemKindOut,
-    responses=document_problems(NotFound),
-)
+@operation_router.get("/problems/{code}", summary="Get a kind of problem", response_model=ProblemKindOut)
 async def get_problem(request: Request, code: str, actor: ThirdParty) -> Response:
     """Describe a kind of problem, at the URI of its `type` (RFC 9457 §3.1.1)."""
     kind = Problem.registry.get(code)
@@ -257,10 +228,7 @@ purging_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
 
 
 @purging_router.post(
-    "/purge",
-    summary="Erase an article for good",
-    status_code=204,
-    responses=document_problems(*VERSION_PROBLEMS, WrongState, Invalid),
+    "/purge", summary="Erase an article for good", status_code=204, responses=document_problems(WrongState)
 )
 async def purge_article(
     request: Request,
@@ -283,10 +251,7 @@ Officer = Annotated[Actor, require_scope("admin")]
 
 
 @personal_router.get(
-    "/me/data",
-    summary="Get one's own data",
-    response_model=PersonalData,
-    responses=document_problems(Unauthorized, Forbidden),
+    "/me/data", summary="Get one's own data", response_model=PersonalData, responses=document_problems(Forbidden)
 )
 async def get_own_data(request: Request, actor: SelfService) -> Response:
     """Return everything that is stored about the caller, up to 10,000 entries of each kind.
@@ -300,7 +265,7 @@ async def get_own_data(request: Request, actor: SelfService) -> Response:
 
 
 @personal_router.delete(
-    "/me/data", summary="Erase one's own data", status_code=204, responses=document_problems(Unauthorized, Forbidden)
+    "/me/data", summary="Erase one's own data", status_code=204, responses=document_problems(Forbidden)
 )
 async def erase_own_data(request: Request, actor: Public) -> Response:
     """Erase the caller's data for good: texts, names, addresses, votes, reactions, reports and appeals; the token ends.
@@ -319,12 +284,7 @@ def _pseudonym_of(request: Request, email: str) -> str:
     return OperationServices.of(request).vault.public_id(f"email:{email}")
 
 
-@personal_router.post(
-    "/persons/export",
-    summary="Export a person's data",
-    response_model=PersonalData,
-    responses=document_problems(Unauthorized, Forbidden, Invalid),
-)
+@personal_router.post("/persons/export", summary="Export a person's data", response_model=PersonalData)
 async def export_person(request: Request, body: PersonIn, actor: Officer) -> Response:
     """Export everything that is stored about an e-mail address, to answer a person's request.
 
@@ -337,12 +297,7 @@ async def export_person(request: Request, body: PersonIn, actor: Officer) -> Res
     return reply(request, dump_json(PersonalData, data), groups=(), private=True)
 
 
-@personal_router.post(
-    "/persons/erase",
-    summary="Erase a person's data",
-    status_code=204,
-    responses=document_problems(Unauthorized, Forbidden, Invalid),
-)
+@personal_router.post("/persons/erase", summary="Erase a person's data", status_code=204)
 async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Response:
     """Erase everything that is stored about an e-mail address, to answer a person's request.
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
 from app.identity import keys
 from app.identity.access import require_scope
@@ -23,13 +23,7 @@ router = APIRouter(prefix="/v1/keys", tags=["keys"])
 Admin = Annotated[Actor, require_scope("admin")]
 
 
-@router.post(
-    "",
-    summary="Create an API key",
-    status_code=201,
-    response_model=NewKeyOut,
-    responses=document_problems(Unauthorized, Forbidden, Invalid),
-)
+@router.post("", summary="Create an API key", status_code=201, response_model=NewKeyOut)
 async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Create an API key. The key itself is returned only in this response."""
 
@@ -49,21 +43,14 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     )
 
 
-@router.get(
-    "", summary="List API keys", response_model=ListOut[KeyOut], responses=document_problems(Unauthorized, Forbidden)
-)
+@router.get("", summary="List API keys", response_model=ListOut[KeyOut])
 async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
     """List API keys, newest first, including revoked and expired ones, without the keys themselves."""
     page = await database(request).read(keys.list_api_keys, query)
     return reply_list(request, ListOut[KeyOut], page, parse_fields(KeyOut, query.fields), groups=(), private=True)
 
 
-@router.get(
-    "/{key_id}",
-    summary="Get an API key",
-    response_model=KeyOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@router.get("/{key_id}", summary="Get an API key", response_model=KeyOut)
 async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
     """Return an API key."""
     row = await database(request).read(keys.find_api_key, key_id)
@@ -72,12 +59,7 @@ async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, 
     return reply(request, dump_json(KeyOut, row, parse_fields(KeyOut, query.fields)), groups=(), private=True)
 
 
-@router.patch(
-    "/{key_id}",
-    summary="Change an API key",
-    response_model=KeyOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid, KeyRevoked),
-)
+@router.patch("/{key_id}", summary="Change an API key", response_model=KeyOut, responses=document_problems(KeyRevoked))
 async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Admin) -> Response:
     """Update an API key (RFC 7396). The change applies in every process within a second.
 
@@ -93,12 +75,7 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
     return await write(request, actor, api_keys.change_key, key_id, body, render=read, model=KeyOut)
 
 
-@router.delete(
-    "/{key_id}",
-    summary="Revoke an API key",
-    status_code=204,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@router.delete("/{key_id}", summary="Revoke an API key", status_code=204)
 async def revoke_key(request: Request, key_id: IdPath, actor: Admin) -> Response:
     """Revoke an API key: it is refused everywhere within a second. Revoking it again changes nothing."""
     return await write(request, actor, revoke_api_key, key_id, status=204)

@@ -20,11 +20,9 @@ from starlette.types import Message
 
 from app.core.problems import (
     BodyTooLarge,
-    Forbidden,
     Invalid,
     NotFound,
     StorageFull,
-    Unauthorized,
     UnsupportedMediaType,
     document_problems,
 )
@@ -131,9 +129,7 @@ async def _parse_form(form: FormData) -> tuple[bytes, MediaIn]:
     response_model=MediaOut,
     max_body_size=MAX_UPLOAD_BYTES,
     openapi_extra=_UPLOAD_FORM,
-    responses=document_problems(
-        Unauthorized, Forbidden, BodyTooLarge, UnsupportedMediaType, Invalid, media_library.ImageRefused, StorageFull
-    ),
+    responses=document_problems(BodyTooLarge, UnsupportedMediaType, media_library.ImageRefused, StorageFull),
 )
 async def upload_media(request: Request, actor: Writer) -> Response:
     """Upload a picture: JPEG, PNG, GIF, WebP or AVIF. It is re-encoded without metadata, with smaller copies.
@@ -169,12 +165,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
     return answer
 
 
-@router.get(
-    "/v1/media",
-    summary="List pictures",
-    response_model=ListOut[MediaOut],
-    responses=document_problems(Unauthorized, Forbidden),
-)
+@router.get("/v1/media", summary="List pictures", response_model=ListOut[MediaOut])
 async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """List pictures, newest first."""
     fields = parse_fields(MediaOut, query.fields)
@@ -182,12 +173,7 @@ async def list_media(request: Request, query: Annotated[PageQuery, Query()], act
     return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
 
 
-@router.get(
-    "/v1/media/{media}",
-    summary="Get a picture",
-    response_model=MediaOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
-)
+@router.get("/v1/media/{media}", summary="Get a picture", response_model=MediaOut)
 async def get_media(request: Request, media: str, query: Reading, actor: Reader) -> Response:
     """Return a picture."""
     return await responses.reply_row(
@@ -232,7 +218,6 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
     response_class=Response,
     responses={
         200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-        **document_problems(NotFound),
     },
 )
 async def get_media_file(request: Request, key: str, actor: ThirdParty) -> Response:

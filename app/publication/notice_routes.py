@@ -6,7 +6,6 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.core.problems import Forbidden, Unauthorized, document_problems
 from app.identity.access import ExpectedVersions
 from app.identity.writes import write
 from app.publication import notice_targets, notices, responses
@@ -14,7 +13,6 @@ from app.publication.notice_targets import NoticeArticles, NoticeRow
 from app.publication.responses import (
     CREATE_RESPONSES,
     DELETE_RESPONSES,
-    READ_RESPONSES,
     UPDATE_RESPONSES,
     Reader,
     Reading,
@@ -33,12 +31,7 @@ def _articles(request: Request) -> NoticeArticles:
     return PublicationServices.of(request).notice_articles
 
 
-@router.get(
-    "",
-    summary="List notices",
-    response_model=ListOut[NoticeDetailOut],
-    responses=document_problems(Unauthorized, Forbidden),
-)
+@router.get("", summary="List notices", response_model=ListOut[NoticeDetailOut])
 async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """List notices, newest first."""
     fields = parse_fields(NoticeDetailOut, query.fields)
@@ -46,12 +39,7 @@ async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()],
     return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
 
 
-@router.get(
-    "/{notice}",
-    summary="Get a notice",
-    response_model=NoticeDetailOut,
-    responses=READ_RESPONSES | document_problems(Unauthorized, Forbidden),
-)
+@router.get("/{notice}", summary="Get a notice", response_model=NoticeDetailOut)
 async def get_notice(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
     """Return a notice."""
     articles = _articles(request)

@@ -8,9 +8,9 @@ from fastapi import Query, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.core.problems import Conflict, Forbidden, Invalid, NotFound, Responses, Unauthorized, document_problems
+from app.core.problems import Conflict, NotFound, Responses, document_problems
 from app.db.rows import JsonObject
-from app.identity.access import VERSION_PROBLEMS, DraftReader, require_scope
+from app.identity.access import DraftReader, require_scope
 from app.identity.schemas import Actor
 from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
 from app.publication.terms import InUse, NameTaken, SlugTaken
@@ -22,14 +22,12 @@ Reader = DraftReader
 Writer = Annotated[Actor, require_scope("content:write")]
 COUNTS_GROUP = "articles"  # counts change with articles' events
 
-READ_RESPONSES = document_problems(NotFound)
 R = TypeVar("R", bound=Mapping[str, object])
 
 REDIRECT_RESPONSE: Responses = {301: {"description": "A former slug; `Location` has the present URL."}}
-TERM_RESPONSES = READ_RESPONSES | REDIRECT_RESPONSE
-CREATE_RESPONSES = document_problems(Unauthorized, Forbidden, SlugTaken, NameTaken, Invalid, Conflict)
-UPDATE_RESPONSES = document_problems(*VERSION_PROBLEMS, SlugTaken, NameTaken, Invalid)
-DELETE_RESPONSES = document_problems(*VERSION_PROBLEMS, InUse)
+CREATE_RESPONSES = document_problems(SlugTaken, NameTaken, Conflict)
+UPDATE_RESPONSES = document_problems(SlugTaken, NameTaken)
+DELETE_RESPONSES = document_problems(InUse)
 
 
 async def reply_row(

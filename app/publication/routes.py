@@ -17,8 +17,7 @@ from app.publication.responses import (
     COUNTS_GROUP,
     CREATE_RESPONSES,
     DELETE_RESPONSES,
-    READ_RESPONSES,
-    TERM_RESPONSES,
+    REDIRECT_RESPONSE,
     UPDATE_RESPONSES,
     Reading,
     Writer,
@@ -105,13 +104,13 @@ async def _update_term(
 sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
 
 
-@sections_router.get("", summary="List sections", response_model=ListOut[SectionOut], responses=READ_RESPONSES)
+@sections_router.get("", summary="List sections", response_model=ListOut[SectionOut])
 async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
     """List sections with their numbers of public articles."""
     return await _list_terms(request, SECTIONS, ListOut[SectionOut], query)
 
 
-@sections_router.get("/{section}", summary="Get a section", response_model=SectionOut, responses=TERM_RESPONSES)
+@sections_router.get("/{section}", summary="Get a section", response_model=SectionOut, responses=REDIRECT_RESPONSE)
 async def get_section(request: Request, section: str, query: Reading, actor: Public) -> Response:
     """Return a section by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, SECTIONS, section, query)
@@ -145,13 +144,13 @@ async def delete_section(request: Request, section: str, versions: ExpectedVersi
 tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 
-@tags_router.get("", summary="List tags", response_model=ListOut[TagDetailOut], responses=READ_RESPONSES)
+@tags_router.get("", summary="List tags", response_model=ListOut[TagDetailOut])
 async def list_tags(request: Request, query: TermParameters, actor: Public) -> Response:
     """List tags with their numbers of public articles."""
     return await _list_terms(request, TAGS, ListOut[TagDetailOut], query)
 
 
-@tags_router.get("/{tag}", summary="Get a tag", response_model=TagDetailOut, responses=TERM_RESPONSES)
+@tags_router.get("/{tag}", summary="Get a tag", response_model=TagDetailOut, responses=REDIRECT_RESPONSE)
 async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> Response:
     """Return a tag by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, TAGS, tag, query)
@@ -181,13 +180,13 @@ async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, act
 authors_router = APIRouter(prefix="/v1/authors", tags=["authors"])
 
 
-@authors_router.get("", summary="List authors", response_model=ListOut[AuthorOut], responses=READ_RESPONSES)
+@authors_router.get("", summary="List authors", response_model=ListOut[AuthorOut])
 async def list_authors(request: Request, query: TermParameters, actor: Public) -> Response:
     """List authors with their numbers of public articles."""
     return await _list_terms(request, AUTHORS, ListOut[AuthorOut], query)
 
 
-@authors_router.get("/{author}", summary="Get an author", response_model=AuthorOut, responses=TERM_RESPONSES)
+@authors_router.get("/{author}", summary="Get an author", response_model=AuthorOut, responses=REDIRECT_RESPONSE)
 async def get_author(request: Request, author: str, query: Reading, actor: Public) -> Response:
     """Return an author by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, AUTHORS, author, query)
@@ -218,13 +217,13 @@ async def delete_author(request: Request, author: str, versions: ExpectedVersion
 series_router = APIRouter(prefix="/v1/series", tags=["series"])
 
 
-@series_router.get("", summary="List series", response_model=ListOut[SeriesOut], responses=READ_RESPONSES)
+@series_router.get("", summary="List series", response_model=ListOut[SeriesOut])
 async def list_series(request: Request, query: TermParameters, actor: Public) -> Response:
     """List series with their numbers of public articles."""
     return await _list_terms(request, SERIES, ListOut[SeriesOut], query)
 
 
-@series_router.get("/{series}", summary="Get a series", response_model=SeriesOut, responses=TERM_RESPONSES)
+@series_router.get("/{series}", summary="Get a series", response_model=SeriesOut, responses=REDIRECT_RESPONSE)
 async def get_series(request: Request, series: str, query: Reading, actor: Public) -> Response:
     """Return a series by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, SERIES, series, query)

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.comments.routes import hash_address
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized, document_problems
+from app.core.problems import Forbidden, NotFound, Unauthorized, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import SelfService, count_write, require_admission
 from app.identity.schemas import ANONYMOUS, Actor
@@ -45,7 +45,7 @@ def _show_result(_connection: sa.Connection, result: JsonObject) -> JsonObject:
     "/comments/{comment}/vote",
     summary="Vote on a comment",
     response_model=VoteOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound, OwnComment, Invalid),
+    responses=document_problems(Forbidden, OwnComment),
 )
 async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor: Participant) -> Response:
     """Vote on a comment with 1 or -1, or withdraw the vote with 0. Each token has one vote per comment, and none on its
@@ -66,7 +66,7 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
     "/articles/{article}/reaction",
     summary="React to an article",
     response_model=ReactionOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound, Invalid),
+    responses=document_problems(Forbidden),
 )
 async def set_reaction(request: Request, article: RefPath, body: ReactionIn, actor: Participant) -> Response:
     """React to an article with one of the names in its `reactions`, or withdraw the reaction with null.
@@ -85,7 +85,7 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
     "/me/votes",
     summary="Get one's own votes on an article",
     response_model=MyVotesOut,
-    responses=document_problems(Unauthorized, Forbidden, NotFound),
+    responses=document_problems(Forbidden, NotFound),
 )
 async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()], actor: SelfService) -> Response:
     """Get the caller's reaction to an article and their votes on its comments."""

@@ -46,7 +46,7 @@ def _parse_fields(query: RelatedQuery) -> FieldTree | None:
     summary="List related articles",
     response_model=RelatedList,
     responses={
-        **document_problems(NotFound, Retracted, WithheldForLegalReasons),
+        **document_problems(Retracted, WithheldForLegalReasons),
         301: {"description": "A former slug; `Location` has the present URL."},
     },
 )

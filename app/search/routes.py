@@ -16,7 +16,6 @@ from app.articles.rendering import (
 )
 from app.articles.routes import reply_articles
 from app.articles.services import ArticleServices
-from app.core.problems import document_problems
 from app.identity.access import Public
 from app.search import finding
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
@@ -24,7 +23,7 @@ from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
 router = APIRouter(prefix="/v1/search", tags=["search"])
 
 
-@router.get("", summary="Search articles", response_model=FoundList, responses=document_problems())
+@router.get("", summary="Search articles", response_model=FoundList)
 async def search_articles(request: Request, query: Annotated[SearchQuery, Query()], actor: Public) -> Response:
     """Search published articles; each result has a score and highlighted matches."""
     fields, formats = select_parts(FoundArticleOut, query.fields, query.formats)

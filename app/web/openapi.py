@@ -114,6 +114,12 @@ def _header_name(name: str) -> str:
     return name.removeprefix("Broadsheet-")
 
 
+def name_operation(function: str) -> str:
+    """Return the operation id of a route: its function in camel case, such as `listTags` for `list_tags`."""
+    first, *others = function.split("_")
+    return first + "".join(map(str.capitalize, others))
+
+
 def iter_operations(document: Node) -> Iterator[tuple[str, str, Node]]:
     """Yield every operation with its path and method."""
     for path, methods in document["paths"].items():
@@ -156,7 +162,7 @@ def _complete_parameters(path: str, method: str, operation: Node) -> None:
         if schema.get("description") == parameter.get("description"):
             schema.pop("description", None)
     preconditions = [parameter for parameter in parameters if parameter["name"].lower() in _PRECONDITIONS]
-    if len(preconditions) == 1 and "428" in operation["responses"]:  # of two, one or the other is needed
+    if len(preconditions) == 1 and preconditions[0]["name"] == "If-Match":  # of two, one or the other is needed
         preconditions[0]["required"] = True
 
 
@@ -176,13 +182,13 @@ def _complete_responses(operation: Node) -> None:
     if any(parameter["name"] == "If-Match" for parameter in operation["parameters"]):
         common += _WITH_PRECONDITION
     usual = {str(kind.status): _describe(kind) for kind in common}
-    if "requestBody" not in operation:  # FastAPI documents 422 for parameters, which is 400 here
-        operation["responses"].pop("422", None)
-    responses = operation["responses"] = {
-        status: answer
-        for status, answer in operation["responses"].items()
-        if answer["description"] != usual.get(status)
-    }
+    responses = operation["responses"]
+    for status, answer in list(responses.items()):
+        text = usual.get(status, "")
+        if answer["description"] in (text, "Validation Error"):  # the latter is FastAPI's, for 400 and 422
+            del responses[status]
+        elif text and text not in answer["description"]:
+            answer["description"] = f"{text}; {answer['description']}"
     responses["default"] = {"description": _DEFAULT}
     for status, answer in responses.items():
         if status >= "400":
@@ -259,15 +265,18 @@ def merge_null(document: Node) -> None:
 
 
 def _rename_schemas(document: Node) -> None:
-    """Rename FastAPI's `ListOut_TagOut_` and `Body_putTag` to `TagList` and `PutTagForm`."""
+    """Rename FastAPI's `ListOut_TagOut_` to `TagList`, and the schema of the form of `putTag` to `PutTagForm`."""
     schemas, names = document["components"]["schemas"], {}
     for name in schemas:
         if found := re.fullmatch(r"ListOut_(\w+)_", name):
             names[name] = f"{found[1]}List"
             schemas[name]["description"] = f"A page of `{found[1]}`."
-        elif found := re.fullmatch(r"Body_(\w)(\w+)", name):
-            names[name] = f"{found[1].upper()}{found[2]}Form"
-            schemas[name]["description"] = f"Fields of the form of `{found[1]}{found[2]}`."
+    for _, _, operation in iter_operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            name, operation_id = content["schema"].get("$ref", "").rpartition("/")[2], operation["operationId"]
+            if name.startswith("Body_"):
+                names[name] = f"{operation_id[0].upper()}{operation_id[1:]}Form"
+                schemas[name]["description"] = f"Fields of the form of `{operation_id}`."
     for old, new in names.items():
         schemas[new] = schemas.pop(old)
     targets = {SCHEMAS + old: SCHEMAS + new for old, new in names.items()}

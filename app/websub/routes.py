@@ -7,7 +7,6 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.core.network_addresses import Guard
-from app.core.problems import Invalid, TooManyRequests, document_problems
 from app.feeds.schemas import Publication
 from app.identity.access import enforce_limit, require_admission
 from app.identity.schemas import Actor
@@ -39,7 +38,6 @@ async def _admit(request: Request, actor: Actor) -> None:
     response_class=Response,
     responses={
         202: {"description": "The callback will be asked to confirm."},
-        **document_problems(Invalid, TooManyRequests),
     },
 )
 async def request_feed_updates(
