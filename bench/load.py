@@ -55,8 +55,11 @@ def send_request(port: int, request: Request) -> Answer:
 class _Run:
     """The state that the connections of a slice share."""
 
-    def __init__(self, wires: Iterator[bytes], status: int, seconds: float, connections: int, pace: float) -> None:
-        self.wires, self.expected, self.pace = wires, b"HTTP/1.1 %d " % status, pace
+    def __init__(
+        self, wires: Iterator[bytes], status: int | None, seconds: float, connections: int, pace: float
+    ) -> None:
+        self.wires, self.pace = wires, pace
+        self.expected = b"HTTP/1.1 %d " % status if status else b"HTTP/1.1 2"
         self.until = time.perf_counter() + seconds
         self.open = connections
         self.latencies: list[float] = []
@@ -129,7 +132,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def drive_in_loop(
-    port: int, wires: Iterator[bytes], status: int, connections: int, seconds: float, pace: float = 0.0
+    port: int, wires: Iterator[bytes], status: int | None, connections: int, seconds: float, pace: float = 0.0
 ) -> Slice:
     """Drive the load within a running event loop; each connection waits `pace` seconds between requests."""
     run = _Run(wires, status, seconds, connections, pace)
@@ -144,6 +147,9 @@ async def drive_in_loop(
     return Slice(len(found), time.perf_counter() - started, cuts[49], cuts[94], cuts[98])
 
 
-def drive(port: int, wires: Iterator[bytes], *, status: int, connections: int, seconds: float) -> Slice:
-    """Keep every connection busy for some seconds; raise WrongAnswer for a response with another status."""
+def drive(port: int, wires: Iterator[bytes], *, status: int | None, connections: int, seconds: float) -> Slice:
+    """Keep every connection busy for some seconds; raise WrongAnswer for a response with another status.
+
+    Without a status, any that tells of success is right.
+    """
     return uvloop.run(drive_in_loop(port, wires, status, connections, seconds))

@@ -34,7 +34,6 @@ Ts = TypeVarTuple("Ts")
 Reading = Annotated[ReadQuery, Query()]
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 MAX_COUNTED_ARTICLES = 100
-MAX_ARTICLE_GROUPS = 20  # named in headers; larger answers use shared groups
 
 
 def _reply_settings(
@@ -75,10 +74,7 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     missing = [ref for ref in refs if ref not in counts]
     chosen_fields: FieldTree | None = {"data": dict.fromkeys(counts, fields), "missing": True} if fields else None
     body = dump_json(CountsOut, {"data": counts, "missing": missing}, chosen_fields)
-    groups = (
-        [f"comments:{article_id}" for article_id in ids] if len(ids) <= MAX_ARTICLE_GROUPS else counts_groups_of(ids)
-    )
-    return reply(request, body, groups=(*groups, ARTICLES_GROUP), private=actor is not ANONYMOUS)
+    return reply(request, body, groups=(*counts_groups_of(ids), ARTICLES_GROUP), private=actor is not ANONYMOUS)
 
 
 @router.get("/discussion", summary="Get the discussion settings of the site", response_model=DiscussionSettingsOut)

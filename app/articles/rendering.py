@@ -37,7 +37,7 @@ from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorize
 from app.db.columns import as_sort_text, table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement
-from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of, discussion_cache_groups
+from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.schemas import Level
 from app.publication.tables import Generation
@@ -124,7 +124,7 @@ class RenderedArticle(NamedTuple):
     def cache_groups(self, *, counts: bool) -> Iterable[str]:
         """Return the cache groups of an answer with this one article, with or without its counts."""
         (article_id,) = self.ids
-        shown = discussion_cache_groups(article_id) if counts else ()
+        shown = counts_groups_of(self.ids) if counts else ()
         return dict.fromkeys([f"article:{article_id}", PUBLICATION_GROUP, *shown, *self.groups])
 
 

@@ -45,7 +45,7 @@ from app.articles.services import ArticleServices
 from app.articles.site import ResolvedOut, ResolveQuery, Site
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, document_problems
-from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, discussion_cache_groups
+from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, counts_groups_of
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.web.fields import parse_fields
@@ -220,7 +220,7 @@ async def get_article(
     return reply(
         request,
         rendered.json,
-        groups=rendered.cache_groups(counts=shows_counts(fields) or "comments" in includes),
+        groups=rendered.cache_groups(counts=shows_counts(fields)),
         version=rendered.version,
         private=special or actor is not ANONYMOUS,
     )
@@ -269,7 +269,7 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
     fields = parse_fields(ResolvedOut, query.fields)
     refuse_fields(fields, "body", "editing")
     counts = (
-        discussion_cache_groups(str(resolved["article"]["id"]))
+        counts_groups_of([str(resolved["article"]["id"])])
         if "article" in resolved and shows_counts(fields, "article")
         else ()
     )

@@ -26,9 +26,14 @@ def counts_groups_of(ids: Iterable[str]) -> tuple[str, ...]:
 
 def changed_counts_groups(article_id: str) -> list[str]:
     """Return the groups of all answers that show counts of an article, for events that change them."""
-    return [f"comments:{article_id}", counts_group_of(article_id), COUNTS_GROUP]
+    return [counts_group_of(article_id), COUNTS_GROUP]
+
+
+def discussion_group_of(article_id: str) -> str:
+    """Return the group of answers that show comments on an article."""
+    return f"comments:{article_id}"
 
 
 def discussion_cache_groups(article_id: str) -> tuple[str, str]:
-    """Return the cache groups of an answer that shows the discussion of one article."""
-    return f"comments:{article_id}", SETTINGS_GROUP
+    """Return the cache groups of an answer that shows comments on one article."""
+    return discussion_group_of(article_id), SETTINGS_GROUP

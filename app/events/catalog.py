@@ -20,6 +20,7 @@ from app.events.cache_groups import (
     PUBLICATION_GROUP,
     SETTINGS_GROUP,
     changed_counts_groups,
+    discussion_group_of,
 )
 from app.events.schemas import Position
 
@@ -172,7 +173,9 @@ class DiscussionChanged(EventBase):
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the article's answers, or of those of all articles, and of all lists."""
-        return changed_counts_groups(self.subject_id) if self.scope == "article" else [COUNTS_GROUP, SETTINGS_GROUP]
+        if self.scope == "article":
+            return [discussion_group_of(self.subject_id), *changed_counts_groups(self.subject_id)]
+        return [COUNTS_GROUP, SETTINGS_GROUP]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +192,7 @@ class AnchorChanged(EventBase):
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the article's anchors and of its comments, which show them."""
-        return [f"anchors:{self.article_id}", f"comments:{self.article_id}"]
+        return [f"anchors:{self.article_id}", discussion_group_of(self.article_id)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +204,7 @@ class AnchorsResolved(_OfArticle):
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the article's anchors and of its comments, which show them."""
-        return [f"anchors:{self.subject_id}", f"comments:{self.subject_id}"]
+        return [f"anchors:{self.subject_id}", discussion_group_of(self.subject_id)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +243,7 @@ class _CommentEvent(EventBase):
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the discussion and of every list that shows its counts or is ordered by them."""
-        return [*changed_counts_groups(self.article_id), *self.orders]
+        return [discussion_group_of(self.article_id), *changed_counts_groups(self.article_id), *self.orders]
 
 
 class CommentPublished(_CommentEvent):
@@ -268,6 +271,10 @@ class CommentVoted(_CommentEvent):
 
     name: ClassVar[str] = "comment.voted"
 
+    def cache_groups(self) -> list[str]:
+        """Return the group of the discussion: votes are shown with the comment alone."""
+        return [discussion_group_of(self.article_id)]
+
 
 class ArticleReacted(_OfArticle):
     """The reactions to an article have changed; nothing says whose."""
@@ -275,7 +282,7 @@ class ArticleReacted(_OfArticle):
     name: ClassVar[str] = "article.reacted"
 
     def cache_groups(self) -> list[str]:
-        """Return the groups of the article's answers and of every list that shows its counts or is ordered by them."""
+        """Return the groups of the answers that show its counts, and of every list that is ordered by them."""
         return [*changed_counts_groups(self.subject_id), ACTIVITY_GROUP]
 
 

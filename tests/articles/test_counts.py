@@ -62,18 +62,11 @@ def test_an_answer_is_known_by_its_etag_and_goes_stale_with_what_it_counts(
     answer = client.get(url)
     assert set(answer.headers["cache-tag"].split(",")) == {
         "articles",
-        *(f"comments:{article['id']}" for article in articles[:2]),
+        "discussions:settings",
+        *(f"counts:{article['id'][-3:]}" for article in articles[:2]),
     }
     known = {"If-None-Match": answer.headers["etag"]}
     assert client.get(url, headers=known).status_code == 304
     with db.transaction() as session:
         adjust_tally(session, articles[1]["id"], comments=1)
     assert client.get(url, headers=known).status_code == 200
-    more = [make.published(client, editor, f"more {n}", slug=f"more-{n}") for n in range(21)]
-    slugs = [article["slug"] for article in more]
-    many = client.get("/v1/counts", params={"articles": ",".join(slugs)})
-    assert set(many.headers["cache-tag"].split(",")) == {
-        "articles",
-        "discussions:settings",
-        *(f"counts:{article['id'][-3:]}" for article in more),
-    }

@@ -106,7 +106,7 @@ def test_headers_of_a_public_answer(client: TestClient, full: dict[str, Any]) ->
         ("?fields=title,comments", True),
     ],
 )
-def test_it_is_in_the_group_of_its_comments_only_where_they_are_shown(
+def test_it_is_in_the_groups_of_its_counts_and_comments_only_where_they_are_shown(
     client: TestClient, editor: Headers, query: str, shown: bool
 ) -> None:
     article = client.post("/v1/articles", json={"title": "Tides"}, headers=editor).json()
@@ -115,7 +115,8 @@ def test_it_is_in_the_group_of_its_comments_only_where_they_are_shown(
     assert answer.status_code == 200
     groups = answer.headers["cache-tag"].split(",")
     assert f"article:{article['id']}" in groups
-    assert (f"comments:{article['id']}" in groups) is shown
+    assert (f"counts:{article['id'][-3:]}" in groups) is ("title" not in query)
+    assert (f"comments:{article['id']}" in groups) is ("comments" in query.replace("discussion.comments", ""))
     assert ("discussions:settings" in groups) is shown
 
 

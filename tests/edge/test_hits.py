@@ -303,17 +303,36 @@ def test_nothing_is_kept_without_a_size(settings: Settings) -> None:
             assert "cache-status" not in client.get("/v1/articles").headers
 
 
-def test_a_vote_spares_what_does_not_show_it(
+def test_writes_evict_what_shows_them_alone(
     client: TestClient, editor: Headers, outcome: Outcome, article: dict[str, Any]
 ) -> None:
     other = published(client, editor, "Another")
     while other["id"][-3:] == article["id"][-3:]:  # the groups of counts are shared by one in 4,096
         other = published(client, editor, "Another")
     remark = said(client, article, "I agree.")
-    spared = ("/v1/articles?fields=title", f"/v1/articles/{other['slug']}", "/v1/articles/a-ferry?fields=title")
-    evicted = ("/v1/articles", "/v1/articles/a-ferry", "/v1/articles/a-ferry/comments", "/v1/counts?articles=a-ferry")
-    for path in (*spared, *evicted):
+    threads = [
+        f"/v1/comments/{remark['id']}",
+        *(f"/v1/articles/a-ferry{part}" for part in ("/comments", "?include=comments")),
+        "/feeds/articles/a-ferry/comments.atom",
+    ]
+    counts = [
+        *("/v1/articles", "/v1/articles?tag=boats&fields=reactions,discussion.comments", "/v1/articles/a-ferry"),
+        *("/v1/articles/a-ferry?include=comments", "/v1/counts?articles=a-ferry", "/v1/resolve?path=/world/a-ferry"),
+    ]
+    others = ["/v1/articles?fields=title", f"/v1/articles/{other['slug']}", "/v1/articles/a-ferry?fields=title"]
+    others += [f"/v1/articles/{other['slug']}/comments", "/v1/tags/boats"]
+    orders = ["/v1/articles?sort=-discussed_7d&fields=title", "/v1/articles?sort=-reacted_7d&fields=title"]
+    paths = list(dict.fromkeys([*threads, *counts, *orders, *others]))
+
+    def find_evicted() -> set[str]:
+        return {path for path in paths if outcome(path) != HIT}
+
+    for path in paths:
         outcome(path)
+    assert find_evicted() == set()
     ok(client.put(f"/v1/comments/{remark['id']}/vote", json={"value": 1}, headers=guest(client)))
-    assert [outcome(path) for path in spared] == [HIT] * 3
-    assert [outcome(path) for path in evicted] == [STORED] * 4
+    assert find_evicted() == set(threads)
+    ok(client.put("/v1/articles/a-ferry/reaction", json={"value": "agree"}, headers=guest(client)))
+    assert find_evicted() == {*counts, *orders}
+    said(client, article, "So do I.")
+    assert find_evicted() == {*threads, *counts, *orders}
