@@ -102,8 +102,7 @@ class Settings(BaseSettings):
         32,
         ge=0,
         le=100_000,
-        description="Megabytes of finished public answers that each serving process keeps in memory. 0: none. Nothing "
-        "is kept where `READ_DATABASE_URL` is set.",
+        description="Megabytes of finished public answers that each serving process keeps in memory. 0: none.",
     )
     trusted_proxies: List = Field(
         [], description="Addresses or networks, separated by commas, whose `X-Forwarded-For` is believed."

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, NoReturn, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 import psycopg
 import sqlalchemy as sa
@@ -249,21 +249,31 @@ class Replicas:
         self._primary_log = PrimaryLog(primary)
         self.members = [Replica(engine, self._primary_log, threads, scan_threads) for engine in engines]
         self._turn = 0
+        self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to measure delays."""
         probes = [self._primary_log.sample, *(replica.probe for replica in self.members)]
-        self._tasks = [asyncio.create_task(_repeat(probe), name="replicas") for probe in probes]
+        self._tasks = [asyncio.create_task(self._repeat(probe), name="replicas") for probe in probes]
 
     async def stop(self) -> None:
-        """End."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End after the probes that are under way."""
+        self._stopping.set()
+        await asyncio.gather(*self._tasks)
         self._primary_log.stop()
         for replica in self.members:
             await asyncio.to_thread(replica.stop)
+
+    async def _repeat(self, probe: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping.is_set():
+            try:
+                await probe()
+            except Exception:
+                log.exception("a probe of the replicas failed")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await self._stopping.wait()
 
     def choose(self, use: ReplicaUse) -> ReplicaChoice | None:
         """Choose the standby of a request; None where the primary is to answer."""
@@ -277,15 +287,6 @@ class Replicas:
         elif not self.members[use.number].is_usable:
             return None
         return ReplicaChoice(use.number, use.lsn)
-
-
-async def _repeat(probe: Callable[[], Awaitable[None]]) -> NoReturn:
-    while True:
-        try:
-            await probe()
-        except Exception:
-            log.exception("a probe of the replicas failed")
-        await asyncio.sleep(PROBE_SECONDS)
 
 
 def _read_lsn(primary: sa.Engine) -> int:

@@ -55,6 +55,11 @@ class Follower(ABC):
         """Whether all that has changed so far is evicted now, or will be."""
         return self.check()
 
+    @property
+    def lsn(self) -> int:
+        """What a standby must have replayed of the primary's log, to show all that has evicted something so far."""
+        return self._horizon.lsn
+
     def has_seen(self, position: Position) -> bool:
         """Whether the event at a position has evicted what it makes stale."""
         return self._horizon.covers(position)
@@ -199,7 +204,10 @@ class PostgresFollower(Follower):
         started, writes, waiting = time.monotonic(), self._writes, self._waiting
         self._waiting = []
         try:
-            self._horizon, groups = await self._database.read(read_stale_groups, self._horizon)
+            horizon, groups = await self._database.read(read_stale_groups, self._horizon)
+            if horizon.unsettled is None and self._horizon.unsettled is not None:
+                log.warning("little is kept: a transaction that writes has been open for many events")
+            self._horizon = horizon
             if groups is None or groups:
                 self._evict(groups)
             has_written = bool(groups) and writes != self._covered
@@ -217,7 +225,7 @@ def _release(waiting: list[asyncio.Future[None]]) -> None:
 
 
 def follow(database: Database, evict: Evict) -> Follower | None:
-    """Return what follows the log of a store; None where reads come from a replica, which lags behind the log."""
+    """Return what follows the log of a store."""
     if isinstance(database, PostgresDatabase):
-        return PostgresFollower(database, evict) if database.replicas is None else None
+        return PostgresFollower(database, evict)
     return SqliteFollower(database, evict) if isinstance(database, SqliteDatabase) else None

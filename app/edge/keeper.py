@@ -49,7 +49,7 @@ class Flight:
 
 
 class Keeper:
-    """The kept answers of a process; without a size, or where reads come from a replica, nothing is kept."""
+    """The kept answers of a process; without a size nothing is kept."""
 
     def __init__(self, settings: Settings, database: Database, freshness: Freshness, metrics: Metrics) -> None:
         self._freshness = freshness

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.clock import unix_time
 from app.core.ids import new_id
 from app.core.problems import TooManyRequests
+from app.db.base import require_lsn
 from app.edge.access_log import AccessLog
 from app.edge.answers import (
     BYPASS,
@@ -171,7 +172,10 @@ class Layer:
         return [(name.lower().encode(), value.encode()) for name, value in limits.items()]
 
     async def _lead(self, scope: Scope, receive: Receive, send: Send, headers: Headers, key: Key, query: Query) -> None:
-        """Let the app answer, for all who ask the same meanwhile."""
+        """Let the app answer, for all who ask the same meanwhile.
+
+        A standby may answer that has all that was evicted before; what is evicted from now on is noted by the flight.
+        """
         self.keeper.misses += 1
         flight = self.keeper.flights[key] = Flight()
         state = scope.setdefault("state", {})
@@ -179,8 +183,10 @@ class Layer:
         if not CONDITIONS.isdisjoint(headers):
             inner["headers"] = [header for header in scope["headers"] if header[0] not in CONDITIONS]
         recorder = _Recorder(self.keeper, flight, key, query, state, headers, send)
+        follower = self.keeper.follower
         try:
-            await self.app(inner, receive, recorder.send)
+            with require_lsn(follower.lsn if follower is not None else 0):
+                await self.app(inner, receive, recorder.send)
         finally:
             recorder.end(None)
 

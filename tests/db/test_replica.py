@@ -223,6 +223,37 @@ def pair_key(pair: Pair) -> make.Headers:
     return make.bearer(key)
 
 
+def test_an_answer_is_kept_only_if_its_standby_has_what_was_evicted(
+    pair: Pair, settings: Settings, editor: make.Headers
+) -> None:
+    asked: list[str] = []
+    with TestClient(create_app(settings.model_copy(update={"cache_size": 8}))) as client:
+        replicas = store(client).replicas
+        assert replicas
+        sa.event.listen(replicas.members[0].engine, "before_cursor_execute", lambda *of: asked.append(of[2]))
+
+        def read(path: str) -> tuple[Any, str, bool]:
+            """Read without a key: the answer, what became of it, and whether the standby gave it."""
+            asked.clear()
+            answer = client.get(path)
+            outcome = answer.headers["cache-status"].removeprefix("Broadsheet; ")
+            return make.ok(answer), outcome, any("FROM article" in statement for statement in asked)
+
+        article = make.published(client, editor, "First")
+        path = f"/v1/articles/{article['id']}"
+        pair.catch_up()
+        wait_until(lambda: is_usable(client))
+        assert read(path)[1:] == ("fwd=uri-miss; stored", True)
+        with pair.lagging():
+            make.patched(client, editor, article, title="Second")
+            make.act(client, editor, article, "publish")
+            found, *how = read(path)
+            assert (found["title"], *how) == ("Second", "fwd=uri-miss; stored", False)
+        pair.catch_up()
+        assert read(path)[1] == "hit"
+        assert read("/v1/articles?limit=1")[1:] == ("fwd=uri-miss; stored", True)
+
+
 def test_one_that_is_far_behind_is_left_alone(
     pair: Pair, client: TestClient, editor: make.Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Kept answers on PostgreSQL: pushed, polled, and none while nobody listens; none at all with a replica."""
+"""Kept answers on PostgreSQL: pushed, polled, and none while nobody listens."""
 
 import asyncio
 from typing import Any
@@ -121,14 +121,5 @@ def test_own_writes_are_seen_at_once(postgres: Settings, monkeypatch: pytest.Mon
                 body = {**COMMENT, "text": f"Number {number}"}
                 assert (await ask(app, PATH, "POST", body=body)).status == 201
                 assert len((await ask(app, PATH)).json["data"]) == number + 1
-
-    asyncio.run(story())
-
-
-def test_nothing_is_kept_with_a_replica(settings: Settings) -> None:
-    async def story() -> None:
-        async with running(settings.model_copy(update={"read_database_url": settings.database})) as app:
-            for _ in range(2):
-                assert (await ask(app, "/v1/articles")).outcome == ""
 
     asyncio.run(story())

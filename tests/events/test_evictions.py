@@ -108,3 +108,26 @@ def test_nothing_is_missed_in_whatever_order_transactions_end(db: Database) -> N
         look()
         assert told == due
         assert not horizon.unsettled or len(horizon.unsettled) <= len(due)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_transaction_that_stays_open_costs_no_memory(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evictions, "MAX_EVENTS", 3)
+    with db.connect() as reader, db.engines()[1].connect() as idle:
+        horizon = read_horizon(reader)
+        with idle.begin(), Session(idle, join_transaction_mode="rollback_only") as late:
+            late.execute(sa.text("SELECT pg_current_xact_id()"))
+            sizes = list[int | None]()
+            for _ in range(6):
+                with db.transaction() as session:
+                    group, _position = state(session)
+                horizon, groups = read_stale_groups(reader, horizon)
+                assert groups is None or group in groups
+                sizes.append(None if horizon.unsettled is None else len(horizon.unsettled))
+            assert sizes == [1, 2, 3, None, None, None]
+            _group, position = state(late)
+        assert not horizon.covers(position)
+        horizon, groups = read_stale_groups(reader, horizon)
+        assert groups is None, "what was written so late counts as stale like all else"
+        assert horizon.covers(position)
+        assert read_stale_groups(reader, horizon)[1] == set()
