@@ -11,12 +11,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 import app.main  # noqa: F401  imports every room, and so every event and problem
-from app.cli import app as commands
+from app.cli import COMMANDS, load_command
 from app.core.problems import Problem
 from app.core.settings import Settings
 from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
@@ -141,13 +140,16 @@ def events_page() -> str:
     return page("Events and webhooks", intro, lines).rstrip() + "\n"
 
 
-def commands_of(group: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield every command with its full name, a group before what is in it."""
-    for name, command in group.commands.items():
+def list_commands() -> dict[str, Any]:
+    """Return every command by its full name, a group before what is in it."""
+    return dict(_commands_of({name: load_command(name) for name in COMMANDS}, "broadsheet"))
+
+
+def _commands_of(commands: dict[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in commands.items():
         if not command.hidden:
             yield f"{path} {name}", command
-            if hasattr(command, "commands"):
-                yield from commands_of(command, f"{path} {name}")
+            yield from _commands_of(getattr(command, "commands", {}), f"{path} {name}")
 
 
 def parameter_row(parameter: Any) -> list[str]:
@@ -162,7 +164,7 @@ def parameter_row(parameter: Any) -> list[str]:
 def commands_page() -> str:
     """Return the page of all commands with their arguments and options."""
     lines: list[str] = []
-    for name, command in commands_of(typer.main.get_command(commands), "broadsheet"):
+    for name, command in list_commands().items():
         lines += [f"## `{name}`", "", command.help or "", ""]
         rows = [parameter_row(parameter) for parameter in command.params]
         lines += [*table(["argument or option", "default", "meaning"], rows), ""] if rows else []

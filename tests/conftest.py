@@ -24,8 +24,9 @@ import app.wiring  # noqa: F401  brings every table into the metadata
 from app.articles.cached_json import rebuild_stale
 from app.articles.site import Site
 from app.core.settings import Settings
-from app.db import Database, PostgresDatabase, migrations, open_database, sqlite
+from app.db import Database, migrations, open_database, sqlite
 from app.db.base import allow_replica, require_primary
+from app.db.postgres import PostgresDatabase
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.mail import letters

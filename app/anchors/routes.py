@@ -20,8 +20,8 @@ from app.identity.access import ExpectedVersions, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, Page
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
+from app.web.paging import ListOut, Page, ReadQuery
+from app.web.responses import database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, require_scope("content:write")]

@@ -30,8 +30,9 @@ from app.identity.writes import write, write_part
 from app.publication.merges import MergeRunning
 from app.publication.terms import find_merge
 from app.web.fields import parse_fields
+from app.web.paging import ReadQuery
 from app.web.problem_responses import problem_from_exception
-from app.web.responses import PRIVATE_CACHE_CONTROL, ReadQuery, database, dump_json, reply
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply
 
 bulk_router = APIRouter(prefix="/v1/articles", tags=["editing"])
 RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "etag")

@@ -27,7 +27,8 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.fields import FieldTree, parse_fields
-from app.web.responses import ReadQuery, database, dump_json, reply, settings
+from app.web.paging import ReadQuery
+from app.web.responses import database, dump_json, reply, settings
 
 router = APIRouter(prefix="/v1", tags=["discussion"])
 Ts = TypeVarTuple("Ts")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from app.core.clock import Moment
 from app.core.schema_rules import references
 from app.text.inputs import OneLine, Whole
-from app.web.responses import ReadQuery
+from app.web.paging import ReadQuery
 
 State = Literal["open", "closed", "hidden"]
 Moderation = Literal["post", "pre"]

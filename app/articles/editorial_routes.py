@@ -47,8 +47,8 @@ from app.identity.writes import write
 from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, Page, PageQuery
-from app.web.responses import ReadQuery, database, dump_json, offload, reply, reply_list, settings
+from app.web.paging import ListOut, Page, PageQuery, ReadQuery
+from app.web.responses import database, dump_json, offload, reply, reply_list, settings
 
 Ts = TypeVarTuple("Ts")
 publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])

@@ -9,8 +9,7 @@ from app.blocks.schemas import Block
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
 from app.publication.schemas import LEVEL_DESCRIPTION, ImageOut, Level
-from app.web.paging import ListOut
-from app.web.responses import ReadQuery
+from app.web.paging import ListOut, ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 PAGE_TYPE = "page"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.articles.schemas import ListedArticleOut
 from app.core.clock import local_time
 from app.core.settings import Settings
-from app.web.responses import ReadQuery
+from app.web.paging import ReadQuery
 
 _NUMBER_PARAMETERS: Final = ("p", "page_id", "attachment_id")  # WordPress counts all of them together
 

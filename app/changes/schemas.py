@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from app.core.problems import Gone, InvalidParameter
 from app.core.schema_rules import FIELD_NAMES, any_of
 from app.events.schemas import Position
-from app.web.responses import ReadQuery
+from app.web.paging import ReadQuery
 
 Type = Literal[
     "article",

@@ -5,13 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
-from pydantic import ValidationError
-from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.core.problems import Problem
 from app.core.settings import Settings
 from app.db import Database, open_database
 
@@ -51,6 +47,11 @@ def open_store(settings: Settings) -> Iterator[Database]:
 def explain(error: Exception) -> str | None:
     """Return one line about an error that an operator can fix, None about a bug."""
     from alembic.util import CommandError
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+    from app.core.problems import Problem
 
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
         return "; ".join(

@@ -18,8 +18,6 @@ from app.db.rows import JsonObject
 from app.identity import keys
 from app.identity.keys import ApiKeyRow
 from app.identity.schemas import SCOPES, SYSTEM, KeyIn, KeyPatch
-from app.publication.api_keys import change_key, create_key
-from app.publication.taxonomies import SECTIONS
 from app.web.paging import PageQuery
 
 app = typer.Typer(help="Create, list, change and revoke API keys.", no_args_is_help=True)
@@ -67,6 +65,8 @@ def create(
     quota_day: QuotaDay = None,
 ) -> None:
     """Create a key and print it on the last line. It is shown only once."""
+    from app.publication.api_keys import create_key
+
     quotas = {"quota_minute": quota_minute, "quota_day": quota_day}
     data = _validate(
         KeyIn, {"name": name, "scopes": scope, "sections": section or None, "expires_at": expires, **quotas}
@@ -112,6 +112,8 @@ def change(
     quota_day: QuotaDay = None,
 ) -> None:
     """Change a key's name, scopes or limits; every process applies the change within a second."""
+    from app.publication.api_keys import change_key
+
     if (section and all_sections) or (expires and never_expires):
         raise typer.BadParameter("--section excludes --all-sections, and --expires excludes --never-expires")
     options: JsonObject = {"name": name, "scopes": scope, "sections": section, "expires_at": expires}
@@ -166,6 +168,8 @@ def _find_key(connection: sa.Connection, key: str) -> ApiKeyRow:
 
 
 def _require_sections(connection: sa.Connection, refs: list[str]) -> None:
+    from app.publication.taxonomies import SECTIONS
+
     for ref in refs:
         if SECTIONS.find(connection, ref) is None:
             raise Failure(f"There is no section {ref}.")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.common import Failure, say
+from app.core.garbage import pause_collector
 from app.core.settings import Settings
 
 
@@ -24,9 +25,10 @@ def serve(
     An empty or older SQLite file is migrated first. Each process also does background work, except with
     `--no-worker`.
     """
-    from app.db import migrations
-    from app.main import create_app
-    from app.web import server
+    with pause_collector():
+        from app.db import migrations
+        from app.main import create_app
+        from app.web import server
 
     server.exit_on_signals()
     settings = Settings()
@@ -64,7 +66,8 @@ def worker() -> None:
 async def _work(settings: Settings) -> None:
     import structlog
 
-    from app.services import build_services
+    with pause_collector():
+        from app.services import build_services
 
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -12,8 +12,7 @@ from app.core.ids import AnyId, NewId
 from app.core.schema_rules import both, not_together
 from app.text.inputs import OneLine, Prose
 from app.text.names import PersonName
-from app.web.paging import PageOut, PageQuery, Sort
-from app.web.responses import ReadQuery
+from app.web.paging import PageOut, PageQuery, ReadQuery, Sort
 
 State = Literal["pending", "published", "rejected", "spam", "removed"]
 SortName = Literal["newest", "oldest", "best", "controversial"]

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from app.db.base import Database, Overloaded, is_full, is_unavailable
-from app.db.postgres import PostgresDatabase
 from app.db.query_process import QueryProcesses, yield_cpu
 from app.db.sqlite import SqliteDatabase
 
 __all__ = [
     "Database",
     "Overloaded",
-    "PostgresDatabase",
     "QueryProcesses",
     "SqliteDatabase",
     "is_full",
@@ -31,5 +29,7 @@ def open_database(url: str, read_urls: Sequence[str] = ()) -> Database:
     if name == "sqlite":
         return SqliteDatabase(url)
     if name == "postgresql":
+        from app.db.postgres import PostgresDatabase  # here, as SQLite needs no driver of PostgreSQL
+
         return PostgresDatabase(url, read_urls)
     raise RuntimeError("DATABASE_URL must start with sqlite:/// or postgresql://")

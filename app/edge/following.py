@@ -5,18 +5,21 @@ import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import psycopg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 
-from app.db import Database, PostgresDatabase, SqliteDatabase
+from app.db import Database, SqliteDatabase
 from app.db.commits import CommitWatch
 from app.db.driver import sqlite
-from app.db.listening import Listener
 from app.events.evictions import Horizon, read_horizon, read_stale_groups
 from app.events.schemas import Position
+
+if TYPE_CHECKING:  # SQLite needs no driver of PostgreSQL
+    from app.db.listening import Listener
+    from app.db.postgres import PostgresDatabase
 
 CHANNEL = "broadsheet_log"  # on which processes on PostgreSQL tell each other of new events
 POLL_SECONDS = 0.4  # between two looks at the log on PostgreSQL, where nobody tells of anything
@@ -114,7 +117,7 @@ class PostgresFollower(Follower):
     Kept answers are given only as long as the last look is recent and the connection that listens is there.
     """
 
-    def __init__(self, database: PostgresDatabase, evict: Evict) -> None:
+    def __init__(self, database: "PostgresDatabase", evict: Evict) -> None:
         super().__init__(evict)
         self._database = database
         self._listener: Listener | None = None
@@ -173,6 +176,8 @@ class PostgresFollower(Follower):
 
     async def _run(self) -> None:
         """Follow until cancelled; a failure is logged and followed by a new start."""
+        import psycopg
+
         while True:
             listener = None
             try:
@@ -186,7 +191,7 @@ class PostgresFollower(Follower):
                     await listener.close()
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _follow(self, listener: Listener) -> None:
+    async def _follow(self, listener: "Listener") -> None:
         """Look again and again, until that fails."""
         self._horizon = await self._database.read(read_horizon)
         self._evict(None)
@@ -226,6 +231,9 @@ def _release(waiting: list[asyncio.Future[None]]) -> None:
 
 def follow(database: Database, evict: Evict) -> Follower | None:
     """Return what follows the log of a store."""
-    if isinstance(database, PostgresDatabase):
+    if database.dialect == "postgresql":
+        from app.db.postgres import PostgresDatabase
+
+        assert isinstance(database, PostgresDatabase)
         return PostgresFollower(database, evict)
     return SqliteFollower(database, evict) if isinstance(database, SqliteDatabase) else None

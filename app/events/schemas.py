@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from app.web.responses import POSITION_PATTERN
+from app.web.paging import POSITION_PATTERN
 
 _FORM = re.compile(POSITION_PATTERN)
 

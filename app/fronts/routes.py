@@ -21,8 +21,8 @@ from app.identity.writes import write
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import parse_fields
-from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
+from app.web.paging import ListOut, ReadQuery
+from app.web.responses import database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, require_scope("content:read")]

@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from app.articles.schemas import ListedArticleOut
 from app.core.schema_rules import absent, both, given, not_together, where
 from app.text.inputs import Identifier, Title, Whole
-from app.web.paging import PageQuery
-from app.web.responses import ReadQuery
+from app.web.paging import PageQuery, ReadQuery
 
 Kind = Literal["pinned", "newest", "discussed", "reacted"]
 MAX_BLOCKS, MAX_PINS, MAX_ARTICLES = 20, 30, 200

@@ -10,7 +10,7 @@ from app.core.problems import Forbidden
 from app.core.schema_rules import any_of
 from app.events.catalog import MODERATION_TYPES, LoggedEvent
 from app.events.schemas import Position
-from app.web.responses import POSITION_PATTERN
+from app.web.paging import POSITION_PATTERN
 
 _ARTICLE_VERBS = (
     *("published", "updated", "corrected", "correction_changed", "correction_withdrawn"),

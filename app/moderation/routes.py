@@ -47,8 +47,8 @@ from app.moderation.schemas import (
     ReportQuery,
 )
 from app.web.fields import parse_fields
-from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list, settings
+from app.web.paging import ListOut, ReadQuery
+from app.web.responses import database, dump_json, reply, reply_list, settings
 
 appeals_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
 Moderator = Annotated[Actor, require_scope("comments:moderate")]

@@ -26,8 +26,8 @@ from app.moderation.rule_schemas import (
     is_network_address,
 )
 from app.web.fields import parse_fields
-from app.web.paging import ListOut
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
+from app.web.paging import ListOut, ReadQuery
+from app.web.responses import database, dump_json, reply, reply_list
 
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 

@@ -20,8 +20,8 @@ from app.partners import partners
 from app.partners.partners import ArticlePartners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, Page, PageQuery
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
+from app.web.paging import ListOut, Page, PageQuery, ReadQuery
+from app.web.responses import database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1", tags=["syndication"])
 Reader = Annotated[Actor, require_scope("content:read")]

@@ -16,8 +16,8 @@ from app.identity.schemas import Actor, KeyIn, KeyOut, KeyPatch, NewKeyOut
 from app.identity.writes import write
 from app.publication import api_keys
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list
+from app.web.paging import ListOut, PageQuery, ReadQuery
+from app.web.responses import database, dump_json, reply, reply_list
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"])
 Admin = Annotated[Actor, require_scope("admin")]

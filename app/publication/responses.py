@@ -15,7 +15,8 @@ from app.identity.schemas import Actor
 from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
 from app.publication.terms import InUse, NameTaken, SlugTaken
 from app.web.fields import parse_fields
-from app.web.responses import ReadQuery, database, dump_json, redirect, reply
+from app.web.paging import ReadQuery
+from app.web.responses import database, dump_json, redirect, reply
 
 Reading = Annotated[ReadQuery, Query()]
 Reader = DraftReader

@@ -10,7 +10,7 @@ from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.text.inputs import Whole
-from app.web.responses import ReadQuery
+from app.web.paging import ReadQuery
 
 
 class BanCheck(Protocol):

@@ -46,8 +46,8 @@ from app.subscriptions.subscriptions import (
     present_subscriptions,
 )
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, Page
-from app.web.responses import PRIVATE_CACHE_CONTROL, ReadQuery, database, dump_json, reply, reply_list, settings
+from app.web.paging import ListOut, Page, ReadQuery
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply, reply_list, settings
 
 opt_ins_router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
 _PORTS = {"http": 80, "https": 443}

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -39,7 +39,8 @@ def _strip_marks(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKD", text) if unicodedata.category(char)[0] != "M")
 
 
-def _build_table() -> dict[int, str]:
+@cache
+def _read_table() -> dict[int, str]:
     """Map characters to the ASCII letters in lower case that they look like.
 
     Sources in this order: `_READ_AS`, Unicode's confusables, Latin letters by name, and the other case of all these.
@@ -61,7 +62,6 @@ def _build_table() -> dict[int, str]:
     return str.maketrans(table)
 
 
-_PLAIN: Final = _build_table()
 # Pairs of letters that look like one letter.
 _PAIRS: Final = (("rn", "m"), ("vv", "w"))
 
@@ -69,16 +69,17 @@ _PAIRS: Final = (("rn", "m"), ("vv", "w"))
 @lru_cache(4096)
 def skeleton(name: str) -> str:
     """Return the skeleton of a name; empty if the name has no letter or digit."""
+    table = _read_table()
     # Map first: compatibility decompositions may look different, as σ (o) of ϲ (c) does.
     normalised = unicodedata.normalize(
-        "NFKD", unicodedata.normalize("NFKC", name[: MAX_SKELETON_LENGTH * 2].translate(_PLAIN))
+        "NFKD", unicodedata.normalize("NFKC", name[: MAX_SKELETON_LENGTH * 2].translate(table))
     )
     shown = "".join(
         str(digit) if (digit := unicodedata.digit(char, None)) is not None else char
         for char in normalised
         if unicodedata.category(char)[0] != "M" and char not in _INVISIBLE
     )
-    plain = shown.translate(_PLAIN).casefold().translate(_PLAIN)
+    plain = shown.translate(table).casefold().translate(table)
     letters = "".join(char for char in plain if char.isalnum())
     for pair, one in _PAIRS:
         letters = letters.replace(pair, one)

@@ -35,7 +35,7 @@ from app.core.problems import (
     Unavailable,
     UnsupportedMediaType,
 )
-from app.web.responses import POSITION_PATTERN
+from app.web.paging import POSITION_PATTERN
 
 Node = dict[str, Any]  # an object of the document
 SCHEMAS = "#/components/schemas/"

@@ -18,15 +18,17 @@ from pydantic import BaseModel, Field
 from app.core.clock import format_rfc3339
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
+from app.core.schema_rules import FIELD_NAMES
 from app.db.columns import parse_time
 from app.db.rows import Column, Statement, fetch_rows
-from app.web.responses import ReadQuery
 
 T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R", bound=Mapping[str, object])  # a TypedDict
 PAGING_PARAMETERS = frozenset({"limit", "cursor", "count", "fields", "formats", "include", "min_position", "replies"})
 """Parameters that may change from page to page, because they select no rows and no order."""
+POSITION_PATTERN = r"^[0-9]{1,19}\.[0-9]{1,19}$"
+"""The syntax of `Broadsheet-Position`."""
 WRONG_QUERY = "The cursor belongs to another list, filter or order."
 INVALID_CURSOR = "The cursor is not one that this server has given."
 SortValue = datetime | str | int
@@ -69,6 +71,23 @@ class Page(TypedDict, Generic[T]):
 def map_page(page: Page[T], present: Callable[[T], U]) -> Page[U]:
     """Return a page with each of its rows presented by a function."""
     return {"data": [present(row) for row in page["data"]], "page": page["page"]}
+
+
+class ReadQuery(BaseModel):
+    """Parameters of every read."""
+
+    fields: str | None = Field(
+        None,
+        max_length=2000,
+        description="Return exactly these fields, such as `title,authors.name`.",
+        json_schema_extra=FIELD_NAMES,
+    )
+    min_position: str | None = Field(
+        None,
+        max_length=40,
+        description="Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503.",
+        json_schema_extra={"pattern": POSITION_PATTERN},
+    )
 
 
 class PageQuery(ReadQuery):

@@ -10,11 +10,10 @@ from urllib.parse import quote
 import brotli
 import zstandard
 from fastapi import Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from app.core.schema_rules import FIELD_NAMES
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.columns import Row
@@ -34,27 +33,6 @@ _PRINTABLE_ASCII = "".join(map(chr, range(0x20, 0x7F)))
 _MEDIA_RANGE = re.compile(r"\s*([\w!#$&^.+-]+|\*)/([\w!#$&^.+-]+|\*)\s*(?:;.*)?")
 _QUALITY = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|$)")
 _CODING = re.compile(r"\s*([\w*-]+)\s*(?:;\s*q\s*=\s*([\d.]+))?\s*")
-
-
-POSITION_PATTERN = r"^[0-9]{1,19}\.[0-9]{1,19}$"
-"""The syntax of `Broadsheet-Position`."""
-
-
-class ReadQuery(BaseModel):
-    """Parameters of every read."""
-
-    fields: str | None = Field(
-        None,
-        max_length=2000,
-        description="Return exactly these fields, such as `title,authors.name`.",
-        json_schema_extra=FIELD_NAMES,
-    )
-    min_position: str | None = Field(
-        None,
-        max_length=40,
-        description="Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503.",
-        json_schema_extra={"pattern": POSITION_PATTERN},
-    )
 
 
 def database(request: Request) -> Database:

@@ -12,8 +12,8 @@ from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, PageQuery
-from app.web.responses import ReadQuery, database, dump_json, reply, reply_list, settings
+from app.web.paging import ListOut, PageQuery, ReadQuery
+from app.web.responses import database, dump_json, reply, reply_list, settings
 from app.webhooks import replays, webhooks
 from app.webhooks.schemas import (
     DeliveryOut,

