@@ -17,8 +17,8 @@ from app.edge.requests import KeyReader
 from app.identity.access import Access
 from app.openapi.document import describe
 from app.services import Services, build_services
-from app.web import problem_responses
-from app.web.boundary import Boundary, Cors, UnhandledErrors
+from app.web.boundary import Boundary, Cors
+from app.web.dispatch import Dispatcher
 from app.web.openapi import name_operation
 from app.web.responses import JSON_TYPE
 from app.web.routing import install_handler, separate_paths
@@ -52,19 +52,23 @@ async def _lifespan(_app: FastAPI, services: Services, with_worker: bool) -> Asy
 
 
 class Application(FastAPI):
-    """The app behind the layer that keeps answers: what is kept never enters the framework."""
+    """The app: requests pass the layer that keeps answers, the boundary and CORS to the handlers of the routes.
+
+    FastAPI itself keeps the routes with their documentation, and runs the lifespan.
+    """
 
     front: Layer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.front(scope, receive, send)
+        await (self.front if scope["type"] == "http" else super().__call__)(scope, receive, send)
 
-    def keep_answers(self, services: Services) -> None:
-        """Put the layer in front."""
+    def dispatch(self, services: Services) -> None:
+        """Build the layers that requests pass."""
         settings = services.settings
+        boundary = Boundary(Cors(Dispatcher(self), settings.frontend_origins), services.metrics, settings.max_body_size)
         keys = KeyReader((JSON_TYPE, *services.formats), settings.frontend_origins)
         access_log = AccessLog(services.metrics, settings.log_format)
-        self.front = Layer(super().__call__, services.keeper, keys, services.limiter, access_log)
+        self.front = Layer(boundary, services.keeper, keys, services.limiter, access_log)
 
 
 def create_app(settings: Settings | None = None, *, with_worker: bool = True) -> FastAPI:
@@ -85,9 +89,5 @@ def create_app(settings: Settings | None = None, *, with_worker: bool = True) ->
         _add_routes(app, router)
     separate_paths(app.router.routes)
     describe(app)
-    problem_responses.install_handlers(app)
-    app.add_middleware(UnhandledErrors)
-    app.add_middleware(Cors, origins=settings.frontend_origins)
-    app.add_middleware(Boundary, metrics=services.metrics, max_body_size=settings.max_body_size)
-    app.keep_answers(services)
+    app.dispatch(services)
     return app

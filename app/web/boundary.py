@@ -1,4 +1,4 @@
-"""The outermost layers of the app: request ids, limits of bodies, metrics, the access log, CORS, unhandled errors."""
+"""The outermost layers of the app: request ids, limits of bodies, metrics, the access log, CORS."""
 
 import asyncio
 import re
@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import problems
 from app.core.ids import new_id
-from app.web import problem_responses
 
 MAX_BODY_PAUSE_SECONDS = 15.0  # between two parts of a body
 BODY_SECONDS = 30.0  # for a body, and one second more for every `MIN_BODY_BYTES_PER_SECOND` that have arrived:
@@ -162,29 +161,6 @@ class Boundary:
         if continuation := scope["state"].pop(CONTINUATION, None):
             del scope, exchange
             await continuation(receive, send)
-
-
-class UnhandledErrors:
-    """Answers unhandled exceptions with problem 500, inside of `Cors`, so that front ends can read it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def send_and_note(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_and_note)
-        except Exception as error:
-            if started or scope["type"] != "http":
-                raise
-            problem = problem_responses.problem_from_exception(error)
-            await problem_responses.problem_response(problem, scope["request_id"])(scope, receive, send)
 
 
 class _Cors(CORSMiddleware):

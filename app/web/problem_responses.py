@@ -4,13 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 import structlog
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
-from starlette.routing import Match, Route
 
 from app.core.problems import (
     MEDIA_TYPE,
@@ -158,26 +156,3 @@ def problem_from_exception(error: Exception) -> Problem:
         return problem
     log.error("request failed", exc_info=error)
     return Problem()
-
-
-async def handle_exception(request: Request, error: Exception) -> JSONResponse:
-    """Answer any exception with its problem, as exception handler of FastAPI."""
-    problem = problem_from_exception(error)
-    if isinstance(problem, MethodNotAllowed):
-        problem.headers = {"Allow": ", ".join(_allowed_methods(request))}
-    return problem_response(problem, request.scope.get("request_id", ""))
-
-
-def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of all routes at this URL; Starlette names those of one route."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE:
-            methods |= route.methods or set()
-    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
-
-
-def install_handlers(app: FastAPI) -> None:
-    """Answer every exception of the app with a problem."""
-    for kind in (Problem, RequestValidationError, DBAPIError, HTTPException):
-        app.add_exception_handler(kind, handle_exception)

@@ -25,9 +25,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import BaseRoute, request_response
+from starlette.routing import BaseRoute
 
 from app.core.problems import BadRequest, InvalidJson, UnsupportedMediaType
+from app.web.dispatch import HANDLER, Handler
 from app.web.fields import is_list
 from app.web.problem_responses import problem_from_exception
 from app.web.responses import offload
@@ -41,7 +42,6 @@ _FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-da
 _PARSE_ERROR = re.compile(r"(.*) at line (\d+) column (\d+)", re.DOTALL)
 _PATH_VARIABLE = re.compile(r"{\w+(?::\w+)?}")
 _NAMED_GROUP = re.compile(r"\(\?P<\w+>")  # in the regular expression of a path
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class BodyNotTaken(BadRequest):
@@ -310,10 +310,9 @@ def _is_strict(route: APIRoute) -> bool:
 
 def install_handler(route: APIRoute) -> None:
     """Install the handler of a route, once, since the apps of one process share their routes."""
-    if vars(route).get("is_prepared"):
+    if HANDLER in vars(route):
         return
-    vars(route)["is_prepared"] = True
-    route.app = request_response(_build_handler(route))
+    vars(route)[HANDLER] = _build_handler(route)
     for inner in route.dependant.dependencies:
         if max_bytes := getattr(inner.call, "max_bytes", None):
             vars(route)["max_public_size"] = max_bytes

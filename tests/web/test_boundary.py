@@ -2,20 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
 from prometheus_client import generate_latest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.testclient import TestClient
 
 from app.core import logs
 from app.core.ids import is_id
-from app.web import boundary, problem_responses
-from app.web.boundary import Boundary, Cors, Metrics, UnhandledErrors
+from app.web import boundary
+from app.web.boundary import Boundary, Cors, Metrics
+from app.web.dispatch import Dispatcher
+from app.web.routing import install_handler
 
 FRONT = "https://front.example"
 PRIVATE = ["reader@example.org", "bs_" + "0f" * 20, "203.0.113.7", "2001:db8::7", "q-canary", "local-canary"]
@@ -34,8 +37,8 @@ class Handed(Response):
         await send({"type": "http.response.body", "body": f"{counted} {is_head}".encode()})
 
 
-def build(metrics: Metrics) -> FastAPI:
-    app = FastAPI(redirect_slashes=False)
+def build(metrics: Metrics) -> Boundary:
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/ok/{name}")
     async def ok(request: Request, name: str) -> Response:
@@ -43,11 +46,11 @@ def build(metrics: Metrics) -> FastAPI:
         return JSONResponse({"name": name})
 
     @app.post("/ok/{name}")
-    async def post(name: str, body: dict[str, Any]) -> dict[str, int]:
-        return {"size": len(str(body))}
+    async def post(name: str, body: dict[str, Any]) -> Response:
+        return JSONResponse({"size": len(str(body))})
 
     @app.get("/boom")
-    async def boom() -> None:
+    async def boom() -> Response:
         secret = "local-canary"
         raise ValueError(f"{' '.join(PRIVATE[:4])} {len(secret)}")
 
@@ -63,12 +66,10 @@ def build(metrics: Metrics) -> FastAPI:
     async def on(request: Request) -> Response:
         return Handed()
 
-    problem_responses.install_handlers(app)
     app.state.registry = metrics.registry
-    app.add_middleware(UnhandledErrors)
-    app.add_middleware(Cors, origins=[FRONT])
-    app.add_middleware(Boundary, metrics=metrics, max_body_size=1000)
-    return app
+    for route in app.routes:
+        install_handler(cast(APIRoute, route))
+    return Boundary(Cors(Dispatcher(app), [FRONT]), metrics, 1000)
 
 
 def test_an_answer_can_go_on_without_the_app(site: TestClient) -> None:
@@ -84,9 +85,8 @@ def metrics() -> Metrics:
 
 
 @pytest.fixture
-def site(metrics: Metrics) -> Iterator[TestClient]:
-    with TestClient(build(metrics), raise_server_exceptions=False) as found:
-        yield found
+def site(metrics: Metrics) -> TestClient:
+    return TestClient(build(metrics), raise_server_exceptions=False)
 
 
 @pytest.mark.parametrize("sent", ["abc", "A-1._:x", "x" * 100, "01890000-0000-7000-8000-000000000000"])
@@ -159,8 +159,8 @@ def test_what_nobody_expected_is_a_500_that_tells_nothing(metrics: Metrics, caps
 
 
 def test_an_answer_that_has_begun_is_broken_off(metrics: Metrics) -> None:
-    with TestClient(build(metrics)) as site, pytest.raises(LookupError):
-        site.get("/late")
+    with pytest.raises(LookupError):
+        TestClient(build(metrics)).get("/late")
 
 
 def test_labels_of_metrics_are_bounded(site: TestClient, metrics: Metrics) -> None:
@@ -207,7 +207,7 @@ async def dripping() -> Parts:
     yield {"type": "http.request", "body": b"{}"}
 
 
-async def ask(app: FastAPI, parts: Parts, length: bytes = b"") -> list[Any]:
+async def ask(app: Boundary, parts: Parts, length: bytes = b"") -> list[Any]:
     """What the app sends to a request whose body comes in such parts."""
     sent: list[Any] = []
 

@@ -26,6 +26,7 @@ from app.core.problems import (
     document_problems,
 )
 from app.web import problem_responses
+from app.web.dispatch import Dispatcher
 from app.web.routing import install_handler
 
 Headers = dict[str, str]
@@ -49,9 +50,8 @@ class Body(BaseModel):
 
 
 @pytest.fixture
-def small() -> Iterator[TestClient]:
+def small() -> TestClient:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    problem_responses.install_handlers(app)
 
     @app.post("/x")
     async def post(body: Body, q: int = 0) -> Response:
@@ -68,8 +68,7 @@ def small() -> Iterator[TestClient]:
     for route in app.routes:
         assert isinstance(route, APIRoute)
         install_handler(route)
-    with TestClient(app, raise_server_exceptions=False) as found:
-        yield found
+    return TestClient(Dispatcher(app), raise_server_exceptions=False)
 
 
 FAILURES: dict[str, Exception] = {

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from app.core.problems import Unauthorized
 from app.core.settings import Settings
 from app.main import create_app
-from app.web import problem_responses
+from app.web.dispatch import Dispatcher
 from app.web.routing import install_handler
 
 router = APIRouter()
@@ -64,8 +64,7 @@ def site() -> TestClient:
         assert isinstance(route, APIRoute)
         install_handler(route)
         app.router.routes.append(route)
-    problem_responses.install_handlers(app)
-    return TestClient(app, headers={"please": "yes"}, raise_server_exceptions=False)
+    return TestClient(Dispatcher(app), headers={"please": "yes"}, raise_server_exceptions=False)
 
 
 def test_everything_finds_its_argument(site: TestClient) -> None:
