@@ -76,6 +76,11 @@ SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType
 )
 
 
+def list_types(*consumers: str) -> frozenset[str]:
+    """List the types of the events that any of these consumers gets."""
+    return frozenset(event.name for event, names in SUBSCRIBERS.items() if not set(consumers).isdisjoint(names))
+
+
 def dispatch(session: Session, entry: LoggedEvent) -> None:
     """Call the handlers of an event, in the order of its row."""
     for name in SUBSCRIBERS.get(type(entry.event), ()) if entry.event else ():

@@ -25,7 +25,7 @@ from app.core.clock import now
 from app.core.settings import Settings
 from app.deliveries.outbox import prune_deliveries
 from app.deliveries.schemas import Channel
-from app.events.log import Handle, one_by_one, prune_events
+from app.events.log import Consumer, one_by_one, prune_events
 from app.export import routes as export
 from app.feeds import format_routes
 from app.feeds import routes as feeds
@@ -53,7 +53,7 @@ from app.related import routes as related
 from app.related.linking import has_stale as has_stale_links
 from app.related.linking import rebuild_stale_lists, update_links
 from app.search import routes as search
-from app.subscribers import dispatch
+from app.subscribers import HANDLERS, dispatch, list_types
 from app.subscriptions import routes as subscriptions
 from app.subscriptions.opt_ins import has_requests
 from app.webhooks import routes as webhooks
@@ -123,28 +123,28 @@ ROUTERS: list[APIRouter] = [
     ops.operation_router,
 ]
 
-MAX_BATCH_SIZES: Mapping[str, int] = MappingProxyType({"related": 4})
-"""Events in one transaction of a consumer that takes so long for each that more would block SQLite's writer."""
 ANSWER_RETENTION = timedelta(days=2)  # of answers to idempotency keys
 EVENT_RETENTION = timedelta(days=100)  # longer than any consumer may be away
 
 
-CONSUMERS: Mapping[str, Handle] = MappingProxyType(
+CONSUMERS: Mapping[str, Consumer] = MappingProxyType(
     {
-        "handlers": one_by_one(dispatch),
-        "related": one_by_one(update_links),
-        "notifications": one_by_one(on_event),
+        "handlers": one_by_one(list_types(*HANDLERS), dispatch),
+        "related": one_by_one(list_types("related"), update_links),
+        "notifications": one_by_one(list_types("mail"), on_event),
     }
 )
 """The consumers of the log that need no settings."""
+MAX_MESSAGES = 10  # events whose messages are built at a time
 
 
-def consumers(settings: Settings) -> dict[str, Handle]:
+def consumers(settings: Settings) -> dict[str, Consumer]:
     """Return all consumers of the log by the names of their cursors: one that fails holds up no other."""
+    send_messages = partial(enqueue_events, site=Site.from_settings(settings))
     return {
         **CONSUMERS,
-        "webhooks": partial(enqueue_events, site=Site.from_settings(settings)),
-        "websub": partial(tell_feeds, hubs=settings.websub_hubs),
+        "webhooks": Consumer(list_types("webhooks"), send_messages, MAX_MESSAGES),
+        "websub": Consumer(list_types("websub"), partial(tell_feeds, hubs=settings.websub_hubs)),
     }
 
 

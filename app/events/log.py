@@ -1,7 +1,8 @@
 """The event log: emitting events and reading them in order, without gaps or repeats."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
 
@@ -17,6 +18,8 @@ from app.events.schemas import PRUNED_CURSOR, START, XID_OFFSET_CURSOR, Position
 from app.events.tables import Event, LogCursor
 
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
+BATCH_SIZE = 100  # events that are read at a time
+MAX_BATCH_SECONDS = 0.02  # after which a transaction takes no more events, so that no other write waits long
 
 
 class EventRow(TypedDict):
@@ -181,9 +184,20 @@ def find_position_before(connection: sa.Connection, moment: datetime) -> Positio
     return Position(row.xid, row.seq - 1) if row.seq is not None else find_last_position(connection)
 
 
-def has_unread(connection: sa.Connection, reader: str) -> bool:
-    """Whether events wait for a consumer; to be asked before taking its lock."""
-    return bool(read_after(connection, _find_cursor(connection, reader), 1))
+def find_first_time(connection: sa.Connection, entry: LoggedEvent) -> datetime:
+    """Find when the log first had an event of this type about its subject."""
+    is_same = (_EVENT.c.subject_id == entry.subject_id) & (_EVENT.c.type == entry.type)
+    return connection.execute(sa.select(sa.func.min(_EVENT.c.at)).where(is_same)).scalar_one_or_none() or entry.at
+
+
+def group_unread(connection: sa.Connection, readers: Collection[str]) -> list[set[str]]:
+    """Group the consumers for which events wait by their positions; to be asked before taking locks."""
+    query = sa.select(_CURSOR).where(_CURSOR.c.reader.in_(readers))
+    known = {row.reader: Position(row.xid, row.seq) for row in connection.execute(query)}
+    groups: dict[Position, set[str]] = {}
+    for reader in readers:
+        groups.setdefault(known.get(reader, START), set()).add(reader)
+    return [group for position, group in groups.items() if read_after(connection, position, 1)]
 
 
 def measure_lag(connection: sa.Connection, reader: str, limit: int = 10_000) -> tuple[int, float]:
@@ -240,34 +254,73 @@ def emit(session: Session, event: EventBase) -> Position:
 
 
 Handle = Callable[[Session, Sequence[LoggedEvent]], None]
-"""What a consumer does with the next events of the log, oldest first."""
+"""What a consumer does with the next events of the log that it handles, oldest first."""
 
 
-def one_by_one(handle: Callable[[Session, LoggedEvent], None]) -> Handle:
-    """Return a handler of batches that calls this one for each event."""
+@dataclass(frozen=True)
+class Consumer:
+    """A reader of the log: the types of events that it handles, how, and how many of them at a time."""
+
+    types: Collection[str]
+    handle: Handle
+    size: int = BATCH_SIZE
+
+
+def one_by_one(types: Collection[str], handle: Callable[[Session, LoggedEvent], None]) -> Consumer:
+    """Return a consumer that handles each event by itself."""
 
     def handle_each(session: Session, entries: Sequence[LoggedEvent]) -> None:
         for entry in entries:
             handle(session, entry)
 
-    return handle_each
+    return Consumer(types, handle_each, 1)
 
 
-def advance_consumer(session: Session, reader: str, handle: Handle, limit: int = 100) -> int:
-    """Give a consumer the next events and move its cursor, in one transaction: it gets each event once.
+def advance_consumers(session: Session, consumers: Mapping[str, Consumer], limit: int = BATCH_SIZE) -> int:
+    """Give consumers the next events and move their cursors, in one transaction: each gets each event once.
 
-    Several processes may call this at once: on PostgreSQL the cursor's row is locked, on SQLite the write lock is held.
-    Return the number of events.
+    The events are read once for all that have the same position. A consumer that handles none of them is only moved;
+    one that has not handled all of its own after `MAX_BATCH_SECONDS` goes on from there the next time. An exception
+    fails the whole batch: the caller repeats it for each consumer alone.
+
+    Several processes may call this at once: on PostgreSQL the rows of the cursors are locked, and consumers that
+    another process is moving are left to it; on SQLite the write lock is held. Return the number of events.
     """
-    cursor = session.get(LogCursor, reader, with_for_update=True)
-    if cursor is None:  # another process may insert the row at the same moment: the second waits here for the first
-        session.execute(insert_into(session, _CURSOR).values(reader=reader, xid=0, seq=0).on_conflict_do_nothing())
-        cursor = session.get_one(LogCursor, reader, with_for_update=True)
-    entries = read_after(session.connection(), Position(cursor.xid, cursor.seq), limit)
-    if entries:
-        handle(session, entries)
-        cursor.xid, cursor.seq = entries[-1].position
+    until = time.monotonic() + MAX_BATCH_SECONDS
+    cursors = _lock_cursors(session, consumers)
+    if not cursors:
+        return 0
+    entries = read_after(session.connection(), min(cursors.values()), limit)
+    ends: dict[Position, list[str]] = {}
+    for reader, position in cursors.items():
+        unread = [entry for entry in entries if entry.position > position]
+        if unread:
+            ends.setdefault(_handle(session, consumers[reader], unread, until), []).append(reader)
+    for end, readers in ends.items():
+        session.execute(sa.update(_CURSOR).where(_CURSOR.c.reader.in_(readers)).values(xid=end.xid, seq=end.seq))
     return len(entries)
+
+
+def _lock_cursors(session: Session, readers: Collection[str]) -> dict[str, Position]:
+    """Lock the cursors of consumers, and create those that are missing."""
+    query = sa.select(_CURSOR).where(_CURSOR.c.reader.in_(readers)).order_by(_CURSOR.c.reader)
+    query = query.with_for_update(skip_locked=True)
+    rows = session.execute(query).all()
+    if len(rows) < len(readers):
+        missing = [{"reader": reader, "xid": 0, "seq": 0} for reader in sorted(set(readers) - {r.reader for r in rows})]
+        session.execute(insert_into(session, _CURSOR).values(missing).on_conflict_do_nothing())
+        rows = session.execute(query).all()
+    return {row.reader: Position(row.xid, row.seq) for row in rows}
+
+
+def _handle(session: Session, consumer: Consumer, unread: Sequence[LoggedEvent], until: float) -> Position:
+    """Let a consumer handle those events that concern it until some time; return the position that it has reached."""
+    concerned = [index for index, entry in enumerate(unread) if entry.type in consumer.types]
+    for start in range(0, len(concerned), consumer.size):
+        if start and time.monotonic() > until:
+            return unread[concerned[start] - 1].position
+        consumer.handle(session, [unread[index] for index in concerned[start : start + consumer.size]])
+    return unread[-1].position
 
 
 def prune_events(session: Session, before: datetime) -> int:

@@ -1,5 +1,6 @@
 """Notifications: the audience of an event, its fan-out to subscribers, and confirmation requests."""
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +23,7 @@ from app.db.rows import fetch_row, insert_into
 from app.deliveries.outbox import enqueue, enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.catalog import ArticleCorrected, ArticlePublished, CommentEdited, CommentPublished, LoggedEvent
+from app.events.log import find_first_time
 from app.events.schemas import Position
 from app.identity.participants import find_participant_by
 from app.mail.digests import NewDigestItem, add_items
@@ -30,7 +32,13 @@ from app.mail.tables import Fanout
 from app.publication.section_tree import find_ancestors
 from app.subscriptions import opt_ins
 from app.subscriptions.opt_ins import RequestRow, apply_notify
-from app.subscriptions.subscriptions import CommentAuthor, Recipient, find_recipients
+from app.subscriptions.subscriptions import (
+    CommentAuthor,
+    Recipient,
+    find_recipients,
+    has_recipients,
+    has_subscriptions,
+)
 
 FANOUT = table_of(Fanout)
 
@@ -139,7 +147,8 @@ def has_fanouts(connection: sa.Connection) -> bool:
     return connection.execute(sa.select(FANOUT.c.event).where(FANOUT.c.due_at <= now()).limit(1)).first() is not None
 
 
-BATCH_SIZE: Final = 200  # recipients per transaction, so that other writers do not wait long
+BATCH_SIZE: Final = 200  # recipients at a time, so that other writers do not wait long
+MAX_FAN_OUT_SECONDS: Final = 0.02  # after which a transaction notifies no more recipients
 RETRY_DELAY = timedelta(minutes=1)
 RETENTION = timedelta(days=100)  # as long as the event log
 log = structlog.get_logger("broadsheet.notifications")
@@ -187,17 +196,25 @@ def _process_request(session: Session, request: RequestRow, most_in_hour: int) -
 
 
 def fan_out(session: Session) -> int:
-    """Notify the next recipients of the oldest due event; return 1, or 0 if none is due."""
+    """Notify the next recipients of due events, the oldest first, for a short time; return the number of batches."""
+    until, batches = time.monotonic() + MAX_FAN_OUT_SECONDS, 0
+    while (not batches or time.monotonic() < until) and _fan_out_next(session):
+        batches += 1
+    return batches
+
+
+def _fan_out_next(session: Session) -> bool:
+    """Notify the next recipients of the oldest due event; tell whether there was one."""
     due = sa.select(FANOUT).where(FANOUT.c.due_at <= now()).order_by(FANOUT.c.due_at).limit(1)
     row = fetch_row(session, due.with_for_update(skip_locked=True), FanoutRow)
     if row is None:
-        return 0
+        return False
     is_fanout = FANOUT.c.event == row["event"]
     postpone = sa.update(FANOUT).where(is_fanout).values(due_at=now() + RETRY_DELAY)
     _run_guarded(
         session, partial(_fan_out_batch, session, row), partial(session.execute, postpone), fanout=row["event"]
     )
-    return 1
+    return True
 
 
 def _fan_out_batch(session: Session, row: FanoutRow) -> None:
@@ -275,12 +292,22 @@ def on_event(session: Session, entry: LoggedEvent) -> None:
 
 
 def _add_fanout(session: Session, entry: LoggedEvent, event: str, content: Content) -> None:
-    moment = now()
+    """Add the fan-out of an event, unless it has no recipients.
+
+    What is published again counts as of the first time: those who have subscribed since are not notified.
+    """
+    connection, moment = session.connection(), now()
+    if not has_subscriptions(connection):
+        return
+    audience = AUDIENCES[entry.type](connection, content)
+    at = entry.at if isinstance(entry.event, ArticleCorrected) else find_first_time(connection, entry)
+    if audience is None or not has_recipients(connection, audience.keys, at):
+        return
     row: FanoutRow = {
         "event": event,
         "what": entry.type,
         "content": content,
-        "at": entry.at,
+        "at": at,
         "xid": entry.position.xid,
         "seq": entry.position.seq,
         "after": None,

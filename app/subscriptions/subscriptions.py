@@ -261,6 +261,19 @@ def find_recipients(
     return recipients, horizon
 
 
+def has_subscriptions(connection: sa.Connection) -> bool:
+    """Tell whether there is any subscription, by one index lookup."""
+    return connection.execute(sa.select(SUBSCRIPTION.c.id).limit(1)).first() is not None
+
+
+def has_recipients(connection: sa.Connection, keys: Iterable[tuple[str, str]], before: datetime) -> bool:
+    """Tell whether anybody follows one of these kinds and targets since a moment `before` an event."""
+    return any(
+        connection.execute(_SELECT_FIRST, {"kind": kind, "target": target, "before": before, "most": 1}).first()
+        for kind, target in keys
+    )
+
+
 def _subscribers_of_author(connection: sa.Connection, author: CommentAuthor) -> set[str]:
     if not author.emails:
         return set()

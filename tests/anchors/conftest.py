@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 from app.anchors.anchors import adjust_count, create_anchor
 from app.anchors.schemas import AnchorIn
 from app.db import Database
-from app.events.log import advance_consumer
+from app.events.log import advance_consumers
 from app.wiring import CONSUMERS
 from tests import make
 
@@ -46,7 +46,7 @@ def work(db: Database) -> Callable[[], None]:
 
     def work() -> None:
         with db.transaction() as session:
-            while advance_consumer(session, "handlers", CONSUMERS["handlers"]):
+            while advance_consumers(session, {"handlers": CONSUMERS["handlers"]}):
                 pass
 
     return work

@@ -16,7 +16,7 @@ from app.articles.tables import SITE_ID, Discussion
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import table_of
-from app.events.log import advance_consumer
+from app.events.log import advance_consumers
 from app.events.tables import Event
 from app.wiring import CONSUMERS
 from tests import make
@@ -311,9 +311,8 @@ def test_settings_go_with_what_they_are_for(
     for url in ("/v1/sections/sport", "/v1/articles/draft"):
         assert client.delete(url, headers={**admin, **ANY}).status_code == 204
     with db.transaction() as session:
-        for reader, handle in CONSUMERS.items():
-            while advance_consumer(session, reader, handle):
-                pass
+        while advance_consumers(session, CONSUMERS):
+            pass
     with db.connect() as connection:
         assert list(connection.execute(sa.select(D.c.target_id)).scalars()) == [SITE_ID]
 

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.events.log import advance_consumer
+from app.events.log import advance_consumers
 from app.related.linking import rebuild_stale_lists
 from app.wiring import CONSUMERS
 from tests import make
@@ -25,7 +25,7 @@ def work(db: Database) -> Callable[[], None]:
 
     def work() -> None:
         with db.transaction() as session:
-            while advance_consumer(session, "related", CONSUMERS["related"]):
+            while advance_consumers(session, {"related": CONSUMERS["related"]}):
                 pass
             while rebuild_stale_lists(session):
                 pass

@@ -20,7 +20,7 @@ from app.articles.rendering import RenderedArticle
 from app.articles.site import Site
 from app.core.problems import Conflict
 from app.db import Database
-from app.events.log import advance_consumer
+from app.events.log import advance_consumers
 from app.identity.schemas import ANONYMOUS, SYSTEM
 from app.publication.schemas import AuthorIn, SeriesIn
 from app.publication.taxonomies import AUTHORS, SERIES
@@ -140,7 +140,7 @@ class Walk:
 
     def work(self) -> None:
         with self.db.transaction() as session:
-            advance_consumer(session, "related", CONSUMERS["related"], self.rng.randint(1, 8))
+            advance_consumers(session, {"related": CONSUMERS["related"]}, self.rng.randint(1, 8))
             rebuild_stale_lists(session, self.rng.randint(1, 3))
 
     def check(self) -> None:
@@ -157,7 +157,7 @@ class Walk:
     def drain(self) -> None:
         """The worker comes round until there is nothing to do."""
         with self.db.transaction() as session:
-            while advance_consumer(session, "related", CONSUMERS["related"]) or rebuild_stale_lists(session):
+            while advance_consumers(session, {"related": CONSUMERS["related"]}) or rebuild_stale_lists(session):
                 pass
 
     def links(self) -> set[tuple[Any, ...]]:
