@@ -79,7 +79,7 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
 def _open_store(settings: Settings) -> Database:
     """Open the store; query processes call this, too."""
     configure_logging(settings.log_format)
-    return open_database(settings.database, settings.read_databases)
+    return open_database(settings.database, settings.read_databases, settings.direct_database_url)
 
 
 def build_worker(database: Database, settings: Settings) -> Worker:

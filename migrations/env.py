@@ -50,7 +50,7 @@ given = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 else:
-    reads, writes = open_database(Settings().database).engines()
+    reads, writes = open_database(Settings().direct_database).engines()
     with writes.connect() as opened:
         if opened.dialect.name == "sqlite":  # a table that is built anew must not take its children with it
             opened.connection.dbapi_connection.execute("PRAGMA foreign_keys=OFF")

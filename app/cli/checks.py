@@ -58,7 +58,7 @@ def run_checks(settings: Settings) -> list[Finding]:
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         return [*findings, Finding("database", "warning", f"{url.database} does not exist yet; `serve` creates it")]
     try:
-        reads = open_database(settings.database).engines()[0]
+        reads = open_database(settings.database, direct_url=settings.direct_database_url).engines()[0]
         try:
             with reads.connect() as connection:
                 findings += [_run_check(name, check, settings, connection) for name, check in STORE.items()]
@@ -195,7 +195,7 @@ def check_database(_settings: Settings, connection: sa.Connection) -> str:
 
 def check_migrations(settings: Settings, connection: sa.Connection) -> str:
     """Check that the tables are those of this release."""
-    status = read_status(settings.database)
+    status = read_status(settings.direct_database)
     text = f"{status.standing}: at {status.revision}, this release needs {status.head}"
     if status.standing == "current":
         return f"at {status.revision}"
@@ -216,7 +216,7 @@ def check_database_clock(_settings: Settings, connection: sa.Connection) -> str:
 
 def check_worker(settings: Settings, connection: sa.Connection) -> str:
     """Check that no event has waited long for the worker."""
-    if read_status(settings.database).standing != "current":
+    if read_status(settings.direct_database).standing != "current":
         raise CheckWarning("unknown until the database is migrated")
     cursor = table_of(LogCursor)
     rows = connection.execute(sa.select(cursor)).all()
@@ -231,7 +231,7 @@ def check_worker(settings: Settings, connection: sa.Connection) -> str:
 
 def check_search(settings: Settings, connection: sa.Connection) -> str:
     """Check that the search index has exactly the public articles."""
-    if read_status(settings.database).standing != "current":
+    if read_status(settings.direct_database).standing != "current":
         raise CheckWarning("unknown until the database is migrated")
     missing, orphaned = count_index_drift(connection)
     if missing or orphaned:

@@ -36,8 +36,8 @@ def open_store(settings: Settings) -> Iterator[Database]:
     """Open the store, migrating it if needed, and close it at the end."""
     from app.db.migrations import ensure_migrated
 
-    ensure_migrated(settings.database)
-    db = open_database(settings.database)
+    ensure_migrated(settings.direct_database)
+    db = open_database(settings.direct_database)
     try:
         yield db
     finally:

@@ -17,7 +17,7 @@ def migrate(
     """Migrate the database to the tables of this release."""
     from app.db import migrations
 
-    url = Settings().database
+    url = Settings().direct_database
     if check:
         status = migrations.read_status(url)
         typer.echo(f"{status.revision or 'empty'} ({status.standing}; this release needs {status.head})")

@@ -26,7 +26,7 @@ def demo(
     from app.db import migrations
 
     settings = Settings()
-    migrations.upgrade(settings.database)
+    migrations.upgrade(settings.direct_database)
     with open_store(settings) as db, db.transaction() as session:
         if load_sample(session):
             say("Loaded the sample publication into the empty store.")

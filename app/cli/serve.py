@@ -34,7 +34,7 @@ def serve(
     settings = Settings()
     make_app = partial(create_app, settings, with_worker=not no_worker)
     with server.bind_socket(host, port) as listener:
-        migrations.ensure_migrated(settings.database)
+        migrations.ensure_migrated(settings.direct_database)
         try:
             app = make_app()
         except ValueError as error:
@@ -59,7 +59,7 @@ def worker() -> None:
 
     settings = Settings()
     logs.configure_logging(settings.log_format)
-    migrations.ensure_migrated(settings.database)
+    migrations.ensure_migrated(settings.direct_database)
     asyncio.run(_work(settings))
 
 

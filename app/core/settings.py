@@ -67,6 +67,12 @@ class Settings(BaseSettings):
         description="PostgreSQL standbys that answer the reads of anonymous requests in turn: one URL or more, "
         "separated by commas or spaces. Empty: none.",
     )
+    direct_database_url: str = Field(
+        "",
+        description="PostgreSQL itself, where `DATABASE_URL` leads to a pooler in transaction mode, such as PgBouncer: "
+        "for migrations, commands and notifications. With it nothing is prepared or set in the sessions of "
+        "`DATABASE_URL` and `READ_DATABASE_URL`. Empty: there is no pooler.",
+    )
     site_url: str = Field("http://localhost:8000", description="Address of the publication's own site.")
     api_url: str = Field(
         "",
@@ -328,6 +334,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The URL of the database; by default a SQLite file in `data_dir`."""
         return self.database_url or f"sqlite:///{self.data_dir / 'broadsheet.db'}"
+
+    @property
+    def direct_database(self) -> str:
+        """The URL of the database past a pooler, if there is one."""
+        return self.direct_database_url or self.database
 
     @property
     def read_databases(self) -> list[str]:

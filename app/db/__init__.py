@@ -20,10 +20,10 @@ __all__ = [
 ]
 
 
-def open_database(url: str, read_urls: Sequence[str] = ()) -> Database:
+def open_database(url: str, read_urls: Sequence[str] = (), direct_url: str = "") -> Database:
     """Return the database of a URL: `sqlite:///path` or `postgresql://user@host/name`. Nothing is opened yet.
 
-    `read_urls` are those of standbys of PostgreSQL.
+    `read_urls` are those of standbys of PostgreSQL, `direct_url` its own where `url` is that of a pooler.
     """
     name = sa.make_url(url).get_backend_name()
     if name == "sqlite":
@@ -31,5 +31,5 @@ def open_database(url: str, read_urls: Sequence[str] = ()) -> Database:
     if name == "postgresql":
         from app.db.postgres import PostgresDatabase  # here, as SQLite needs no driver of PostgreSQL
 
-        return PostgresDatabase(url, read_urls)
+        return PostgresDatabase(url, read_urls, direct_url)
     raise RuntimeError("DATABASE_URL must start with sqlite:/// or postgresql://")

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Concatenate, Literal
 
 import psycopg
@@ -31,23 +32,27 @@ from app.db.base import (
 from app.db.listening import Listener
 from app.db.replica import Replicas, ReplicaUnavailable
 
-OPTIONS = "-c timezone=UTC -c statement_timeout=20000 -c lock_timeout=5000"
+SESSION_SETTINGS = {"timezone": "UTC", "statement_timeout": "20s", "lock_timeout": "5s"}
 SCAN_THREADS = 3  # slow reads at a time
 log = structlog.get_logger("broadsheet.db")
 
 
 class PostgresDatabase(Database):
-    """A PostgreSQL database, with standbys for reads if there are any."""
+    """A PostgreSQL database, with standbys for reads if there are any.
+
+    With a `direct_url`, the other URLs lead to poolers that give a session for each transaction. They get none of
+    the settings of a session, and no prepared statements; what listens goes past them.
+    """
 
     dialect = "postgresql"
 
-    def __init__(self, url: str, read_urls: Sequence[str] = (), threads: int = 8) -> None:
-        self._url = url
+    def __init__(self, url: str, read_urls: Sequence[str] = (), direct_url: str = "", threads: int = 8) -> None:
+        self._direct_url, self._is_pooled = direct_url or url, bool(direct_url)
         self.on_write: Callable[[], object] | None = None
         """What is called in a thread after each commit."""
-        self._reads = _create_engine(url, threads, "AUTOCOMMIT")
-        self._writes = _create_engine(url, threads, None)
-        standbys = [_create_engine(read_url, threads, "AUTOCOMMIT", connect_seconds=2) for read_url in read_urls]
+        create_engine = partial(_create_engine, threads=threads, is_pooled=self._is_pooled)
+        self._reads, self._writes = create_engine(url, "AUTOCOMMIT"), create_engine(url, None)
+        standbys = [create_engine(read_url, "AUTOCOMMIT", connect_seconds=2) for read_url in read_urls]
         self.replicas = Replicas(standbys, self._reads, threads, SCAN_THREADS) if standbys else None
         self._read_threads = ThreadPoolExecutor(threads, "read")
         self._scan_threads = ThreadPoolExecutor(SCAN_THREADS, "scan")  # slow queries must not occupy all threads
@@ -65,10 +70,12 @@ class PostgresDatabase(Database):
     async def start(self) -> None:
         if self.replicas:
             self.replicas.start()
+        if self._is_pooled and (missing := await self._run_in(self._read_threads, find_missing_settings)):
+            log.warning("sessions behind the pooler lack settings", run=missing)
 
     async def listen(self, channel: str) -> Listener:
         """Listen to a channel of the primary."""
-        url = sa.make_url(self._url).set(drivername="postgresql")
+        url = sa.make_url(self._direct_url).set(drivername="postgresql")
         return await Listener.open(url.render_as_string(hide_password=False), channel)
 
     async def stop(self) -> None:
@@ -151,8 +158,15 @@ class PostgresDatabase(Database):
 
 
 def _create_engine(
-    url: str, threads: int, isolation_level: Literal["AUTOCOMMIT"] | None, *, connect_seconds: int = 5
+    url: str,
+    isolation_level: Literal["AUTOCOMMIT"] | None,
+    *,
+    threads: int,
+    is_pooled: bool,
+    connect_seconds: int = 5,
 ) -> sa.Engine:
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
+    session: dict[str, object] = {"prepare_threshold": None} if is_pooled else {"options": options}
     engine = sa.create_engine(
         sa.make_url(url).set(drivername="postgresql+psycopg"),
         isolation_level=isolation_level,
@@ -162,10 +176,20 @@ def _create_engine(
         pool_recycle=1800,
         json_deserializer=pydantic_core.from_json,  # takes a third of the time of psycopg's own
         hide_parameters=True,
-        connect_args={"connect_timeout": connect_seconds, "options": OPTIONS, "application_name": "broadsheet"},
+        connect_args={"connect_timeout": connect_seconds, "application_name": "broadsheet", **session},
     )
     sa.event.listen(engine, "connect", _prepare_connection)
     return engine
+
+
+def find_missing_settings(connection: sa.Connection) -> list[str]:
+    """Return the SQL that an operator has to run so that sessions have their settings without being told."""
+    lacking = [name for name, value in SESSION_SETTINGS.items() if _show(connection, name) != value]
+    return [f"ALTER ROLE CURRENT_USER SET {name} = '{SESSION_SETTINGS[name]}'" for name in lacking]
+
+
+def _show(connection: sa.Connection, name: str) -> str:
+    return str(connection.execute(sa.select(sa.func.current_setting(name))).scalar_one())
 
 
 def _prepare_connection(connection: psycopg.Connection, _record: object) -> None:
