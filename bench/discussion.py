@@ -1,25 +1,31 @@
-"""An article with a long discussion, and guests who continue it."""
+"""Discussions of very different lengths, and guests who continue them."""
 
 import random
-import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from app.articles.tables import Article, ArticleTally
+from app.articles.tables import ArticleTally
 from app.comments.schemas import controversy_score, wilson_score
 from app.comments.tables import Comment
 from app.db.columns import table_of
 from app.identity.tables import Participant
 from app.identity.tokens import hash_token
+from bench.copies import NEWEST_SLICE, build_id, end_of
 
 Row = dict[str, Any]
-COMMENTS, GUESTS = 20_000, 500
+COMMENTS_PER_ARTICLE, GUESTS = 10, 500
 TOP = 0.6  # share of top-level comments; the others reply to any earlier comment
-_STEP = timedelta(seconds=7)
+
+
+class Discussed(NamedTuple):
+    """A public article."""
+
+    id: str
+    published_at: datetime
 
 
 def list_guest_tokens() -> list[str]:
@@ -32,48 +38,60 @@ def list_guest_tokens() -> list[str]:
 def _build_guests(moment: datetime) -> list[Row]:
     rows = []
     for n, token in enumerate(list_guest_tokens()):
-        number = uuid.UUID(int=n + 1, version=4)
-        row = {"id": str(number), "kind": "guest", "public_id": number.hex, "name": f"Guest {n}", "approved": 0}
-        rows.append({**row, "token_hash": hash_token(token), "rejected": 0, "created_at": moment})
+        guest_id = build_id(moment, n)
+        row = {"id": guest_id, "kind": "guest", "public_id": guest_id.replace("-", ""), "name": f"Guest {n}"}
+        rows.append({**row, "token_hash": hash_token(token), "approved": 0, "rejected": 0, "created_at": moment})
     return rows
 
 
-def _generate_comments(rng: random.Random, article: Any, guests: list[Row], text: list[str]) -> Iterator[Row]:
-    """Generate threads of any depth, in the order of time, with counters of replies."""
+def _generate_comments(
+    rng: random.Random, article: Discussed, number: int, guests: list[Row], texts: list[str]
+) -> list[Row]:
+    """Generate threads of any depth, in the order of time, most soon after the article, with counters of replies."""
     made: list[Row] = []
-    for n in range(COMMENTS):
-        comment_id, guest = str(uuid.UUID(int=rng.getrandbits(128), version=4)), rng.choice(guests)
+    left = (end_of(NEWEST_SLICE) - article.published_at) // timedelta(milliseconds=1) - 1
+    delays = sorted(int(rng.random() ** 3 * left) for _ in range(number))
+    for n, delay in enumerate(delays):
+        moment = article.published_at + timedelta(milliseconds=delay)
+        comment_id, guest = build_id(moment, rng.getrandbits(62)), rng.choice(guests)
         parent = None if not made or rng.random() < TOP else made[rng.randrange(max(0, n - 2000), n)]
-        ups, downs, words = int(rng.paretovariate(1)) - 1, int(rng.paretovariate(1.5)) - 1, rng.choice(text)
+        ups, downs, words = int(rng.paretovariate(1)) - 1, int(rng.paretovariate(1.5)) - 1, rng.choice(texts)
         row = {"id": comment_id, "article_id": article.id, "state": "published", "listed": True, "replies": 0}
         row |= {"parent_id": parent["id"] if parent else None, "root_id": parent["root_id"] if parent else comment_id}
         row |= {"under_id": parent["id"] if parent else article.id, "depth": parent["depth"] + 1 if parent else 0}
-        row |= {
-            "upvotes": ups,
-            "downvotes": downs,
-            "best": wilson_score(ups, downs),
-            "controversy": controversy_score(ups, downs),
-        }
+        row |= {"upvotes": ups, "downvotes": downs, "best": wilson_score(ups, downs)}
+        row |= {"controversy": controversy_score(ups, downs), "version": 1, "created_at": moment}
         row |= {"participant_id": guest["id"], "author_id": guest["public_id"], "author_name": guest["name"]}
         row |= {"author_kind": "guest", "badges": [], "notify": "none", "fingerprint": f"{rng.getrandbits(128):032x}"}
         row |= {"source": words, "text": words, "html": f"<p>{words}</p>", "featured": False, "approved_text": False}
-        row |= {"version": 1, "created_at": article.published_at + _STEP * n}
         if parent:
             parent["replies"] += 1
         made.append(row)
-    yield from made
+    return made
 
 
-def seed_discussion(connection: sa.Connection, text: list[str]) -> None:
-    """Add a discussion to the newest public article; `text` has the words of comments."""
-    article = table_of(Article)
-    newest = (
-        sa.select(article.c.id, article.c.published_at).where(article.c.public).order_by(article.c.listed_at.desc())
-    )
-    found = connection.execute(newest.limit(1)).one()
-    guests = _build_guests(found.published_at)
+def _share_comments(articles: int, comments: int) -> list[int]:
+    """Share comments among articles: two fifths for the first, the others by Zipf's law."""
+    first, total = comments * 2 // 5, sum(1 / place for place in range(1, articles))
+    return [first, *(round((comments - first) / total / place) for place in range(1, articles))]
+
+
+def seed_discussions(connection: sa.Connection, articles: Sequence[Discussed], texts: list[str]) -> list[Row]:
+    """Add ten times as many comments as articles; the newest gets the most, the others in random order.
+
+    Return the rows of the comments.
+    """
+    rng, rows, tallies = random.Random(len(articles)), list[Row](), list[Row]()
+    guests = _build_guests(articles[0].published_at)
     connection.execute(sa.insert(table_of(Participant)), guests)
-    rows = list(_generate_comments(random.Random(COMMENTS), found, guests, text))
+    order = [articles[-1], *rng.sample(articles[:-1], len(articles) - 1)]
+    for article, number in zip(
+        order, _share_comments(len(articles), COMMENTS_PER_ARTICLE * len(articles)), strict=True
+    ):
+        if number:
+            rows += _generate_comments(rng, article, number, guests, texts)
+            tallies.append({"article_id": article.id, "comments": number, "inline": 0, "reactions": {}})
+    rows.sort(key=lambda row: row["created_at"])
     connection.execute(sa.insert(table_of(Comment)), rows)
-    tally = {"article_id": found.id, "comments": COMMENTS, "inline": 0, "reactions": {}}
-    connection.execute(sa.insert(table_of(ArticleTally)).values(tally))
+    connection.execute(sa.insert(table_of(ArticleTally)), tallies)
+    return rows
