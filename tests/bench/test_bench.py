@@ -1,37 +1,116 @@
-"""The harness measures a consistent store, and no read takes a statement per row."""
+"""The harness measures a store as the API makes it, and no read takes a statement per row."""
 
+import random
+from datetime import timedelta
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
-from starlette.testclient import TestClient
 
-from app.articles.tables import ArticleTag
+from app.articles.cached_json import has_stale
+from app.articles.reading import ARTICLE
+from app.articles.rendering import build_articles
+from app.articles.site import Site
+from app.articles.tables import ArticleAuthor, ArticleTag, ArticleTally
+from app.comments.reading import C
+from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import table_of
-from app.publication.tables import Tag
+from app.publication.tables import Author, Section, Series, Tag
+from app.related.linking import LINK, TEXT
+from app.related.tables import ArticleTerm
+from app.search.index import count_index_drift
+from app.search.indexing import rebuild_batch
+from app.search.tables import ENTRY
 from bench.cases import CASES
-from bench.seed import Store, seed_store
+from bench.seed import FRONT_ID, seed_store
 from bench.statements import behind, excess, explained
 
-
-@pytest.fixture
-def store(database_url: str) -> Store:
-    """Enough articles for a few pages."""
-    return seed_store(database_url, 120)
+BATCH, COPIES = 30, 3
 
 
-def test_reads_take_no_statement_per_row(store: Store, tmp_path: Path) -> None:
-    found = behind(store, CASES, tmp_path)
-    assert excess(CASES, found) == []
-    assert "article" in explained(store, found["list"][0])
+def _count(
+    column: sa.ColumnElement[str], equal: sa.ColumnElement[str], *where: sa.ColumnElement[bool]
+) -> sa.Select[tuple[int]]:
+    return sa.select(sa.func.count()).where(column == equal, *where)
 
 
-def test_a_seeded_store_is_consistent(store: Store, db: Database, client: TestClient) -> None:
-    tag, link = table_of(Tag), table_of(ArticleTag)
-    counted = sa.select(sa.func.count()).where(link.c.tag_id == tag.c.id, link.c.listed).scalar_subquery()
+def check_counts(connection: sa.Connection) -> None:
+    """Terms, discussions and threads are counted as if each article and comment had been counted when it came."""
+    author, tag = table_of(ArticleAuthor), table_of(ArticleTag)
+    for model, column in (
+        (Section, ARTICLE.c.section_id),
+        (Series, ARTICLE.c.series_id),
+        (Author, author.c.author_id),
+        (Tag, tag.c.tag_id),
+    ):
+        terms = table_of(model)
+        listed = _count(column, terms.c.id, column.table.c.listed).scalar_subquery()
+        assert connection.execute(sa.select(terms.c.slug).where(terms.c.articles != listed)).all() == []
+    tally, reply = table_of(ArticleTally), C.alias()
+    comments = _count(C.c.article_id, tally.c.article_id).scalar_subquery()
+    assert connection.execute(sa.select(tally.c.article_id).where(tally.c.comments != comments)).all() == []
+    replies = _count(reply.c.parent_id, C.c.id).scalar_subquery()
+    assert connection.execute(sa.select(C.c.id).where(C.c.replies != replies)).all() == []
+    assert connection.execute(sa.select(sa.func.sum(tally.c.comments))).scalar_one() > BATCH * COPIES * 9
+
+
+def check_links(connection: sa.Connection) -> None:
+    """Copies have texts, terms and links of their own, in the order of time."""
+    target, term = ARTICLE.alias(), table_of(ArticleTerm)
+    ends = LINK.join(ARTICLE, ARTICLE.c.id == LINK.c.article_id).join(target, target.c.id == LINK.c.target_id)
+    apart = [
+        after - before
+        for before, after in connection.execute(sa.select(ARTICLE.c.listed_at, target.c.listed_at).select_from(ends))
+    ]
+    assert len(apart) == connection.execute(sa.select(sa.func.count()).select_from(LINK)).scalar_one() > 0
+    assert max(map(abs, apart)) < timedelta(days=4)
+    texts = connection.execute(sa.select(TEXT.c.listed_at).order_by(TEXT.c.n)).scalars().all()
+    assert list(texts) == sorted(texts)
+    assert len(texts) > BATCH * (COPIES - 1)
+    lost = sa.select(term.c.n).where(term.c.n.not_in(sa.select(TEXT.c.n)))
+    assert connection.execute(lost).all() == []
+
+
+def check_cached(connection: sa.Connection) -> None:
+    """Cached JSON is what the application would build."""
+    site = Site.from_settings(Settings(_env_file=None))
+    assert not has_stale(connection, site)
+    rows = {
+        row.id: row for row in connection.execute(sa.select(ARTICLE.c.id, ARTICLE.c.card, ARTICLE.c.card_discussion))
+    }
+    for article_id, built in build_articles(connection, random.Random(1).sample(sorted(rows), 20), site).items():
+        assert (bytes(rows[article_id].card), rows[article_id].card_discussion) == (built.json, built.rules)
+
+
+def check_search(db: Database) -> None:
+    """The index is what the application would build, but for places among articles of one microsecond."""
+
+    def read() -> list[tuple[object, ...]]:
+        with db.connect() as connection:
+            assert count_index_drift(connection) == (0, 0)
+            query = sa.select(ENTRY.c.key // 1024, ENTRY.c.article_id, ENTRY.c.listed, ENTRY.c.weights, ENTRY.c.vector)
+            entries = [tuple(row) for row in connection.execute(query.order_by(ENTRY.c.article_id))]
+            if db.dialect == "sqlite":
+                words = "SELECT count(*) FROM search_words WHERE search_words MATCH 'council'"
+                entries.append(tuple(connection.exec_driver_sql(words).one()))
+            return entries
+
+    before, after = read(), FRONT_ID
+    with db.transaction() as session:
+        while done := rebuild_batch(session, after):
+            after = done[0]
+    assert read() == before
+
+
+def test_a_store_of_copies_is_as_the_application_makes_it(database_url: str, db: Database, tmp_path: Path) -> None:
+    store = seed_store(database_url, BATCH * COPIES, BATCH)
     with db.connect() as connection:
-        assert connection.execute(sa.select(tag.c.slug).where(tag.c.articles != counted)).all() == []
-    page = client.get("/v1/articles", params={"count": "exact", "limit": 100}).json()["page"]
-    assert 100 < page["total"] < store.articles
-    assert page["next"]
+        check_counts(connection)
+        check_links(connection)
+        check_cached(connection)
+        if db.dialect == "sqlite":
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    check_search(db)
+    statements = behind(store, CASES, tmp_path)
+    assert excess(CASES, statements) == []
+    assert "article" in explained(store, statements["list"][0])
