@@ -13,7 +13,7 @@ from app import wiring
 from app.core.settings import Settings
 from app.edge.access_log import AccessLog
 from app.edge.layer import Layer
-from app.edge.requests import KeyReader
+from app.edge.requests import KeyReader, PublicCallers
 from app.identity.access import Access
 from app.openapi.document import describe
 from app.services import Services, build_services
@@ -62,13 +62,18 @@ class Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.front if scope["type"] == "http" else super().__call__)(scope, receive, send)
 
+    def answer_at_once(self, scope: Scope, send: Send) -> bool:
+        """Send a kept answer if that takes no waiting; False, with nothing sent, otherwise."""
+        return self.front.answer_at_once(scope, send)
+
     def dispatch(self, services: Services) -> None:
         """Build the layers that requests pass."""
         settings = services.settings
         boundary = Boundary(Cors(Dispatcher(self), settings.frontend_origins), services.metrics, settings.max_body_size)
         keys = KeyReader((JSON_TYPE, *services.formats), settings.frontend_origins)
         access_log = AccessLog(services.metrics, settings.log_format)
-        self.front = Layer(boundary, services.keeper, keys, services.limiter, access_log)
+        callers = PublicCallers(services.callers.keys)
+        self.front = Layer(boundary, services.keeper, keys, callers, services.limiter, access_log)
 
 
 def create_app(settings: Settings | None = None, *, with_worker: bool = True) -> FastAPI:

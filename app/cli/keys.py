@@ -17,7 +17,7 @@ from app.core.settings import Settings
 from app.db.rows import JsonObject
 from app.identity import keys
 from app.identity.keys import ApiKeyRow
-from app.identity.schemas import SCOPES, SYSTEM, KeyIn, KeyPatch
+from app.identity.schemas import PUBLISHABLE_SCOPE, SCOPES, SYSTEM, KeyIn, KeyPatch
 from app.web.paging import PageQuery
 
 app = typer.Typer(help="Create, list, change and revoke API keys.", no_args_is_help=True)
@@ -58,7 +58,10 @@ QuotaDay = Annotated[int | None, typer.Option(help="Requests per 24 hours.")]
 @app.command()
 def create(
     name: Annotated[str, typer.Option(help="The key's purpose.")],
-    scope: Annotated[list[str], typer.Option(help=f"A scope; repeat for more: {', '.join(SCOPES)}.")],
+    scope: Annotated[list[str] | None, typer.Option(help=f"A scope; repeat for more: {', '.join(SCOPES)}.")] = None,
+    publishable: Annotated[
+        bool, typer.Option("--publishable", help=f"The scope {PUBLISHABLE_SCOPE}: reads what anybody may read.")
+    ] = False,
     section: Sections = None,
     expires: Expires = None,
     quota_minute: QuotaMinute = None,
@@ -67,9 +70,18 @@ def create(
     """Create a key and print it on the last line. It is shown only once."""
     from app.publication.api_keys import create_key
 
+    if publishable == bool(scope):
+        raise typer.BadParameter("give --scope or --publishable")
     quotas = {"quota_minute": quota_minute, "quota_day": quota_day}
     data = _validate(
-        KeyIn, {"name": name, "scopes": scope, "sections": section or None, "expires_at": expires, **quotas}
+        KeyIn,
+        {
+            "name": name,
+            "scopes": scope or [PUBLISHABLE_SCOPE],
+            "sections": section or None,
+            "expires_at": expires,
+            **quotas,
+        },
     )
     with open_store(Settings()) as db:
         with db.connect() as connection:

@@ -82,6 +82,11 @@ def not_with(name: str, values: str, value: str) -> Rule:
     return _none_of(_all_of(holds, _given(name)))
 
 
+def alone(values: str, value: str) -> Rule:
+    """Forbid this value in a list with others."""
+    return _none_of({"required": [values], "properties": {values: {"contains": {"const": value}, "minItems": 2}}})
+
+
 def both(*rules: Rule) -> Rule:
     """Require all of these rules."""
     return _none_of(*(fault for rule in rules for fault in _faults(rule)))

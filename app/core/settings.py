@@ -96,8 +96,8 @@ class Settings(BaseSettings):
     rate_limits: str = Field(
         "on",
         description="`on`, `off`, or changes to the defaults, which are `read=1200/minute,key=6000/minute,"
-        "reader=1200/minute,guest=60/hour,comment=60/minute,write=300/minute,subscribe=60/hour,hub=600/hour,"
-        "invalid=60/minute`.",
+        "publishable=60000/minute,reader=1200/minute,guest=60/hour,comment=60/minute,write=300/minute,"
+        "subscribe=60/hour,hub=600/hour,invalid=60/minute`.",
     )
     redis_url: str = Field(
         "",

@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from starlette.types import Scope
 
+from app.core.clock import unix_time
 from app.events.cache_groups import SETTINGS_GROUP
 from app.web.etag import matches_etag
 from app.web.freshness import parse_http_date
@@ -53,6 +54,16 @@ class Response(NamedTuple):
     body: bytes
 
 
+class Choice(NamedTuple):
+    """What is sent to one request."""
+
+    status: int
+    headers: list[Header]  # of the answer
+    head: bytes  # with these
+    body: bytes
+    own: list[Header]  # of this request
+
+
 class Answer:
     """A finished answer, kept or at least shared by requests that came at the same time."""
 
@@ -73,6 +84,20 @@ class Answer:
         self.size = len(self.body) + ANSWER_BYTES + GROUP_BYTES * len(groups)
         self.is_protected = False
         self.aliases: list[Alias] = []  # requests, as they came, that get it
+
+    def choose(self, request: Mapping[bytes, bytes], request_id: str) -> "Choice":
+        """Choose what to send to a request with these headers: the answer, or 304 to who holds it."""
+        id_value, now = request_id.encode(), unix_time()
+        own = [(b"x-request-id", id_value)]
+        self.served = int(now)
+        none_match, since = request.get(b"if-none-match"), request.get(b"if-modified-since")
+        if (none_match is not None or since is not None) and self.is_unmodified(none_match, since, now):
+            return Choice(304, self.unmodified_headers, self.unmodified_head, b"", own)
+        if self.parts is None:
+            return Choice(self.status, self.headers, self.head, self.body, own)
+        body = id_value.join(self.parts)
+        own.append((b"content-length", b"%d" % len(body)))
+        return Choice(self.status, self.headers, self.head, body, own)
 
     def is_unmodified(self, if_none_match: bytes | None, if_modified_since: bytes | None, now: float) -> bool:
         """Whether the client holds this answer (RFC 9110 §13.2.2)."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.clock import unix_time
-from app.core.ids import new_id
 from app.core.problems import TooManyRequests
 from app.db.base import require_lsn
 from app.edge.access_log import AccessLog
@@ -26,81 +25,75 @@ from app.edge.answers import (
     make_answer,
 )
 from app.edge.keeper import Flight, Keeper
-from app.edge.requests import BYPASSING, CONDITIONS, READ_METHODS, Headers, KeyReader, Query, is_seen, read_headers
-from app.web.boundary import REQUEST_ID
+from app.edge.requests import (
+    BYPASSING,
+    CONDITIONS,
+    READ_METHODS,
+    Headers,
+    KeyReader,
+    PublicCallers,
+    Query,
+    alias_of,
+    is_seen,
+    read_headers,
+    read_request_id,
+)
 from app.web.etag import matches_etag, strip_coding
-from app.web.rate_limits import Limiter, network_of
-from app.web.server import send_whole
+from app.web.rate_limits import Limiter
+from app.web.server import find_cycle, send_whole
 
 MAX_ROUNDS = 3  # in which a request waits for an answer that becomes stale while it is made, before it goes alone
-POLICY = "read"  # that counts what anybody reads
 
 
 class Layer:
     """ASGI: hits are answered here, everything else by the app."""
 
-    def __init__(self, app: ASGIApp, keeper: Keeper, keys: KeyReader, limiter: Limiter, access_log: AccessLog) -> None:
-        self.app, self.keeper, self._keys, self._limiter, self.access_log = app, keeper, keys, limiter, access_log
-        self._by_alias = keeper.memory.by_alias
-        self._is_limited, self._counts_at_once = POLICY in limiter.policies, limiter.counts_at_once
+    def __init__(
+        self,
+        app: ASGIApp,
+        keeper: Keeper,
+        keys: KeyReader,
+        callers: PublicCallers,
+        limiter: Limiter,
+        access_log: AccessLog,
+    ) -> None:
+        self.app, self.keeper, self.access_log = app, keeper, access_log
+        self._keys, self._callers, self._limiter = keys, callers, limiter
+        self._by_alias, self._counts_at_once = keeper.memory.by_alias, limiter.counts_at_once
         self._check: Callable[[], bool] = keeper.follower.check if keeper.follower is not None else lambda: False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] != "http" or scope["method"] not in READ_METHODS or not self.keeper.is_started:
             await self.app(scope, receive, send)
-            return
+        elif not self.answer_at_once(scope, send):
+            await self._answer_slowly(scope, receive, send)
+
+    def answer_at_once(self, scope: Scope, send: Send) -> bool:
+        """Send a kept answer if that takes no waiting; False, with nothing sent, otherwise."""
+        if scope["method"] not in READ_METHODS or not self.keeper.is_started or not self._counts_at_once:
+            return False
+        cycle = find_cycle(send)
+        if cycle is None:
+            return False
         started = time.perf_counter()
         headers = read_headers(scope)
-        if not BYPASSING.isdisjoint(headers):
-            await self._bypass(scope, receive, send)
-            return
-        get = headers.get
-        alias = (scope["raw_path"], scope["query_string"], get(b"accept"), get(b"accept-encoding"), get(b"origin"))
-        answer = self._by_alias.get(alias) if self._check() else None
-        if answer is None or not self._counts_at_once or answer.until <= unix_time():
-            await self._answer_slowly(scope, receive, send, headers, alias, started)
-            return
-        limits: list[Header] | None = []
-        if self._is_limited:
-            limits = self._limiter.count(POLICY, _caller_of(scope))
+        if not BYPASSING.isdisjoint(headers) or not self._check():
+            return False
+        answer = self._by_alias.get(alias_of(scope, headers))
+        if answer is None or answer.until <= unix_time():
+            return False
+        caller = self._callers.find(scope, headers)
+        limits = None if caller is None else self._limiter.count(*caller)
         if limits is None:  # the app refuses it
-            await self._bypass(scope, receive, send)
-            return
+            return False
         self.keeper.hits += 1
         self.keeper.memory.touch(answer)
-        await self._send_answer(answer, HIT, scope["method"], headers, limits, send, started)
-
-    async def _send_answer(
-        self,
-        answer: Answer,
-        mark: Header,
-        method: str,
-        headers: Headers,
-        limits: list[Header],
-        send: Send,
-        started: float,
-    ) -> None:
-        """Send a kept answer, or 304 to who holds it."""
-        given = headers.get(b"x-request-id")
-        request_id = given.decode() if given is not None and REQUEST_ID.fullmatch(given) else new_id()
-        id_value, now = request_id.encode(), unix_time()
-        own: list[Header] = [(b"x-request-id", id_value), *limits]
-        none_match, since = headers.get(b"if-none-match"), headers.get(b"if-modified-since")
-        answer.served = int(now)
-        if (none_match is not None or since is not None) and answer.is_unmodified(none_match, since, now):
-            status, sent, head, body = 304, answer.unmodified_headers, answer.unmodified_head, b""
-        else:
-            status, sent, head, body = answer.status, answer.headers, answer.head, answer.body
-            if answer.parts is not None:
-                body = id_value.join(answer.parts)
-                own.append((b"content-length", b"%d" % len(body)))
-        if mark is not HIT:
-            sent = [mark if header is HIT else header for header in sent]
-        if mark is not HIT or not send_whole(send, head, own, body):
-            await send({"type": "http.response.start", "status": status, "headers": [*sent, *own]})
-            await send({"type": "http.response.body", "body": body})
-        self.access_log.note(method, answer.route, status, started, request_id)
+        request_id = read_request_id(headers)
+        choice = answer.choose(headers, request_id)
+        send_whole(cycle, choice.head, (*choice.own, *limits), choice.body)
+        self.access_log.note(scope["method"], answer.route, choice.status, started, request_id)
+        return True
 
     async def _bypass(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the app answer."""
@@ -111,20 +104,21 @@ class Layer:
 
         await self.app(scope, receive, send_marked)
 
-    async def _answer_slowly(
-        self, scope: Scope, receive: Receive, send: Send, headers: Headers, alias: Alias, started: float
-    ) -> None:
-        """Answer what is not found as it came: from memory, with others who wait, or by the app."""
-        keeper, follower, read = self.keeper, self.keeper.follower, self._keys.read(scope, headers)
-        if read is None or follower is None or not await follower.catch_up():
+    async def _answer_slowly(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what cannot be answered at once: from memory, with others who wait, or by the app."""
+        started, headers = time.perf_counter(), read_headers(scope)
+        keeper, follower = self.keeper, self.keeper.follower
+        read = self._keys.read(scope, headers) if BYPASSING.isdisjoint(headers) else None
+        if read is None or follower is None or not await self._callers.admit(headers) or not await follower.catch_up():
             await self._bypass(scope, receive, send)
             return
         key, query = read
         if not is_seen(query, follower.has_seen) or keeper.is_passing(key):
             await self._bypass(scope, receive, send)
             return
+        alias = alias_of(scope, headers) if query.min_position is None else None
         for _ in range(MAX_ROUNDS):
-            answer, mark = self._find(key, alias if query.min_position is None else None), HIT
+            answer, mark = self._find(key, alias), HIT
             if answer is None and not keeper.is_passing(key):
                 flight = keeper.flights.get(key)
                 if flight is None:
@@ -146,8 +140,8 @@ class Layer:
     async def _give(
         self, answer: Answer, scope: Scope, receive: Receive, send: Send, headers: Headers, mark: Header, started: float
     ) -> None:
-        """Send a kept answer, or one that was made for another request meanwhile."""
-        limits = await self._count(scope)
+        """Send a kept answer, or one that was made for another request meanwhile; 304 to who holds it."""
+        limits = await self._count(scope, headers)
         if limits is None:
             await self._bypass(scope, receive, send)
             return
@@ -157,16 +151,27 @@ class Layer:
             self.keeper.collapsed += 1
         if self.keeper.memory.holds(answer):
             self.keeper.memory.touch(answer)
-        await self._send_answer(answer, mark, scope["method"], headers, limits, send, started)
+        request_id = read_request_id(headers)
+        choice = answer.choose(headers, request_id)
+        cycle = find_cycle(send) if mark is HIT else None
+        if cycle is not None:
+            send_whole(cycle, choice.head, (*choice.own, *limits), choice.body)
+        else:
+            sent = [mark if header is HIT else header for header in choice.headers]
+            start = {"type": "http.response.start", "status": choice.status}
+            await send({**start, "headers": [*sent, *choice.own, *limits]})
+            await send({"type": "http.response.body", "body": choice.body})
+        self.access_log.note(scope["method"], answer.route, choice.status, started, request_id)
 
-    async def _count(self, scope: Scope) -> list[Header] | None:
+    async def _count(self, scope: Scope, headers: Headers) -> list[Header] | None:
         """Count the request; None if it is to be refused."""
-        if not self._is_limited:
-            return []
+        caller = self._callers.find(scope, headers)
+        if caller is None:  # a key that has just been revoked
+            return None
         if self._counts_at_once:
-            return self._limiter.count(POLICY, _caller_of(scope))
+            return self._limiter.count(*caller)
         try:
-            limits = await self._limiter.hit(POLICY, _caller_of(scope))
+            limits = await self._limiter.hit(*caller)
         except TooManyRequests:
             return None
         return [(name.lower().encode(), value.encode()) for name, value in limits.items()]
@@ -269,8 +274,3 @@ class _Recorder:
 
 def _mark(start: Message, mark: Header) -> Message:
     return {**start, "headers": [*start["headers"], mark]}
-
-
-def _caller_of(scope: Scope) -> str:
-    client = scope["client"]
-    return network_of(client[0]) if client else ""

@@ -5,21 +5,25 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
+from sqlalchemy.exc import DBAPIError
 from starlette.types import Scope
 
-from app.edge.answers import Key
+from app.core.ids import new_id
+from app.core.problems import Unauthorized, Unavailable
+from app.edge.answers import Alias, Key
 from app.events.schemas import Position
+from app.identity.keys import PUBLISHABLE_POLICY, PUBLISHABLE_PREFIX, KeyRing
 from app.publication.schemas import MEDIA_PATH
+from app.web.boundary import REQUEST_ID
+from app.web.rate_limits import Quotas, network_of
 from app.web.responses import negotiate_coding, negotiate_media_type
 
 READ_METHODS = frozenset({"GET", "HEAD"})
 MAX_ADDRESS_BYTES = 2000  # of a path and a query together; nothing is kept for longer ones
-CREDENTIALS = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
-_BODY = frozenset({b"content-length", b"transfer-encoding"})
-BYPASSING = CREDENTIALS | _BODY
+BYPASSING = frozenset({b"proxy-authorization", b"cookie", b"content-length", b"transfer-encoding"})
 _NEGOTIATION = frozenset({b"accept", b"accept-encoding", b"origin"})
 CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
-RELEVANT = BYPASSING | _NEGOTIATION | CONDITIONS | {b"x-request-id"}
+RELEVANT = BYPASSING | _NEGOTIATION | CONDITIONS | {b"authorization", b"x-request-id"}
 """The headers that are looked at."""
 Headers = Mapping[bytes, bytes]
 
@@ -45,6 +49,61 @@ def parse_query(text: bytes) -> Query:
 def read_headers(scope: Scope) -> Headers:
     """Return the headers that are looked at; of those that came twice the first, as routes do."""
     return {name: value for name, value in reversed(scope["headers"]) if name in RELEVANT}
+
+
+def alias_of(scope: Scope, headers: Headers) -> Alias:
+    """Return a request as it came: whatever of it decides which answer it gets."""
+    get = headers.get
+    return scope["raw_path"], scope["query_string"], get(b"accept"), get(b"accept-encoding"), get(b"origin")
+
+
+def read_request_id(headers: Headers) -> str:
+    """Return the id of a request: its client's, or a new one."""
+    given = headers.get(b"x-request-id")
+    return given.decode() if given is not None and REQUEST_ID.fullmatch(given) else new_id()
+
+
+class PublicCallers:
+    """Tells who reads what anybody may read: a network address, or a publishable key."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def find(self, scope: Scope, headers: Headers) -> tuple[str, str, Quotas] | None:
+        """Return what `Limiter` counts a request as: policy, caller and quotas.
+
+        None where the caller may have less or more to read, or is a key that has to be read first: see `admit`.
+        """
+        credentials = headers.get(b"authorization")
+        if credentials is None:
+            client = scope["client"]
+            return "read", network_of(client[0]) if client else "", ()
+        token = _read_publishable_key(credentials)
+        actor = self._keys.find_cached(token) if token is not None else None
+        if actor is None or not actor.is_publishable:
+            return None
+        return PUBLISHABLE_POLICY, str(actor.id), actor.quotas
+
+    async def admit(self, headers: Headers) -> bool:
+        """Whether a request may get what is kept; reads its key if that was not read just now."""
+        credentials = headers.get(b"authorization")
+        if credentials is None:
+            return True
+        token = _read_publishable_key(credentials)
+        if token is None:
+            return False
+        try:
+            return (await self._keys.identify(token)).is_publishable
+        except (Unauthorized, Unavailable, DBAPIError):
+            return False  # the app says why
+
+
+def _read_publishable_key(credentials: bytes) -> str | None:
+    scheme, _, token = credentials.partition(b" ")
+    if scheme.lower() != b"bearer":
+        return None
+    text = token.strip().decode("latin-1")
+    return text if text.startswith(PUBLISHABLE_PREFIX) else None
 
 
 def read_path(scope: Scope) -> str:

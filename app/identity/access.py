@@ -25,6 +25,7 @@ from app.db.base import allow_replica, require_primary
 from app.events.log import has_reached
 from app.events.schemas import Position
 from app.identity.callers import is_reader_token
+from app.identity.keys import PUBLISHABLE_POLICY
 from app.identity.participants import find_caller
 from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
 from app.identity.services import IdentityServices
@@ -53,7 +54,8 @@ async def enforce_limit(request: Request, policy: str, actor: Actor | None = Non
 
     The headers of the answer describe the policy that was counted last.
     """
-    quotas = actor.quotas if actor and policy == "key" else ()  # other policies are the same for all callers
+    is_of_key = policy in ("key", PUBLISHABLE_POLICY)  # other policies are the same for all callers
+    quotas = actor.quotas if actor and is_of_key else ()
     await _enforce(request, policy, _caller_key(request, actor), quotas)
 
 
@@ -92,6 +94,8 @@ class Access(SecurityBase):
     `drafts=True` admits all who read drafts, such as keys with `content:write`.
     `admit` is called before the body is read, to refuse callers or to count the request. Without it, public writes
     count against the limit `write`.
+    `names_publishable=True` gives publishable keys as the caller. All other public reads answer them as anybody, though
+    counted by their own limit, and everything else refuses them.
     `max_bytes` limits the body; on public routes the default is `MAX_PUBLIC_BYTES`.
     """
 
@@ -103,23 +107,30 @@ class Access(SecurityBase):
         strict: bool = True,
         forgiving: bool = True,
         drafts: bool = False,
+        names_publishable: bool = False,
         admit: AdmissionCheck | None = None,
         max_bytes: int | None = None,
     ) -> None:
         self.scope, self.counted, self.strict, self.drafts = scope, counted, strict, drafts
         self.scopes = (scope, *alternatives) if scope else ()
-        self.forgiving = forgiving and scope is None
+        self.forgiving, self.names_publishable = forgiving and scope is None, names_publishable
         self.admit = admit
         self.max_bytes = max_bytes or (MAX_PUBLIC_BYTES if scope is None else None)
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(
-            description="An API key (`Authorization: Bearer bs_…`), a guest token (`bg_…`), the token to edit one "
-            "comment (`be_…`) or to manage subscriptions (`bm_…`), or a JWT of the publication's own site."
+            description="An API key (`Authorization: Bearer bs_…`, a publishable one `bp_…`), a guest token (`bg_…`), "
+            "the token to edit one comment (`be_…`) or to manage subscriptions (`bm_…`), or a JWT of the publication's "
+            "own site."
         )
         self._parameters: dict[Callable[..., object], frozenset[str]] = {}
 
     async def __call__(self, request: Request) -> Actor:
         actor = await self._identify(request)
+        is_anybody = actor is ANONYMOUS and "authorization" not in request.headers
+        if actor.is_publishable and not self.names_publishable:
+            if self.scopes or not self.forgiving or request.method not in _SAFE_METHODS:
+                raise Forbidden("A publishable key reads what anybody may read, and does nothing else.")
+            actor, is_anybody = ANONYMOUS, True
         if self.scopes and not (any(map(actor.may, self.scopes)) or (self.drafts and actor.reads_drafts)):
             names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
             missing = f"This needs a key with the scope {names}."
@@ -131,7 +142,7 @@ class Access(SecurityBase):
         read_idempotency_key(request)
         if self.counted and actor is ANONYMOUS and _may_lag(request):
             allow_replica()
-        if actor is ANONYMOUS and self._is_plain(request):
+        if is_anybody and self._is_plain(request):
             route = cast(APIRoute, request.scope["route"])
             request.scope["state"][PUBLIC_READ] = PublicRead(route.path, self._parameters_of(route))
         if request.scope["query_string"]:
@@ -139,9 +150,8 @@ class Access(SecurityBase):
         return actor
 
     def _is_plain(self, request: Request) -> bool:
-        """Whether a request is one that anybody may send, and was counted by its network address alone."""
-        is_public = not self.scopes and self.admit is None and self.counted
-        return is_public and request.method == "GET" and "authorization" not in request.headers
+        """Whether a request is one that anybody may send, and was counted once."""
+        return not self.scopes and self.admit is None and self.counted and request.method == "GET"
 
     async def _identify(self, request: Request) -> Actor:
         if not self.counted:
@@ -168,7 +178,8 @@ class Access(SecurityBase):
             raise
         if actor.kind == "guest" and not actor.proven:  # guest tokens are free: count by address too
             await enforce_limit(request, POLICY_BY_KIND[actor.kind])
-        await enforce_limit(request, POLICY_BY_KIND[actor.kind], actor if actor.kind != "edit" else None)
+        policy = PUBLISHABLE_POLICY if actor.is_publishable else POLICY_BY_KIND[actor.kind]
+        await enforce_limit(request, policy, actor if actor.kind != "edit" else None)
         return actor
 
     def _parameters_of(self, route: APIRoute) -> frozenset[str]:
@@ -261,6 +272,8 @@ Public = Annotated[Actor, Depends(Access(None))]
 DraftReader = Annotated[Actor, Depends(Access("content:read", drafts=True))]
 SelfService = Annotated[Actor, Depends(Access(None, forgiving=False))]
 """For callers' own data; unknown tokens are refused."""
+AnyCaller = Annotated[Actor, Depends(Access(None, forgiving=False, names_publishable=True))]
+"""For the caller's own name and scopes."""
 ThirdParty = Annotated[Actor, Depends(Access(None, strict=False))]
 """For standard formats and protocols; unknown parameters are ignored."""
 Probe = Annotated[Actor, Depends(Access(None, counted=False, strict=False))]
@@ -285,7 +298,7 @@ ExpectedVersions = Annotated[frozenset[int] | None, Depends(read_if_match)]
 
 
 @router.get("/whoami", summary="Get the caller", response_model=WhoAmI)
-async def get_caller(request: Request, actor: SelfService) -> Response:
+async def get_caller(request: Request, actor: AnyCaller) -> Response:
     """Return the caller as this server identifies it; use it to check a token, or a key and its scopes."""
     sections = sorted(actor.sections) if actor.sections is not None else None
     shown_id = actor.comment or actor.id

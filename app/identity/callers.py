@@ -5,7 +5,7 @@ import asyncio
 from app.core.ids import id_from_hex
 from app.core.problems import Unauthorized
 from app.db import Database
-from app.identity.keys import KEY_PREFIX, FindInside, KeyRing
+from app.identity.keys import KEY_PREFIXES, FindInside, KeyRing
 from app.identity.participants import ParticipantRow, find_participant_by
 from app.identity.readers import Readers
 from app.identity.schemas import Actor
@@ -19,7 +19,7 @@ MAX_CACHED_GUESTS = 10_000
 def is_reader_token(token: str) -> bool:
     """Whether a token is of a kind that readers hold, which may expire at any time: any but an API key."""
     return token.startswith((GUEST_PREFIX, EDIT_PREFIX, MANAGE_PREFIX)) or (
-        not token.startswith(KEY_PREFIX) and token.count(".") == 2
+        not token.startswith(KEY_PREFIXES) and token.count(".") == 2
     )
 
 
@@ -45,7 +45,7 @@ class Callers:
             if body is None:
                 raise Unauthorized("This is not a token of this server.")
             return Actor("subscriber", subscriber=id_from_hex(body[:32]), generation=int(body[32:], 16))
-        if not token.startswith(KEY_PREFIX) and token.count(".") == 2:
+        if not token.startswith(KEY_PREFIXES) and token.count(".") == 2:
             return await self.readers.identify(token)
         return await self.keys.identify(token)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
 import structlog
@@ -17,7 +17,7 @@ from app.db import Database
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row
 from app.identity.audit import record_action
-from app.identity.schemas import Actor, QuotaUnit
+from app.identity.schemas import PUBLISHABLE_SCOPE, Actor, QuotaUnit
 from app.identity.tables import ApiKey
 from app.identity.tokens import hash_token, is_well_formed, make_token
 from app.text.confusables import skeleton
@@ -71,6 +71,9 @@ def list_api_keys(connection: sa.Connection, query: PageQuery) -> Page[ApiKeyRow
 FindInside = Callable[[sa.Connection, Collection[str]], set[str]]
 """Returns the ids of sections and of all sections inside them."""
 KEY_PREFIX = "bs_"
+PUBLISHABLE_PREFIX = "bp_"  # of publishable keys, so that people and tools see that they are no secrets
+PUBLISHABLE_POLICY = "publishable"  # the rate limit of those
+KEY_PREFIXES = (KEY_PREFIX, PUBLISHABLE_PREFIX)
 LAST_USED_INTERVAL = timedelta(minutes=1)
 KEY_CACHE_SECONDS = 1.0  # seconds for which a key is cached
 MAX_CACHED_KEYS = 10_000
@@ -94,6 +97,16 @@ class KeyRevoked(Conflict):
     code, title = "key_revoked", "The key was revoked"
 
 
+def _check_scopes(scopes: list[str], sections: list[str] | None) -> None:
+    """Raise 422 for scopes that exclude each other, or sections."""
+    if sections is not None and "admin" in scopes:
+        raise Invalid("A key with the scope admin cannot be limited to sections.", pointer="/sections")
+    if PUBLISHABLE_SCOPE in scopes and len(scopes) > 1:
+        raise Invalid(f"{PUBLISHABLE_SCOPE} must be the key's only scope.", pointer="/scopes")
+    if PUBLISHABLE_SCOPE in scopes and sections is not None:
+        raise Invalid("A publishable key cannot be limited to sections.", pointer="/sections")
+
+
 def create_api_key(
     session: Session,
     actor: Actor,
@@ -107,9 +120,8 @@ def create_api_key(
     """Create a key; return its id and the key itself, of which only a hash is stored."""
     if expires_at and expires_at <= now():
         raise Invalid("expires_at is in the past.", pointer="/expires_at")
-    if sections is not None and "admin" in scopes:
-        raise Invalid("A key with the scope admin cannot be limited to sections.", pointer="/sections")
-    key = make_token(KEY_PREFIX)
+    _check_scopes(scopes, sections)
+    key = make_token(PUBLISHABLE_PREFIX if PUBLISHABLE_SCOPE in scopes else KEY_PREFIX)
     row = ApiKey(
         id=new_id(),
         name=name,
@@ -140,12 +152,13 @@ def update_api_key(session: Session, actor: Actor, key_id: str, values: KeyChang
     row = _lock_api_key(session, key_id)
     if row.revoked_at is not None:
         raise KeyRevoked
+    _check_scopes(values.get("scopes", row.scopes), values.get("sections", row.sections))
     scopes, expires_at = sorted(set(values.get("scopes", row.scopes))), values.get("expires_at")
+    if (PUBLISHABLE_SCOPE in scopes) != (PUBLISHABLE_SCOPE in row.scopes):
+        raise Invalid("A key stays publishable or secret; create another one.", pointer="/scopes")
     new_values: JsonObject = {**values, "scopes": scopes}
     if expires_at and expires_at <= now():
         raise Invalid("expires_at is in the past; revoke the key instead.", pointer="/expires_at")
-    if values.get("sections", row.sections) is not None and "admin" in scopes:
-        raise Invalid("A key with the scope admin cannot be limited to sections.", pointer="/sections")
     changed = sorted(name for name, value in new_values.items() if getattr(row, name) != value)
     for name in changed:
         setattr(row, name, new_values[name])
@@ -169,9 +182,26 @@ def record_key_use(session: Session, key_id: str) -> None:
         row.last_used_at = now()
 
 
+def _actor_of(row: ApiKeyRow) -> Actor:
+    sections = frozenset(row["sections"]) if row["sections"] is not None else None
+    return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections, quotas=_quotas_of(row))
+
+
 def _quotas_of(row: ApiKeyRow) -> tuple[tuple[QuotaUnit, int], ...]:
     numbers: dict[QuotaUnit, int | None] = {"minute": row["quota_minute"], "day": row["quota_day"]}
     return tuple((unit, number) for unit, number in numbers.items() if number)
+
+
+class _CachedKey(NamedTuple):
+    """A key as it was read."""
+
+    checked: float  # of the event loop's clock
+    row: ApiKeyRow
+    actor: Actor
+
+    def is_valid(self, moment: datetime) -> bool:
+        """Whether the key is neither revoked nor expired."""
+        return not (self.row["revoked_at"] or (self.row["expires_at"] and self.row["expires_at"] <= moment))
 
 
 class KeyRing:
@@ -179,30 +209,35 @@ class KeyRing:
 
     def __init__(self, db: Database, find_inside: FindInside) -> None:
         self.db, self._find_inside = db, find_inside
-        self._cached: dict[str, tuple[float, ApiKeyRow]] = {}
+        self._cached: dict[str, _CachedKey] = {}
+
+    def find_cached(self, token: str) -> Actor | None:
+        """Return the caller with a valid key that is cached, without waiting."""
+        key = self._cached.get(hash_token(token))
+        if key is None or asyncio.get_running_loop().time() - key.checked > KEY_CACHE_SECONDS:
+            return None
+        return key.actor if key.is_valid(now()) else None
 
     async def identify(self, token: str) -> Actor:
         """Return the caller with this key; 401 if it is unknown, revoked or expired."""
-        if not is_well_formed(KEY_PREFIX, token):
+        if not any(is_well_formed(prefix, token) for prefix in KEY_PREFIXES):
             raise Unauthorized("This is not a key of this server.")
         hashed, clock = hash_token(token), asyncio.get_running_loop().time()
-        checked, row = self._cached.get(hashed, (0.0, None))
-        if row is None or clock - checked > KEY_CACHE_SECONDS:
+        key = self._cached.get(hashed)
+        if key is None or clock - key.checked > KEY_CACHE_SECONDS:
             row = await self.db.read(self._find_key, hashed)
             if row is None:
                 raise Unauthorized("This key is unknown.")
             if len(self._cached) >= MAX_CACHED_KEYS:
                 self._cached.clear()
-            self._cached[hashed] = (clock, row)
+            key = self._cached[hashed] = _CachedKey(clock, row, _actor_of(row))
         moment = now()
-        if row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= moment):
+        if not key.is_valid(moment):
             raise Unauthorized("This key has expired or was revoked.")
-        if row["last_used_at"] is None or moment - row["last_used_at"] > LAST_USED_INTERVAL:
-            self._cached[hashed] = (self._cached[hashed][0], {**row, "last_used_at": moment})
-            await self._touch(row["id"])
-        sections = frozenset(row["sections"]) if row["sections"] is not None else None
-        quotas = _quotas_of(row)
-        return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections, quotas=quotas)
+        if key.row["last_used_at"] is None or moment - key.row["last_used_at"] > LAST_USED_INTERVAL:
+            self._cached[hashed] = key._replace(row={**key.row, "last_used_at": moment})
+            await self._touch(key.row["id"])
+        return key.actor
 
     def _find_key(self, connection: sa.Connection, hashed: str) -> ApiKeyRow | None:
         """Find a key by its hash, with the sections inside those that it is limited to."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.clock import Moment, TimeOrDay
-from app.core.schema_rules import not_with
+from app.core.schema_rules import alone, both, not_with
 from app.db.rows import JsonObject
 from app.text.inputs import Identifier, Name, Whole
 from app.web.paging import PageQuery
@@ -21,8 +21,11 @@ Scope = Literal[
     "subscribers:manage",
     "webhooks:manage",
     "syndicate",
+    "public:read",
     "admin",
 ]
+PUBLISHABLE_SCOPE: Scope = "public:read"
+"""The only scope of publishable keys, which read what anybody may read, and do nothing else."""
 QuotaUnit = Literal["minute", "day"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
@@ -77,6 +80,11 @@ class Actor:
         return self.may("content:read") or ("content:write" in self.scopes and "syndicate" not in self.scopes)
 
     @property
+    def is_publishable(self) -> bool:
+        """Whether the caller is a publishable key."""
+        return PUBLISHABLE_SCOPE in self.scopes
+
+    @property
     def is_partner(self) -> bool:
         """Whether the caller is a partner, who syndicates articles and may not read drafts."""
         return "syndicate" in self.scopes and not self.may("content:read")
@@ -115,7 +123,12 @@ _QUOTA_MINUTE = "Requests per minute; null: the default for keys."
 _QUOTA_DAY = "Requests in 24 hours; null: unlimited."
 Quota = Annotated[int, Field(strict=True, ge=1, le=100_000_000), Whole]
 
-_KEY = not_with("sections", "scopes", "admin")  # a key with the scope admin can create unlimited keys
+_KEY = both(
+    not_with("sections", "scopes", "admin"),  # a key with the scope admin can create unlimited keys
+    not_with("sections", "scopes", PUBLISHABLE_SCOPE),  # which would share the answers of all readers
+    alone("scopes", PUBLISHABLE_SCOPE),
+)
+_SCOPES = f"Scopes of the key. `{PUBLISHABLE_SCOPE}`, alone, makes a publishable key."
 
 
 class KeyIn(BaseModel):
@@ -124,7 +137,7 @@ class KeyIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra=_KEY)
 
     name: Name = Field(description="Name of the key, such as its purpose.")
-    scopes: list[Scope] = Field(min_length=1, max_length=8, description="Scopes of the key.")
+    scopes: list[Scope] = Field(min_length=1, max_length=9, description=_SCOPES)
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
     expires_at: Moment | None = Field(None, description=_EXPIRY)
 
@@ -139,7 +152,7 @@ class KeyPatch(BaseModel):
 
     name: Name = Field(default_factory=str, description="Name of the key, such as its purpose.")
     scopes: list[Scope] = Field(
-        default_factory=list[Scope], min_length=1, max_length=8, description="Scopes of the key."
+        default_factory=list[Scope], min_length=1, max_length=9, description="Scopes of the key."
     )
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
     expires_at: Moment | None = Field(None, description=_EXPIRY)
@@ -169,7 +182,8 @@ class NewKeyOut(KeyOut):
     """A new key, with the key itself."""
 
     key: str = Field(
-        description="The key: `bs_`, 32 random bytes in hexadecimal, and their CRC-32. It is returned only once."
+        description="The key: `bs_`, or `bp_` if it is publishable, 32 random bytes in hexadecimal, and their CRC-32. "
+        "It is returned only once."
     )
 
 

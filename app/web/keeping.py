@@ -13,7 +13,7 @@ KEPT_UNTIL = "kept_until"
 
 
 class PublicRead(NamedTuple):
-    """A read on a public route that counted towards the limit of its network address, and of no one else."""
+    """A read on a public route that counted towards one limit: that of its network address or publishable key."""
 
     route: str  # its template
     parameters: frozenset[str]  # that the route knows

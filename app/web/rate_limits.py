@@ -17,6 +17,7 @@ from app.core.problems import TooManyRequests
 DEFAULT_RATES = {
     "read": "1200/minute",
     "key": "6000/minute",
+    "publishable": "60000/minute",
     "reader": "1200/minute",
     "guest": "60/hour",
     "comment": "60/minute",
@@ -108,18 +109,18 @@ def _rate(amount: int, unit: str) -> RateLimitItem:
 
 
 @lru_cache(100)
-def _policy_header(policy: str, item: RateLimitItem) -> tuple[bytes, bytes]:
-    return b"ratelimit-policy", f'"{policy}";q={item.amount};w={item.get_expiry()}'.encode()
+def _policy_field(policy: str, item: RateLimitItem) -> bytes:
+    return f'"{policy}";q={item.amount};w={item.get_expiry()}'.encode()
 
 
 class Limiter:
     """Counts calls by caller and policy.
 
-    `read` (an address), `key` (an API key), `reader` (a guest or signed-in reader), `guest` (new guests from an
-    address), `comment` (comments, edits and previews from an address or a signed-in reader; each operation of a batch
-    counts), `write` (all other writes that anyone may send, such as votes, reactions and reports, from an address or a
-    signed-in reader), `subscribe` (subscription requests from an address), `hub` (requests to the hub), `invalid` (bad
-    keys).
+    `read` (an address), `key` (an API key), `publishable` (a publishable key), `reader` (a guest or signed-in reader),
+    `guest` (new guests from an address), `comment` (comments, edits and previews from an address or a signed-in reader;
+    each operation of a batch counts), `write` (all other writes that anyone may send, such as votes, reactions and
+    reports, from an address or a signed-in reader), `subscribe` (subscription requests from an address), `hub`
+    (requests to the hub), `invalid` (bad keys).
     """
 
     def __init__(self, rates: str, redis_url: str = "") -> None:
@@ -132,6 +133,7 @@ class Limiter:
                     raise ValueError(f"RATE_LIMITS knows the policies {', '.join(DEFAULT_RATES)}, not {name}")
                 rate_by_policy[name] = rate
             self.policies = {name: parse(rate) for name, rate in rate_by_policy.items()}
+        self._own_items = {name: {name: item} for name, item in self.policies.items()}
         self.counter: Counter = _RedisCounter(redis_url) if redis_url else _MemoryCounter()
 
     @property
@@ -139,23 +141,30 @@ class Limiter:
         """Whether `count` can count: not where processes share their counts."""
         return isinstance(self.counter, _MemoryCounter)
 
-    def count(self, policy: str, caller: str) -> list[tuple[bytes, bytes]] | None:
-        """Count a call that has no quotas of its own, as `hit` does, without waiting.
+    def count(self, policy: str, caller: str, quotas: Quotas = ()) -> list[tuple[bytes, bytes]] | None:
+        """Count a call as `hit` does, without waiting.
 
         Returns the headers to send; None where the call is refused, or only `hit` can count it.
         """
-        item = self.policies.get(policy)
-        if item is None:
-            return []
         if not isinstance(self.counter, _MemoryCounter):
             return None
-        allowed, remaining, seconds = self.counter.count(item, policy, caller)
-        if not allowed:
-            return None
-        return [
-            _policy_header(policy, item),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (policy.encode(), remaining, round(seconds) or 1)),
-        ]
+        policies, limits = b"", b""
+        for name, item in self._items_of(policy, quotas).items():
+            allowed, remaining, seconds = self.counter.count(item, name, caller)
+            if not allowed:
+                return None
+            policies += b", " + _policy_field(name, item) if policies else _policy_field(name, item)
+            limits += b'%b"%b";r=%d;t=%d' % (b", " if limits else b"", name.encode(), remaining, round(seconds) or 1)
+        return [(b"ratelimit-policy", policies), (b"ratelimit", limits)] if limits else []
+
+    def _items_of(self, policy: str, quotas: Quotas) -> Mapping[str, RateLimitItem]:
+        """Return the limits of a call, by name; a quota per minute replaces the policy."""
+        if not quotas:
+            return self._own_items.get(policy, {})
+        items = {f"quota-{unit}": _rate(amount, unit) for unit, amount in quotas}
+        if "quota-minute" not in items and (policy_rate := self.policies.get(policy)):
+            items = {policy: policy_rate, **items}
+        return items
 
     async def hit(self, policy: str, caller: str, quotas: Quotas = ()) -> Mapping[str, str]:
         """Count a call and return the headers for its response; 429 if a limit is used up.
@@ -163,11 +172,8 @@ class Limiter:
         `quotas` are the caller's own; one per minute replaces the policy. A call that one of them refuses is not
         counted by those that follow.
         """
-        items = {f"quota-{unit}": _rate(amount, unit) for unit, amount in quotas}
-        if "quota-minute" not in items and (policy_rate := self.policies.get(policy)):
-            items = {policy: policy_rate, **items}
         headers: dict[str, str] = {}
-        for name, item in items.items():
+        for name, item in self._items_of(policy, quotas).items():
             try:
                 allowed, remaining, seconds = await self.counter.hit(item, name, caller)
             except StorageError as error:

@@ -10,7 +10,8 @@ from typing import ClassVar, Final, NoReturn, cast
 
 import structlog
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.supervisors import Multiprocess
@@ -59,17 +60,22 @@ def join_head(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-def send_whole(send: Callable[..., object], head: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
-    """Send a finished answer at once, as ASGI's `send` of this server would: what it costs is mostly in its parts.
+def find_cycle(send: Callable[..., object]) -> RequestResponseCycle | None:
+    """Return the cycle behind ASGI's `send`, for `send_whole`.
 
-    `head` is what `join_head` gives. Returns False, with nothing sent, where only `send` can send it: on another
-    server, to a slow reader, or at the end of a connection.
+    None where only `send` can send: on another server, to a slow reader, or at the end of a connection.
     """
     cycle = getattr(send, "__self__", None)
     if type(cycle) is not RequestResponseCycle or not cycle.keep_alive or cycle.flow.write_paused:
-        return False
-    if cycle.disconnected or cycle.response_started:
-        return False
+        return None
+    return None if cycle.disconnected or cycle.response_started else cycle
+
+
+def send_whole(cycle: RequestResponseCycle, head: bytes, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send a finished answer at once, as ASGI's `send` of this server would: what it costs is mostly in its parts.
+
+    `head` is what `join_head` gives.
+    """
     cycle.response_started, cycle.waiting_for_100_continue, cycle.expected_content_length = True, False, 0
     parts = [head]
     for name, value in cycle.default_headers:
@@ -87,11 +93,18 @@ def send_whole(send: Callable[..., object], head: bytes, headers: Iterable[tuple
     cycle.response_complete = True
     cycle.message_event.set()
     cycle.on_response()
-    return True
+
+
+def _do_nothing() -> None:
+    return
 
 
 class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 on one connection, which a head that is too slow or too large ends."""
+    """HTTP/1.1 on one connection, which a head that is too slow or too large ends.
+
+    An app may have a method `answer_at_once(scope, send)`, which sends an answer with `send_whole`, without a task, or
+    returns False and does nothing.
+    """
 
     head_seconds = 10.0  # from the start of the connection, or from the first byte of a later head
     head_bytes = 65_536
@@ -110,6 +123,8 @@ class Protocol(HttpToolsProtocol):
         self._reader_timer: asyncio.TimerHandle | None = None
         self._rest_deadline: float | None = None  # when discarding the rest of a body ends, while that is done
         self._rest_size = 0
+        self._answer_at_once: Callable[[Scope, Send], bool] | None = getattr(self.app, "answer_at_once", None)
+        self._may_answer = self._has_answered = False  # at once, the first request of the bytes that are being parsed
         self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -124,14 +139,15 @@ class Protocol(HttpToolsProtocol):
             self._discard(len(data))
             return
         continued, self._chunk_size = self._in_head, len(data)
+        self._may_answer, self._has_answered = True, False
         super().data_received(data)
         self._earlier_size = self._earlier_size + len(data) if continued and self._in_head else 0
         if self._is_refused or self.transport.is_closing():
             return
         if self._earlier_size > self.head_bytes:
             self._refuse(HeadTooLarge())
-        elif self._is_busy():
-            self._cancel_timer()  # the app has deadlines for requests
+        elif self._is_busy() or (self._has_answered and not self._in_head):
+            self._cancel_timer()  # the app has deadlines for requests, and uvicorn for the pause after them
         elif self._timer is None:
             self._start_head_timer()
 
@@ -153,6 +169,16 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
         if self.scope["method"] not in ("GET", "HEAD"):
             self.cycle.transport = cast(asyncio.Transport, _Transport(self.transport, self._close_after_rest))
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        """Let the app answer at once if it can, without a task: the first request of what has arrived."""
+        may_answer, self._may_answer = self._may_answer, False
+        if may_answer and self._answer_at_once is not None and not self._is_shutting_down:
+            self._has_answered = self._answer_at_once(cast(Scope, cycle.scope), cast(Send, cycle.send))
+            if self._has_answered:
+                cycle.on_response = _do_nothing  # as after a task: the cycle does not hold the protocol
+                return
+        super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         if self._rest_deadline is None:

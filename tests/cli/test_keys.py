@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from app.core.clock import now
-from app.identity.keys import KEY_PREFIX
+from app.identity.keys import KEY_PREFIX, PUBLISHABLE_PREFIX
 from app.identity.tokens import hash_token, is_well_formed
 
 Broadsheet = Callable[..., Any]
@@ -104,6 +104,17 @@ def test_a_key_that_has_expired_already_is_not_made(broadsheet: Broadsheet, data
 def test_a_key_is_limited_to_sections_that_exist(broadsheet: Broadsheet, data: object) -> None:
     missing = broadsheet("keys", "create", "--name", "a", "--scope", "admin", "--section", "report")
     assert (missing.status, missing.out, missing.err) == (1, "", "Error: There is no section report.\n")
+
+
+def test_a_publishable_key(broadsheet: Broadsheet, sql: Sql, store: str) -> None:
+    key = made(broadsheet, "--name", "Front end", "--publishable", "--quota-day", "1000000")
+    assert is_well_formed(PUBLISHABLE_PREFIX, key)
+    [(scopes,)] = sql(store, "SELECT scopes FROM api_key")
+    assert (json.loads(scopes) if isinstance(scopes, str) else scopes) == ["public:read"]
+    for options in ([], ["--publishable", "--scope", "admin"]):
+        assert broadsheet("keys", "create", "--name", "a", *options).status == 2
+    ended = broadsheet("keys", "create", "--name", "a", "--scope", "public:read", "--scope", "admin")
+    assert (ended.status, ended.out) == (1, "")
 
 
 def test_a_key_is_changed(broadsheet: Broadsheet, sql: Sql, store: str) -> None:

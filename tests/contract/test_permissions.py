@@ -42,7 +42,8 @@ AHEAD = {"scheduled", "embargoed", "expired", "coming", ""}  # what readers may 
 LATER = timedelta(hours=3)  # by then all that the world below sets for a time has come
 A, PIN, FRONT = table_of(Article), table_of(RelatedPin), table_of(Front)
 SCOPES = (
-    "content:read content:write content:publish comments:moderate subscribers:manage webhooks:manage syndicate admin"
+    "content:read content:write content:publish comments:moderate subscribers:manage webhooks:manage syndicate admin "
+    "public:read"
 ).split()
 # What only says how discussions are run, is the moderators' work; numbers and marks of change follow from the rest.
 NOT_SEEN = re.compile(
@@ -280,6 +281,8 @@ def _send(
 
 
 def _expected(row: Changes, caller: Caller, state: str) -> set[int]:
+    if caller.scopes == {"public:read"}:
+        return {403}
     if not caller.may(row.scope):
         return {403} if caller.headers else {401}
     if caller.elsewhere and (row.shared or row.on != "nothing"):
@@ -321,6 +324,25 @@ def _cells(row: Row, caller: Caller, world: World) -> Iterator[tuple[str, dict[s
             if row.on.startswith("*"):
                 body = {**body, "target_id": thing}
             yield state, {kind: thing}, body, _expected(row, caller, state)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_publishable_key_reads_what_anybody_may_read(client: TestClient, make_key: Callable[..., Headers]) -> None:
+    key = make_key("public:read")
+    wrong = []
+    for operation, route, access in routes(client.app):  # type: ignore[arg-type]
+        method, path = operation.split(" ", 1)
+        if route.operation_id == "getCaller":
+            continue
+
+        def status(headers: Headers, method: str = method, path: str = path) -> int:
+            return client.request(method, _path(path, {}), headers=headers, follow_redirects=False).status_code
+
+        is_open = method == "GET" and access.scope is None and access.forgiving
+        expected = status({}) if is_open or not access.counted else 403
+        if (found := status(key)) != expected:
+            wrong.append(f"{operation}: {found}, not {expected}")
+    assert wrong == []
 
 
 @pytest.mark.long

@@ -57,14 +57,13 @@ def test_both_ways_send_the_same_bytes(port: int, monkeypatch: pytest.MonkeyPatc
     used = []
     whole = layer.send_whole
 
-    def note(*arguments: object) -> bool:
-        used.append(whole(*arguments))  # type: ignore[arg-type]
-        return used[-1]
+    def note(*arguments: object) -> None:
+        used.append(whole(*arguments))  # type: ignore[arg-type, func-returns-value]
 
     monkeypatch.setattr(layer, "send_whole", note)
     at_once = [sent_twice(port, case) for case in CASES]
-    assert used == [True] * 10 + [False] * 2
-    monkeypatch.setattr(layer, "send_whole", lambda *_: False)
+    assert len(used) == 10  # those whose connection goes on
+    monkeypatch.setattr(layer, "find_cycle", lambda _send: None)
     in_parts = [sent_twice(port, case) for case in CASES]
     for case, one, other in zip(CASES, at_once, in_parts, strict=True):
         assert one.count(b"Broadsheet; hit") == (1 if any(mark in case for mark in ENDED) else 2), case

@@ -1,5 +1,6 @@
 """API keys and the audit log over HTTP."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,9 @@ BAD_KEYS: list[tuple[dict[str, Any], str]] = [
     ({"sections": ["No Slug"]}, "/sections/0"),
     ({"sections": ["-" * 36]}, "/sections/0"),
     ({"scopes": ["admin"], "sections": [UNKNOWN]}, "/sections"),
+    ({"scopes": ["public:read", "content:read"]}, "/scopes"),
+    ({"scopes": ["public:read", "admin"]}, "/scopes"),
+    ({"scopes": ["public:read"], "sections": [UNKNOWN]}, "/sections"),
     ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
     ({"expires_at": "2999-01-01T00:00:00"}, "/expires_at"),
     ({"expires_at": "9999-12-31T23:59:59-14:00"}, "/expires_at"),
@@ -170,6 +174,8 @@ def test_a_key_is_changed(client: TestClient, admin: Headers) -> None:
         ({"sections": ["nowhere"]}, "/sections"),
         ({"sections": []}, "/sections"),
         ({"scopes": ["admin"]}, "/sections"),
+        ({"scopes": ["public:read"], "sections": None}, "/scopes"),
+        ({"scopes": ["public:read", "content:read"]}, "/scopes"),
         ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
         ({"hash": "canary"}, "/hash"),
     ],
@@ -181,6 +187,17 @@ def test_a_key_cannot_be_changed_into_what_it_cannot_be(
     made = make(client, admin, sections=["report"])
     answer = client.patch(f"/v1/keys/{made['id']}", json=body, headers=admin)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+
+
+def test_a_publishable_key_is_marked_and_stays_publishable(client: TestClient, admin: Headers) -> None:
+    made = make(client, admin, scopes=["public:read"])
+    assert re.fullmatch(r"bp_[0-9a-f]{72}", made["key"])
+    url = f"/v1/keys/{made['id']}"
+    for scopes in (["content:read"], ["admin"], ["public:read", "content:read"]):
+        answer = client.patch(url, json={"scopes": scopes}, headers=admin)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/scopes")
+    changed = client.patch(url, json={"scopes": ["public:read"], "quota_day": 5}, headers=admin)
+    assert (changed.status_code, changed.json()["quota_day"]) == (200, 5)
 
 
 def test_only_administrators_change_keys_and_none_brings_one_back(
