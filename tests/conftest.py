@@ -32,7 +32,7 @@ from app.identity.schemas import SYSTEM
 from app.mail import letters
 from app.main import create_app
 from app.openapi import document
-from tests import quick_client
+from tests import processes, quick_client
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
 
@@ -109,6 +109,7 @@ def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
 
 
 sa.create_engine = _engine
+asyncio.create_subprocess_exec = processes.create_query_process  # used by query processes alone
 quick_client.install()
 httpx2.create_ssl_context = cache(httpx2.create_ssl_context)  # 20 ms, once for each sender of webhooks
 sqlite.PRAGMAS = (*sqlite.PRAGMAS, "synchronous=OFF")  # the stores of tests need not outlive a power cut

@@ -4,6 +4,7 @@ To import the app takes seconds of CPU, and many tests kill, stop or race proces
 own like one that was started: it has its own environment, files and memory, and SIGKILL ends it in the same way.
 """
 
+import asyncio
 import atexit
 import json
 import os
@@ -79,12 +80,18 @@ def start(
     *arguments: str,
     environment: dict[str, str] | None = None,
     module: str = "app",
+    code: str = "",
     cwd: Path = ROOT,
+    stdin: int = 0,
     stdout: IO[bytes] | int | None = None,
     stderr: IO[bytes] | int | None = None,
+    start_new_session: bool = False,
 ) -> Process:
-    """Start `python -m module arguments`; a stream is a file, `subprocess.PIPE`, or that of the tests."""
-    streams, ours, given = [], [], []
+    """Start `python -m module arguments`, or `python -c code arguments`.
+
+    A stream is a file, `subprocess.PIPE`, or that of the tests.
+    """
+    streams, ours, given = [stdin], [], []
     for stream, inherited in ((stdout, 1), (stderr, 2)):
         if stream == subprocess.PIPE:
             read, write = os.pipe()
@@ -97,6 +104,8 @@ def start(
     status, theirs = socket.socketpair()
     request = {
         "module": module,
+        "code": code,
+        "start_new_session": start_new_session,
         "arguments": arguments,
         "environment": environment or dict(os.environ),
         "cwd": str(cwd),
@@ -117,6 +126,27 @@ def popen(command: list[str], *, env: dict[str, str], stdout: int, stderr: IO[by
     _, flag, module, *arguments = command
     assert (flag, text) == ("-m", True)
     return start(*arguments, module=module, environment=env, stdout=stdout, stderr=stderr)
+
+
+class _QueryProcess:
+    """A process with what `QueryProcesses` uses of `asyncio.subprocess.Process`."""
+
+    def __init__(self, process: Process) -> None:
+        self.pid, self.kill, self._process = process.pid, process.kill, process
+
+    async def wait(self) -> int:
+        """Wait for its end and return the exit status."""
+        while (status := self._process.poll()) is None:
+            await asyncio.sleep(0.005)
+        return status
+
+
+async def create_query_process(
+    _python: str, flag: str, code: str, *, stdin: int, start_new_session: bool
+) -> _QueryProcess:
+    """Start `python -c code` in place of `asyncio.create_subprocess_exec`."""
+    assert flag == "-c"
+    return _QueryProcess(start(code=code, stdin=stdin, start_new_session=start_new_session))
 
 
 @cache
@@ -141,26 +171,31 @@ def _receive(connection: socket.socket, size: int) -> bytes:
 
 def _run(request: dict[str, object], streams: list[int]) -> NoReturn:
     """Become what is to be started."""
-    os.dup2(streams[0], 1)
-    os.dup2(streams[1], 2)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     os.closerange(3, 1024)
+    if request["start_new_session"]:
+        os.setsid()
     os.chdir(str(request["cwd"]))
     os.environ.clear()
     os.environ.update(request["environment"])  # type: ignore[call-overload]
     random.seed()
     sys.argv = [str(request["module"]), *request["arguments"]]  # type: ignore[misc]
-    code = 1
+    status = 1
     try:
-        runpy.run_module(str(request["module"]), run_name="__main__", alter_sys=False)
-        code = 0
+        if request["code"]:
+            exec(str(request["code"]), {"__name__": "__main__"})
+        else:
+            runpy.run_module(str(request["module"]), run_name="__main__", alter_sys=False)
+        status = 0
     except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        os._exit(code)
+        os._exit(status)
 
 
 def _keep(request: dict[str, object], files: list[int]) -> NoReturn:
@@ -189,7 +224,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait for others are not waited for
     connection = socket.socket(fileno=int(sys.argv[1]))
     while True:
-        size, files, _, _ = socket.recv_fds(connection, 4, 3)
+        size, files, _, _ = socket.recv_fds(connection, 4, 4)
         if not size:
             return
         request = json.loads(_receive(connection, int.from_bytes(size, "big")))

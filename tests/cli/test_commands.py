@@ -4,7 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,8 +14,9 @@ from typing import Any
 import pytest
 
 from app.core.files import make_folder
-from app.db.migrations import FOLDER, read_status
+from app.db.migrations import read_status
 from app.worker import Worker
+from tests import processes
 
 Broadsheet = Callable[..., Any]
 
@@ -77,10 +77,7 @@ class Running:
     """A command in a process of its own; `logs` are the lines that it wrote as JSON."""
 
     def __init__(self, *arguments: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(FOLDER.parent)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app", *arguments], env=environment, stderr=subprocess.PIPE, text=True
-        )
+        self.process = processes.start(*arguments, stderr=subprocess.PIPE)
         self.logs: list[dict[str, Any]] = []
         self._seen = threading.Condition()
         self._reader = threading.Thread(target=self._read)

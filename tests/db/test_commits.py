@@ -1,13 +1,14 @@
 """What tells of commits differs after each of them, and only a commit can make it differ."""
 
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from app.db import SqliteDatabase
 from app.db.commits import CommitWatch
+from tests import processes
 
 WRITER = """
 import sys
@@ -25,15 +26,17 @@ def raw(connection: sa.Connection) -> object:
 
 def check_watch(watch: CommitWatch, path: Path, *, is_mapped: bool) -> None:
     assert (watch._header is not None) == is_mapped
-    with subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as writer:
-        assert writer.stdin
+    read, write = os.pipe()
+    with (
+        processes.start(str(path), code=WRITER, stdin=read, stdout=subprocess.PIPE) as writer,
+        os.fdopen(write, "w") as statements,
+    ):
+        os.close(read)
         assert writer.stdout
 
         def run(sql: str) -> None:
-            writer.stdin.write(f"{sql}\n")  # type: ignore[union-attr]
-            writer.stdin.flush()  # type: ignore[union-attr]
+            statements.write(f"{sql}\n")
+            statements.flush()
             assert writer.stdout.readline() == "done\n"  # type: ignore[union-attr]
 
         seen = watch.read()
@@ -52,7 +55,6 @@ def check_watch(watch: CommitWatch, path: Path, *, is_mapped: bool) -> None:
             run("INSERT INTO log_cursor (reader, xid, seq) SELECT hex(randomblob(8)), 0, 0")
             assert watch.read() != seen
             seen = watch.read()
-        writer.stdin.close()
 
 
 def test_every_commit_of_another_process_shows(sqlite_template: Path, tmp_path: Path) -> None:

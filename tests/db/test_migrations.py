@@ -1,9 +1,7 @@
 import json
-import os
 import secrets
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import fields
@@ -21,6 +19,7 @@ from app.events.catalog import EVENTS, Event
 from app.publication.section_tree import find_ancestors, find_descendants
 from app.subscriptions.schemas import address_hash
 from app.text.confusables import skeleton
+from tests import processes
 from tests.conftest import TEMPLATE
 
 
@@ -153,13 +152,12 @@ for url in sys.argv[1:]:
 
 
 def test_two_that_migrate_at_once_take_turns(postgres_url: str, tmp_path: Path) -> None:
-    """For both databases one process that divides itself: what the code takes to begin is most of the time."""
-    environment = {**os.environ, "PYTHONPATH": str(migrations.FOLDER.parent)}
+    """For both databases one process that divides itself, so that both halves begin at once."""
     with new_database(postgres_url, "template1") as url:
         urls = [f"sqlite:///{tmp_path / 'new' / 'store.db'}", url]
-        command = [sys.executable, "-c", TWICE, *urls]
-        ended = subprocess.run(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True, timeout=120)
-        assert (ended.stderr, ended.returncode) == ("", 0)
+        with processes.start(*urls, code=TWICE, stderr=subprocess.PIPE) as process:
+            assert process.stderr
+            assert (process.stderr.read(), process.wait(120)) == ("", 0)
         assert [migrations.read_status(url).standing for url in urls] == ["current", "current"]
 
 

@@ -1,13 +1,10 @@
 import asyncio
 import json
 import logging
-import os
 import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from uvicorn.server import ServerState
 
 from app.web import server
 from app.web.server import Protocol, ServerError, bind_socket, make_config
+from tests import processes
 
 GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -484,29 +482,10 @@ def test_an_ipv6_address_is_shown_as_a_url_has_it() -> None:
         assert server.url_of(listener) == f"http://[::1]:{listener.getsockname()[1]}"
 
 
-FAILING = """
-from app.web import server
-async def app(scope, receive, send):
-    await receive()
-    await send({"type": "lifespan.startup.failed", "message": "no"})
-def make():
-    return app
-if __name__ == "__main__":
-    server.serve(server.make_config(make, workers=%d, trusted_proxies=[]), server.bind_socket("127.0.0.1", 0))
-"""
-
-
 @pytest.mark.parametrize("workers", [1, 2])
-def test_an_app_that_does_not_start_is_an_error(tmp_path: Path, workers: int) -> None:
-    script = tmp_path / "failing.py"
-    script.write_text(FAILING % workers)
-    root = Path(server.__file__).parents[2]
-    ran = subprocess.run(
-        [sys.executable, script],
-        env={**os.environ, "PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert ran.returncode == 1
-    assert "The server did not start" in ran.stderr
+def test_an_app_that_does_not_start_is_an_error(workers: int) -> None:
+    code = f"from tests.web.failing import serve; serve({workers})"
+    with processes.start(code=code, stderr=subprocess.PIPE) as process:
+        assert process.stderr
+        assert "The server did not start" in process.stderr.read()
+        assert process.wait(60) == 1
