@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 
@@ -13,11 +13,11 @@ from sqlmodel import Session
 from app.anchors import routes as anchors
 from app.articles import bulk_routes, discussion_routes, editorial_routes
 from app.articles import routes as articles
-from app.articles.cached_json import has_stale, rebuild_stale
-from app.articles.counters import age_activity, has_due_hours
+from app.articles.cached_json import rebuild_stale, select_stale
+from app.articles.counters import NEXT_HOUR, age_activity
 from app.articles.merging import advance_merges
 from app.articles.projection import IndexArticle
-from app.articles.publishing import advance_due_articles, has_due_articles
+from app.articles.publishing import NEXT_CHANGE, advance_due_articles
 from app.articles.site import Site
 from app.changes import routes as changes
 from app.comments import routes as comments
@@ -39,7 +39,7 @@ from app.live import routes as live
 from app.mail.digests import DigestSchedule, prune_items, send_digests
 from app.mail.digests import is_due as is_digest_due
 from app.mail.letters import MailChannel
-from app.mail.notifications import fan_out, has_fanouts, on_event, process_requests, prune_fanouts
+from app.mail.notifications import NEXT_FANOUT, fan_out, on_event, process_requests, prune_fanouts
 from app.moderation import routes as moderation
 from app.moderation import rule_routes
 from app.moderation.queue import prune_leases
@@ -47,19 +47,18 @@ from app.ops import routes as ops
 from app.partners import routes as partners
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
-from app.publication.terms import has_running_merge
+from app.publication.terms import RUNNING_MERGE
 from app.reactions import routes as reactions
 from app.related import routes as related
-from app.related.linking import has_stale as has_stale_links
-from app.related.linking import rebuild_stale_lists, update_links
+from app.related.linking import STALE_LIST, rebuild_stale_lists, update_links
 from app.search import routes as search
 from app.subscribers import HANDLERS, dispatch, list_types
 from app.subscriptions import routes as subscriptions
-from app.subscriptions.opt_ins import has_requests
+from app.subscriptions.opt_ins import NEXT_REQUEST
 from app.webhooks import routes as webhooks
 from app.webhooks.channel import WebhookChannel
 from app.webhooks.messages import enqueue_events
-from app.webhooks.replays import continue_replay, has_replays
+from app.webhooks.replays import RUNNING_REPLAY, continue_replay
 from app.websub import routes as websub
 from app.websub.hub import prune_hub
 from app.websub.publisher import HubChannel
@@ -163,27 +162,32 @@ def _prune(session: Session) -> int:
 
 @dataclass(frozen=True)
 class Timer:
-    """Work that becomes due with time: checked every so many seconds, and run until it returns 0."""
+    """Work that becomes due with time; it is run until it returns 0."""
 
-    every: float
     run: Callable[[Session], int]
-    is_due: Callable[[sa.Connection], bool] = lambda _: True
+    due: sa.Select[datetime] | None = None
+    """Selects when it is due; NULL or no row: when something is written that changes that."""
+    every: float = 0.0
+    """Seconds between two runs, for work without such a statement."""
+    is_due: Callable[[sa.Connection], bool] | None = None
+    """Whether to run it at all then."""
 
 
 def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
     """Return the timers of the worker by name."""
     site, schedule = Site.from_settings(settings), DigestSchedule.of(settings)
+    are_digests_due = partial(is_digest_due, schedule=schedule)
     return {
-        "publishing": Timer(0.0, partial(advance_due_articles, index_article=index_article), has_due_articles),
-        "merges": Timer(0.0, partial(advance_merges, index_article=index_article), has_running_merge),
-        "activity": Timer(1.0, age_activity, has_due_hours),
-        "cards": Timer(0.0, partial(rebuild_stale, site=site), partial(has_stale, site=site)),
-        "links": Timer(0.0, rebuild_stale_lists, has_stale_links),
-        "opt-ins": Timer(0.0, partial(process_requests, most_in_hour=settings.opt_in_limit), has_requests),
-        "notifications": Timer(0.0, fan_out, has_fanouts),
-        "digests": Timer(10.0, partial(send_digests, schedule=schedule), partial(is_digest_due, schedule=schedule)),
-        "salts": Timer(3600.0, rotate_secrets, is_rotation_due),
-        "forget": Timer(3600.0, _prune),
-        "deliveries": Timer(3600.0, prune_deliveries),
-        "replays": Timer(0.0, partial(continue_replay, site=site), has_replays),
+        "publishing": Timer(partial(advance_due_articles, index_article=index_article), NEXT_CHANGE),
+        "merges": Timer(partial(advance_merges, index_article=index_article), RUNNING_MERGE),
+        "activity": Timer(age_activity, NEXT_HOUR),
+        "cards": Timer(partial(rebuild_stale, site=site), select_stale(site)),
+        "links": Timer(rebuild_stale_lists, STALE_LIST),
+        "opt-ins": Timer(partial(process_requests, most_in_hour=settings.opt_in_limit), NEXT_REQUEST),
+        "fan-outs": Timer(fan_out, NEXT_FANOUT),
+        "replays": Timer(partial(continue_replay, site=site), RUNNING_REPLAY),
+        "digests": Timer(partial(send_digests, schedule=schedule), every=10.0, is_due=are_digests_due),
+        "salts": Timer(rotate_secrets, every=3600.0, is_due=is_rotation_due),
+        "forget": Timer(_prune, every=3600.0),
+        "deliveries": Timer(prune_deliveries, every=3600.0),
     }

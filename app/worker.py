@@ -1,34 +1,51 @@
-"""The worker: it lets consumers read the event log and runs timers, in the server or in a process of its own."""
+"""The worker: it lets consumers read the event log and runs timers, in the server or in a process of its own.
+
+It sleeps until a commit wakes it, or until time makes something due.
+"""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 
 import sqlalchemy as sa
 import structlog
 from sqlmodel import Session
 
 from app import wiring
+from app.core.clock import now
 from app.db import Database
+from app.db.signal import wait_for_work
 from app.events.log import Consumer, adopt_foreign_log, advance_consumers, group_unread, is_foreign_log
 
 LATE_SECONDS = 30.0  # seconds without a round after which a worker counts as late
 RETRY_SECONDS = 5.0  # seconds to wait after a failure
 FOREIGN_CHECK_SECONDS = 60.0  # seconds between checks whether the store was restored from another server's dump
-POLL_SECONDS = 0.25  # seconds between rounds: what is due goes live well within a second
-IsDue = Callable[[sa.Connection], bool]
+GATHER_SECONDS = 0.2  # seconds between rounds, in which events gather: a batch costs little more than one event
 Run = Callable[[Session], int]
 log = structlog.get_logger("broadsheet.worker")
+
+
+def _read_dues(connection: sa.Connection, query: sa.Select[*tuple[object, ...]]) -> dict[str, datetime | None]:
+    """Read when each timer is due."""
+    return dict(connection.execute(query).mappings().one())
 
 
 class Worker:
     """Runs every consumer and every timer in turn. One that fails is logged and waits; it never stops the others."""
 
     def __init__(self, db: Database, consumers: Mapping[str, Consumer], timers: Mapping[str, wiring.Timer]) -> None:
-        self.db, self.timers, self._consumers = db, timers, consumers
-        self.beat = 0.0  # monotonic time of the last full round, for /readyz
+        self.db, self._consumers = db, consumers
+        self._timers = {"log": wiring.Timer(adopt_foreign_log, every=FOREIGN_CHECK_SECONDS, is_due=is_foreign_log)}
+        self._timers |= timers
+        dues = [timer.due.scalar_subquery().label(name) for name, timer in timers.items() if timer.due is not None]
+        self._dues = sa.select(sa.null().label("never"), *dues)
+        self.beat = 0.0  # monotonic time of the last round or look at the clock, for /readyz
         self._task: asyncio.Task[None] | None = None
-        self._due: dict[str, float] = {}  # monotonic times
+        self._not_before: dict[str, float] = {}  # monotonic times before which pieces of work are not run
+        self._next: datetime | None = None  # when a timer is due
+        self._resume = math.inf  # monotonic time when a piece of work that waits may be run
 
     def start(self) -> None:
         """Start in the background."""
@@ -52,28 +69,43 @@ class Worker:
 
     async def run(self) -> None:
         """Run rounds until cancelled."""
-        while True:
-            busy = await self.run_once()
-            self.beat = time.monotonic()
-            await asyncio.sleep(0 if busy else POLL_SECONDS)
+        with self.db.commits.subscribe() as news:
+            while True:
+                news.clear()
+                busy = await self.run_once()
+                self.beat = time.monotonic()
+                await asyncio.sleep(0 if busy else GATHER_SECONDS)
+                if not busy:
+                    await wait_for_work(news, self._is_due)
+
+    def _is_due(self) -> bool:
+        """Whether time has made something due since the last round."""
+        self.beat = time.monotonic()
+        return self.beat >= self._resume or (self._next is not None and self._next <= now())
 
     async def run_once(self) -> bool:
         """Run one round; return whether more is due at once. Locks are taken only where there is something to do."""
-        busy = await self._run_if_due("log", FOREIGN_CHECK_SECONDS, is_foreign_log, adopt_foreign_log)
-        busy |= await self._advance_consumers()
-        for name, timer in self.timers.items():
-            busy |= await self._run_if_due(name, timer.every, timer.is_due, timer.run)
+        started, busy = time.monotonic(), await self._advance_consumers()
+        for name in await self._list_due():
+            busy |= await self._run(name, self._timers[name])
+        self._resume = min((moment for moment in self._not_before.values() if moment > started), default=math.inf)
         return busy
+
+    def _is_ready(self, name: str) -> bool:
+        return time.monotonic() >= self._not_before.get(name, 0.0)
+
+    def _note_failure(self, name: str) -> None:
+        log.exception("worker failed", piece=name)
+        every = self._timers[name].every if name in self._timers else 0.0
+        self._not_before[name] = time.monotonic() + max(RETRY_SECONDS, every)
 
     async def _advance_consumers(self) -> bool:
         """Give consumers the next events, all that have read equally far together; return whether any had some."""
-        clock = time.monotonic()
-        ready = [name for name in self._consumers if clock >= self._due.get(name, 0.0)]
         try:
-            groups = await self.db.read(group_unread, ready)
+            groups = await self.db.read(group_unread, list(filter(self._is_ready, self._consumers)))
         except Exception:
-            log.exception("worker failed", piece="log")
-            self._due |= dict.fromkeys(ready, clock + RETRY_SECONDS)
+            for name in self._consumers:
+                self._note_failure(name)
             return False
         return any([await self._advance_together(group) for group in groups])
 
@@ -84,21 +116,28 @@ class Worker:
         except Exception:
             if len(names) > 1:
                 return any([await self._advance_together([name]) for name in sorted(names)])
-            (name,) = names
-            log.exception("worker failed", piece=name)
-            self._due[name] = time.monotonic() + RETRY_SECONDS
+            self._note_failure(*names)
             return False
 
-    async def _run_if_due(self, name: str, every: float, is_due: IsDue, run: Run) -> bool:
-        """Run a piece of work if it is due; return whether it did something. After a failure it waits."""
-        clock = time.monotonic()
-        if clock < self._due.get(name, 0.0):
-            return False
+    async def _list_due(self) -> list[str]:
+        """List the timers that are due now, and note when the next one of the others will be."""
+        ready, moment = list(filter(self._is_ready, self._timers)), now()
         try:
-            done = await self.db.write(run) if await self.db.read(is_due) else 0
+            dues = await self.db.read(_read_dues, self._dues)
         except Exception:
-            log.exception("worker failed", piece=name)
-            self._due[name] = clock + max(every, RETRY_SECONDS)
+            for name in ready:
+                self._note_failure(name)
+            return []
+        self._next = min((due for name in ready if (due := dues.get(name)) and due > moment), default=None)
+        return [name for name in ready if name not in dues or ((due := dues[name]) and due <= moment)]
+
+    async def _run(self, name: str, timer: wiring.Timer) -> bool:
+        """Run a timer if it is due; return whether it did something. After a failure it waits."""
+        try:
+            is_due = timer.is_due is None or await self.db.read(timer.is_due)
+            done = await self.db.write(timer.run) if is_due else 0
+        except Exception:
+            self._note_failure(name)
             return False
-        self._due[name] = 0.0 if done else clock + every
+        self._not_before[name] = 0.0 if done else time.monotonic() + timer.every
         return bool(done)

@@ -1,25 +1,23 @@
 """Keeping cached JSON of articles fresh: marking it as stale after changes, and rebuilding it in the background."""
 
+from datetime import datetime
+
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.reading import ARTICLE
 from app.articles.rendering import CURRENT_GENERATION, build_articles, cache_key_of
 from app.articles.site import Site
+from app.db.columns import PAST
 from app.publication.generations import adopt_cache_key
 
 MAX_REBUILT = 50  # a batch holds SQLite's writer for about 20 ms
 
 
-def has_stale(connection: sa.Connection, site: Site) -> bool:
-    """Whether any article's cached JSON is stale; reads one index entry."""
-    generation = connection.execute(CURRENT_GENERATION, {"cache_key": cache_key_of(site)}).scalar_one_or_none()
-    if generation is None:
-        return True
-    return (
-        connection.execute(sa.select(ARTICLE.c.id).where(ARTICLE.c.card_stamp < generation).limit(1)).first()
-        is not None
-    )
+def select_stale(site: Site) -> sa.Select[datetime]:
+    """Select that a rebuild is due, while any article's cached JSON is stale; reads one index entry."""
+    generation = CURRENT_GENERATION.params(cache_key=cache_key_of(site)).scalar_subquery()
+    return sa.select(PAST).where(generation.is_(None) | sa.exists().where(ARTICLE.c.card_stamp < generation))
 
 
 def find_stale(connection: sa.Connection, site: Site, limit: int) -> tuple[int, list[str]]:

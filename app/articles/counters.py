@@ -26,11 +26,8 @@ def activity_column(order: str) -> ColumnElement[int] | None:
     return ACTIVITY.c[f"{_KIND_OF_VERB[verb]}_{days}"] if verb in _KIND_OF_VERB else None
 
 
-def has_due_hours(connection: sa.Connection) -> bool:
-    """Whether any hour has to leave a window; reads one index entry."""
-    due = sa.select(HOUR.c.due_at).where(HOUR.c.due_at <= now()).limit(1)
-    return connection.execute(due).first() is not None
-
+NEXT_HOUR = sa.select(sa.func.min(HOUR.c.due_at))
+"""Selects when the next hour has to leave a window."""
 
 _SUMS = [f"{kind}_{days}d" for kind in ACTIVITY_KINDS for days in WINDOW_DAYS]
 _IS_HOUR = (HOUR.c.article_id == sa.bindparam("article", type_=HOUR.c.article_id.type)) & (

@@ -217,10 +217,8 @@ def advance_due_articles(session: Session, index_article: IndexArticle, limit: i
 _ADDRESS = table_of(Address)
 
 
-def has_due_articles(connection: sa.Connection) -> bool:
-    """Whether any article is due for a change of state; reads one index entry."""
-    due = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.due_at <= now()).limit(1)
-    return connection.execute(due).first() is not None
+NEXT_CHANGE = sa.select(sa.func.min(_ARTICLE.c.due_at))
+"""Selects when the next article is due for a change of state."""
 
 
 class ScheduleRow(TypedDict):

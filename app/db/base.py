@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.db.signal import CommitSignal
+
 P = ParamSpec("P")
 T = TypeVar("T")
 RETRIED_STATES = {"40001", "40P01"}  # serialization failure and deadlock, after which a transaction is retried
@@ -143,6 +145,13 @@ class Database(ABC):
     batch_pause = 0.0  # seconds between two transactions of one command
     on_progress: Callable[[], object] | None = None
     """A function that is called often while a query runs; to be set before the first connection is opened."""
+
+    def __init__(self) -> None:
+        self.commits = CommitSignal(self._watch_commits)
+
+    @abstractmethod
+    async def _watch_commits(self, notify: Callable[[], None]) -> None:
+        """Call a function after commits of other processes, until cancelled."""
 
     @abstractmethod
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -20,6 +20,10 @@ BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """A 64-bit integer that SQLite can also generate, as it does for INTEGER PRIMARY KEY alone."""
 
 
+PAST = sa.literal(datetime(1970, 1, 1, tzinfo=UTC), UTCDateTime())
+"""A moment before any other, for what is due whenever it is there."""
+
+
 def table_of(model: type[SQLModel]) -> sa.Table:
     """Return the Core table of a model, for queries that select columns."""
     return cast(sa.Table, vars(model)["__table__"])

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import sql
 
 CONNECT_SECONDS = 5
+LOG_CHANNEL = "broadsheet_log"  # on which processes tell each other of new events
 
 
 class Listener:
@@ -56,6 +57,15 @@ class Listener:
         self._woken.clear()
         if readable.is_set():
             await self._connection.execute("")  # reads notifications, or notices that the connection is gone
+
+    async def read_snapshot(self) -> str:
+        """Return what transactions are visible: it changes with each that writes. psycopg.Error without a connection.
+
+        Read before the data, it is the same only as long as these are.
+        """
+        cursor = await self._connection.execute("SELECT pg_current_snapshot()::text")
+        row = await cursor.fetchone()
+        return str(row and row[0])
 
     async def notify(self) -> None:
         """Wake all others that listen; psycopg.Error if the connection is lost."""

@@ -29,11 +29,13 @@ from app.db.base import (
     require_primary,
     switch_interval,
 )
-from app.db.listening import Listener
+from app.db.listening import LOG_CHANNEL, Listener
 from app.db.replica import Replicas, ReplicaUnavailable
 
 SESSION_SETTINGS = {"timezone": "UTC", "statement_timeout": "20s", "lock_timeout": "5s"}
 SCAN_THREADS = 3  # slow reads at a time
+LOOK_SECONDS = 1.0  # between two looks whether another process has committed, where none tells
+RETRY_SECONDS = 1.0  # after a look has failed
 log = structlog.get_logger("broadsheet.db")
 
 
@@ -47,6 +49,7 @@ class PostgresDatabase(Database):
     dialect = "postgresql"
 
     def __init__(self, url: str, read_urls: Sequence[str] = (), direct_url: str = "", threads: int = 8) -> None:
+        super().__init__()
         self._direct_url, self._is_pooled = direct_url or url, bool(direct_url)
         self.on_write: Callable[[], object] | None = None
         """What is called in a thread after each commit."""
@@ -73,10 +76,31 @@ class PostgresDatabase(Database):
         if self._is_pooled and (missing := await self._run_in(self._read_threads, find_missing_settings)):
             log.warning("sessions behind the pooler lack settings", run=missing)
 
-    async def listen(self, channel: str) -> Listener:
-        """Listen to a channel of the primary."""
+    async def listen(self) -> Listener:
+        """Listen to what other processes tell of new events, on the primary."""
         url = sa.make_url(self._direct_url).set(drivername="postgresql")
-        return await Listener.open(url.render_as_string(hide_password=False), channel)
+        return await Listener.open(url.render_as_string(hide_password=False), LOG_CHANNEL)
+
+    async def _watch_commits(self, notify: Callable[[], None]) -> None:
+        while True:
+            try:
+                await self._listen_for_commits(notify)
+            except (psycopg.Error, OSError) as error:
+                log.warning("commits of other processes cannot be followed", error=type(error).__name__)
+            notify()  # there may have been some
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _listen_for_commits(self, notify: Callable[[], None]) -> None:
+        """Look whether anything was committed when another process tells of it, and now and then, until that fails."""
+        listener, seen = await self.listen(), ""
+        try:
+            while True:
+                if (state := await listener.read_snapshot()) != seen:
+                    seen = state
+                    notify()
+                await listener.wait(LOOK_SECONDS)
+        finally:
+            await listener.close()
 
     async def stop(self) -> None:
         if self.replicas:
@@ -154,7 +178,9 @@ class PostgresDatabase(Database):
                     return run(tries - 1, was_lost=was_lost)
                 raise
 
-        return await asyncio.get_running_loop().run_in_executor(self._write_threads, run)
+        result = await asyncio.get_running_loop().run_in_executor(self._write_threads, run)
+        self.commits.send()
+        return result
 
 
 def _create_engine(

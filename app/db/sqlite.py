@@ -28,6 +28,7 @@ MAX_WAITING_WRITES = 20_000
 BUSY_SECONDS = 10.0  # seconds to wait for another process
 PRAGMAS = (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
 WAL_ATTEMPTS = 100
+LOOK_SECONDS = 0.2  # between two looks, without SQL, whether another process has committed
 PROGRESS_STEPS = 100  # instructions of SQLite's virtual machine between two calls: some hundredths of a millisecond
 log = structlog.get_logger("broadsheet.db")
 
@@ -131,6 +132,7 @@ class SqliteDatabase(Database):
     batch_pause = 0.012  # longer than SQLite waits between two attempts to begin, see `_prepare_writes`
 
     def __init__(self, url: str) -> None:
+        super().__init__()
         if sqlite.sqlite_version_info < MINIMUM_SQLITE:
             raise RuntimeError(f"SQLite {sqlite.sqlite_version} can lose commits; {MINIMUM_SQLITE} or newer is needed")
         path = sa.make_url(url).database
@@ -162,6 +164,16 @@ class SqliteDatabase(Database):
     def watch_commits(self, connection: sa.Connection) -> CommitWatch:
         """Return what tells of commits; `connection` must stay open for as long as it is used."""
         return CommitWatch(_raw(connection), f"{self._path.resolve()}-shm")
+
+    async def _watch_commits(self, notify: Callable[[], None]) -> None:
+        assert self._read_connection is not None, "start() was not awaited"
+        watch = self.watch_commits(self._read_connection)
+        seen = watch.read()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            if (state := watch.read()) != seen:
+                seen = state
+                notify()
 
     def _install_progress_handler(self, connection: Connection, _record: object) -> None:
         if on_progress := self.on_progress:
@@ -222,7 +234,9 @@ class SqliteDatabase(Database):
             self._queue.put_nowait(piece)
         except queue.Full:
             raise Overloaded("too many writes wait") from None
-        return cast(T, await piece.future)
+        result = cast(T, await piece.future)
+        self.commits.send()
+        return result
 
 
 def _create_engine(url: str, isolation_level: Literal["AUTOCOMMIT"] | None) -> sa.Engine:

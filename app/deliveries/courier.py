@@ -13,13 +13,14 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.db import Database
+from app.db.signal import wait_for_work
 from app.deliveries.claims import claim_deliveries, finish_delivery, release_deliveries
 from app.deliveries.lanes import reset_breaker
-from app.deliveries.outbox import abandon_endpoint, is_due
+from app.deliveries.outbox import abandon_endpoint, find_next_turn
 from app.deliveries.schemas import Channel, ClaimedDelivery, Outcome
 
 MAX_RUNNING: Final = 128  # deliveries that one process sends at a time
-POLL_SECONDS: Final = 0.25  # between looks for due deliveries
+GATHER_SECONDS: Final = 0.1  # between looks for due deliveries
 RETRY_SECONDS: Final = 5.0  # pause after the database has failed
 LEASE_MARGIN_SECONDS: Final = 20.0  # that a lease lasts beyond the timeout of an attempt
 MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0  # longest pause that a receiver can request
@@ -44,6 +45,7 @@ class Courier:
         self._running: dict[asyncio.Task[None], ClaimedDelivery] = {}
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self._next: datetime | None = None  # when a lane has its next turn
 
     def start(self) -> None:
         """Start the task."""
@@ -66,24 +68,29 @@ class Courier:
 
     async def run(self) -> None:
         """Send deliveries until cancelled."""
-        while True:
-            pause = POLL_SECONDS
-            try:
-                if await self.run_once():
+        with self.db.commits.subscribe() as self._news:
+            while True:
+                self._news.clear()
+                try:
+                    if await self.run_once():
+                        continue
+                except Exception:
+                    log.exception("deliveries could not be claimed")
+                    await asyncio.sleep(RETRY_SECONDS)
                     continue
-            except Exception:
-                log.exception("deliveries could not be claimed")
-                pause = RETRY_SECONDS
-            self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), pause)
-            except TimeoutError:
-                continue
+                await asyncio.sleep(GATHER_SECONDS)
+                await wait_for_work(self._news, self._is_due)
+
+    def _is_due(self) -> bool:
+        """Whether a lane has its turn, and there is room for its deliveries."""
+        has_room = len(self._running) < MAX_RUNNING
+        return has_room and self._next is not None and self._next <= now()
 
     async def run_once(self) -> bool:
         """Claim due deliveries and start to send them; return whether there were any."""
         room = MAX_RUNNING - len(self._running)
-        if room <= 0 or not await self.db.read(is_due):
+        self._next = await self.db.read(find_next_turn)
+        if room <= 0 or self._next is None or self._next > now():
             return False
         deliveries = await self.db.write(claim_deliveries, self._leases, room)
         for delivery in deliveries:

@@ -260,10 +260,9 @@ class DeadDelivery(NamedTuple):
     finished_at: datetime
 
 
-def is_due(connection: sa.Connection) -> bool:
-    """Return whether a delivery is due, without taking a lock."""
-    turn = connection.execute(_NEXT).scalar()
-    return turn is not None and turn <= now()
+def find_next_turn(connection: sa.Connection) -> datetime | None:
+    """Find when the next lane has its turn, without taking a lock; None: none has deliveries."""
+    return connection.execute(_NEXT).scalar()
 
 
 def count_by_state(connection: sa.Connection) -> list[StateCount]:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # SQLite needs no driver of PostgreSQL
     from app.db.listening import Listener
     from app.db.postgres import PostgresDatabase
 
-CHANNEL = "broadsheet_log"  # on which processes on PostgreSQL tell each other of new events
 POLL_SECONDS = 0.4  # between two looks at the log on PostgreSQL, where nobody tells of anything
 TRUSTED_SECONDS = 0.9  # after the start of the last look, in which kept answers are given
 PAUSE_SECONDS = 0.01  # between two looks for which nobody waits
@@ -181,7 +180,7 @@ class PostgresFollower(Follower):
         while True:
             listener = None
             try:
-                listener = await self._database.listen(CHANNEL)
+                listener = await self._database.listen()
                 await self._follow(listener)
             except (psycopg.Error, DBAPIError, OSError) as error:
                 log.warning("nothing is kept: the log cannot be followed", error=type(error).__name__)

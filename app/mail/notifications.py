@@ -142,10 +142,8 @@ AUDIENCES: dict[str, Callable[[sa.Connection, Content], Audience | None]] = {
 """Audience by type of event; None if it is no longer public."""
 
 
-def has_fanouts(connection: sa.Connection) -> bool:
-    """Whether a fan-out is due."""
-    return connection.execute(sa.select(FANOUT.c.event).where(FANOUT.c.due_at <= now()).limit(1)).first() is not None
-
+NEXT_FANOUT = sa.select(sa.func.min(FANOUT.c.due_at)).where(FANOUT.c.due_at.is_not(None))
+"""Selects when the next fan-out is due."""
 
 BATCH_SIZE: Final = 200  # recipients at a time, so that other writers do not wait long
 MAX_FAN_OUT_SECONDS: Final = 0.02  # after which a transaction notifies no more recipients

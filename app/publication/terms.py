@@ -14,7 +14,7 @@ from sqlmodel import Session, select
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
-from app.db.columns import table_of
+from app.db.columns import PAST, table_of
 from app.db.rows import Statement, Store, fetch_row
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
@@ -64,9 +64,8 @@ MERGE = table_of(TermMerge)
 RUNNING, DONE = "running", "done"
 
 
-def has_running_merge(connection: sa.Connection) -> bool:
-    """Whether any merge is running."""
-    return connection.execute(sa.select(MERGE.c.id).where(MERGE.c.state == RUNNING).limit(1)).first() is not None
+RUNNING_MERGE = sa.select(PAST).where(sa.exists().where(MERGE.c.state == RUNNING))
+"""Selects that a merge is due, while any is running."""
 
 
 def find_merge(connection: sa.Connection, merge_id: str) -> MergeRow | None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, REVISION
-from app.db.columns import table_of
+from app.db.columns import PAST, table_of
 from app.db.rows import JsonObject, fetch_row, fetch_rows
 from app.events.catalog import (
     ArticlePublished,
@@ -182,10 +182,8 @@ def list_stale(connection: sa.Connection, limit: int) -> list[TextRow]:
     return fetch_rows(connection, query, TextRow)
 
 
-def has_stale(connection: sa.Connection) -> bool:
-    """Tell whether any list must be rebuilt, by one index lookup."""
-    return connection.execute(sa.select(TEXT.c.n).where(TEXT.c.stale).limit(1)).first() is not None
-
+STALE_LIST = sa.select(PAST).where(sa.exists().where(TEXT.c.stale))
+"""Selects that a rebuild is due, while any list is stale."""
 
 LISTS_PER_BATCH = 4  # lists per batch, which holds SQLite's writer for some 50 ms
 

@@ -230,10 +230,8 @@ def find_opt_in(store: Store, opt_in_id: str, moment: datetime | None = None) ->
     return fetch_row(store, query, OptInRow)
 
 
-def has_requests(connection: sa.Connection) -> bool:
-    """Tell whether requests are due."""
-    return connection.execute(sa.select(REQUEST.c.id).where(REQUEST.c.due_at <= now()).limit(1)).first() is not None
-
+NEXT_REQUEST = sa.select(sa.func.min(REQUEST.c.due_at))
+"""Selects when the next request is due."""
 
 BATCH_SIZE: Final = 50  # requests per transaction
 RETRY_DELAY = timedelta(minutes=1)

@@ -10,7 +10,7 @@ from app.articles.site import Site
 from app.core.clock import format_rfc3339, now, start_of
 from app.core.ids import new_id
 from app.core.problems import Invalid
-from app.db.columns import table_of
+from app.db.columns import PAST, table_of
 from app.db.rows import get_row
 from app.deliveries.outbox import enqueue_deliveries, resend_deliveries
 from app.deliveries.schemas import NewDelivery
@@ -97,9 +97,8 @@ def _send_again(session: Session, delivery: NewDelivery) -> None:
 _REPLAY = table_of(WebhookReplay)
 
 
-def has_replays(connection: sa.Connection) -> bool:
-    """Return whether any replay is running."""
-    return connection.execute(sa.select(_REPLAY.c.id).limit(1)).first() is not None
+RUNNING_REPLAY = sa.select(PAST).where(sa.exists().select_from(_REPLAY))
+"""Selects that a replay is due, while any is running."""
 
 
 class ReplayJson(TypedDict):

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
-from app.articles.cached_json import has_stale
+from app.articles.cached_json import select_stale
 from app.articles.publishing import unpublish_article
 from app.articles.site import Site
 from app.core.settings import Settings
@@ -110,12 +110,12 @@ def test_another_site_address_is_seen_at_once(
 ) -> None:
     make_cards()
     with db.connect() as connection:
-        assert not has_stale(connection, Site.from_settings(settings))
+        assert connection.execute(select_stale(Site.from_settings(settings))).scalar() is None
     moved = settings.model_copy(update={"site_url": "https://new.example"})
     with TestClient(create_app(moved, with_worker=False)) as other:
         assert other.get("/v1/articles/shown").json()["url"] == "https://new.example/world/shown"
     with db.connect() as connection:
-        assert has_stale(connection, Site.from_settings(moved))
+        assert connection.execute(select_stale(Site.from_settings(moved))).scalar()
 
 
 @pytest.mark.parametrize("url", ["/v1/articles", "/v1/articles/shown", "/v1/articles/other/neighbours"])

@@ -14,7 +14,7 @@ from app.db import Database
 from app.db.columns import table_of
 from app.events.tables import Event
 from app.related.analysis import analyze_text, estimate_similarity
-from app.related.linking import LINK, has_stale
+from app.related.linking import LINK, STALE_LIST
 from app.related.similarity import COPY_SIMILARITY
 from app.services import build_worker
 from app.wiring import CONSUMERS
@@ -159,4 +159,4 @@ async def test_the_worker_does_it_by_itself(client: TestClient, publish: Publish
     assert titles(client, ferry) == ["Port"]
     assert titles(client, port) == ["Ferry"]
     with db.connect() as connection:
-        assert not has_stale(connection)
+        assert connection.execute(STALE_LIST).scalar() is None

@@ -1,0 +1,47 @@
+"""Waking tasks after commits, so that none of them asks the store again and again."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+
+CLOCK_SECONDS = 0.25  # between two looks at the clock
+
+
+class CommitSignal:
+    """Wakes tasks after commits: of this process at once, of others once `watch` notices them."""
+
+    def __init__(self, watch: Callable[[Callable[[], None]], Coroutine[None, None, None]]) -> None:
+        self._watch = watch
+        self._waiting: list[asyncio.Event] = []
+        self._watching: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def subscribe(self) -> Iterator[asyncio.Event]:
+        """Yield an event that is set after commits; clear it before reading what they may have changed.
+
+        It may also be set without one. The store is watched for as long as anybody subscribes.
+        """
+        event = asyncio.Event()
+        self._waiting.append(event)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch(self.send), name="commits")
+        try:
+            yield event
+        finally:
+            self._waiting.remove(event)
+            if not self._waiting:
+                self._watching.cancel()
+                self._watching = None
+
+    def send(self) -> None:
+        """Wake all subscribers."""
+        for event in self._waiting:
+            event.set()
+
+
+async def wait_for_work(news: asyncio.Event, is_due: Callable[[], bool]) -> None:
+    """Wait for a commit, or until time makes something due; the clock may be set anew meanwhile."""
+    while not (news.is_set() or is_due()):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOCK_SECONDS):
+                await news.wait()
