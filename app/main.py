@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope, Send
 
 from app import wiring
@@ -19,9 +18,8 @@ from app.openapi.document import describe
 from app.services import Services, build_services
 from app.web.boundary import Boundary, Cors
 from app.web.dispatch import Dispatcher
-from app.web.openapi import name_operation
 from app.web.responses import JSON_TYPE
-from app.web.routing import install_handler, separate_paths
+from app.web.routing import LazyRoute, separate_paths
 
 
 def _add_routes(app: FastAPI, router: APIRouter) -> None:
@@ -30,12 +28,10 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
     Deny by default: raise RuntimeError for a route that declares no scope.
     """
     for route in router.routes:
-        if not isinstance(route, APIRoute):
-            raise RuntimeError(f"{route} is not an API route")
-        if not any(isinstance(inner.call, Access) for inner in route.dependant.dependencies):
+        if not isinstance(route, LazyRoute):
+            raise RuntimeError(f"{route} is not of a Router")
+        if not any(isinstance(dependency, Access) for dependency in route.list_dependencies()):
             raise RuntimeError(f"{route.path} declares no scope")
-        route.operation_id = route.operation_id or name_operation(route.name)
-        install_handler(route)
         app.router.routes.append(route)
 
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.anchors import anchors, editing
@@ -22,8 +22,9 @@ from app.identity.writes import write
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, ReadQuery
 from app.web.responses import database, dump_json, reply, reply_list
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1", tags=["anchors"])
+router = Router(prefix="/v1", tags=["anchors"])
 Writer = Annotated[Actor, require_scope("content:write")]
 READ_RESPONSES = document_problems(Retracted, WithheldForLegalReasons)
 PLACING_PROBLEMS = (WrongState, QuoteNotFound, StaleRevision)

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from app.core.models import BaseModel
 from app.core.schema_rules import all_or_none
 from app.text.inputs import LongText, OneLine, Visible, Whole
 from app.web.paging import PageQuery

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
@@ -33,8 +33,9 @@ from app.web.fields import parse_fields
 from app.web.paging import ReadQuery
 from app.web.problem_responses import problem_from_exception
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply
+from app.web.routing import Router
 
-bulk_router = APIRouter(prefix="/v1/articles", tags=["editing"])
+bulk_router = Router(prefix="/v1/articles", tags=["editing"])
 RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
 
 
@@ -90,7 +91,7 @@ def _present_refusal(problem: Problem) -> JsonObject:
     }
 
 
-merging_router = APIRouter(prefix="/v1", tags=["merging"])
+merging_router = Router(prefix="/v1", tags=["merging"])
 Publisher = Annotated[Actor, require_scope("content:publish")]
 MERGE_RESPONSES = document_problems(MergeRunning)
 

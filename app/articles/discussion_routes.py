@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, TypeVarTuple
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -29,8 +29,9 @@ from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.fields import FieldTree, parse_fields
 from app.web.paging import ReadQuery
 from app.web.responses import database, dump_json, reply, settings
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1", tags=["discussion"])
+router = Router(prefix="/v1", tags=["discussion"])
 Ts = TypeVarTuple("Ts")
 Reading = Annotated[ReadQuery, Query()]
 Moderator = Annotated[Actor, require_scope("comments:moderate")]

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from app.core.clock import Moment
+from app.core.models import BaseModel
 from app.core.schema_rules import references
 from app.text.inputs import OneLine, Whole
 from app.web.paging import ReadQuery

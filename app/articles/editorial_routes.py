@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Annotated, Final, TypeVar, TypeVarTuple
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import Field
 from sqlmodel import Session
 from starlette.concurrency import run_in_threadpool
@@ -49,9 +49,10 @@ from app.publication.terms import SlugTaken
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, PageQuery, ReadQuery
 from app.web.responses import database, dump_json, offload, reply, reply_list, settings
+from app.web.routing import Router
 
 Ts = TypeVarTuple("Ts")
-publishing_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
+publishing_router = Router(prefix="/v1/articles/{article}", tags=["publishing"])
 Publisher = Annotated[Actor, require_scope("content:publish")]
 EDIT_RESPONSES = document_problems(WrongState)
 
@@ -161,7 +162,7 @@ async def add_correction(
     return await _write_article(request, actor, publishing.add_correction, article, body, versions)
 
 
-editing_router = APIRouter(prefix="/v1/articles", tags=["editing"])
+editing_router = Router(prefix="/v1/articles", tags=["editing"])
 Writer = Annotated[Actor, require_scope("content:write")]
 MAX_THREAD_CHARACTERS: Final = 2000  # converted in a few milliseconds at worst
 MAX_CONVERSIONS: Final = 2  # while other revisions are saved
@@ -264,7 +265,7 @@ async def delete_article(request: Request, article: RefPath, versions: ExpectedV
     return await write(request, actor, editing.delete_article, article, versions, status=204)
 
 
-corrections_router = APIRouter(prefix="/v1/articles/{article}/corrections", tags=["publishing"])
+corrections_router = Router(prefix="/v1/articles/{article}/corrections", tags=["publishing"])
 CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number of the correction, its `n`.")]
 
 
@@ -315,7 +316,7 @@ async def withdraw_correction(
     return await _write_article(request, actor, corrections.withdraw_correction, article, n, versions)
 
 
-revisions_router = APIRouter(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
+revisions_router = Router(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
 Reader = DraftReader
 RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
 
@@ -394,7 +395,7 @@ async def restore_revision(
     return await _write_article(request, actor, revisions.restore_revision, article, n, versions)
 
 
-previews_router = APIRouter(prefix="/v1/articles/{article}/previews", tags=["previews"])
+previews_router = Router(prefix="/v1/articles/{article}/previews", tags=["previews"])
 
 
 @previews_router.post("", summary="Create a preview link", status_code=201, response_model=NewPreviewOut)

@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -17,6 +16,7 @@ from pydantic import (
 
 from app.articles.schemas import BodyOut, TermOut
 from app.core.clock import Moment
+from app.core.models import BaseModel
 from app.core.problems import ErrorDetail
 from app.core.schema_rules import exactly_one
 from app.db.rows import JsonObject

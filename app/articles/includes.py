@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypedDict
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 
 from app.articles.reading import ARTICLE
 from app.articles.rendering import (
@@ -21,6 +20,7 @@ from app.articles.rendering import (
 )
 from app.articles.schemas import NeighboursOut
 from app.articles.site import Site
+from app.core.models import BaseModel
 from app.db.rows import Statement
 from app.events.cache_groups import ARTICLES_GROUP, counts_groups_of
 from app.identity.schemas import Actor

@@ -15,7 +15,6 @@ from typing import NamedTuple, Protocol, TypeAlias, TypedDict, TypeVar, cast
 
 import pydantic_core
 import sqlalchemy as sa
-from pydantic import BaseModel
 
 from app.articles import discussion_settings as discussion
 from app.articles.media_addresses import present_body
@@ -33,6 +32,7 @@ from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
 from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id
+from app.core.models import BaseModel
 from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable
 from app.db.columns import as_sort_text, table_of
 from app.db.prepared import Prepared

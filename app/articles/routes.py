@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, get_args
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.articles import listing, reading
@@ -59,8 +59,9 @@ from app.web.responses import (
     next_link,
     reply,
 )
+from app.web.routing import Router
 
-articles_router = APIRouter(prefix="/v1", tags=["articles"])
+articles_router = Router(prefix="/v1", tags=["articles"])
 
 
 class Retracted(Gone):
@@ -298,7 +299,7 @@ def reply_articles(
     )
 
 
-listing_router = APIRouter(prefix="/v1/articles", tags=["articles"])
+listing_router = Router(prefix="/v1/articles", tags=["articles"])
 
 
 @listing_router.get("", summary="List articles", response_model=ArticleList, responses=document_problems(Forbidden))

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.blocks.schemas import Block
+from app.core.models import BaseModel
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
 from app.publication.schemas import LEVEL_DESCRIPTION, ImageOut, Level

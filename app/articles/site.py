@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Final, Literal
 from urllib.parse import parse_qs
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.articles.schemas import ListedArticleOut
 from app.core.clock import local_time
+from app.core.models import BaseModel
 from app.core.settings import Settings
 from app.web.paging import ReadQuery
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.changes import changes
@@ -15,8 +15,9 @@ from app.identity.access import Public
 from app.identity.services import IdentityServices
 from app.web.fields import parse_fields
 from app.web.responses import database, reply_list
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1", tags=["syndication"])
+router = Router(prefix="/v1", tags=["syndication"])
 
 
 @router.get(

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from app.core.models import BaseModel
 from app.core.problems import Gone, InvalidParameter
 from app.core.schema_rules import FIELD_NAMES, any_of
 from app.events.schemas import Position

@@ -7,12 +7,13 @@ from typing import Annotated, TypeVar
 
 import sqlalchemy as sa
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from rich.table import Table
 from rich.text import Text
 
 from app.cli.common import Failure, open_store, say, show
 from app.core.clock import format_rfc3339, now
+from app.core.models import BaseModel
 from app.core.settings import Settings
 from app.db.rows import JsonObject
 from app.identity import keys

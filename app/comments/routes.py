@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -86,8 +86,9 @@ from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.web.fields import parse_fields
 from app.web.paging import Page
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, offload, reply, reply_list, settings
+from app.web.routing import Router
 
-comments_router = APIRouter(prefix="/v1", tags=["comments"])
+comments_router = Router(prefix="/v1", tags=["comments"])
 
 
 def cache_groups_of(article_id: str) -> tuple[str, ...]:
@@ -172,7 +173,7 @@ async def list_replies(
     )
 
 
-posting_router = APIRouter(prefix="/v1", tags=["comments"])
+posting_router = Router(prefix="/v1", tags=["comments"])
 MIN_SECRET_KEY_LENGTH = 16  # of an idempotency key that is unlikely to be guessed
 POST_PROBLEMS = (
     Forbidden,
@@ -376,7 +377,7 @@ async def _answer_trial(
     raise AssertionError("a trial is always rolled back")
 
 
-editing_router = APIRouter(prefix="/v1/comments", tags=["comments"])
+editing_router = Router(prefix="/v1/comments", tags=["comments"])
 EDITS = document_problems(Forbidden, Banned, EditWindowClosed, ParentNotPublished, DuplicateComment)
 
 
@@ -457,7 +458,7 @@ async def delete_comment(request: Request, comment: IdPath, actor: Public) -> Re
     return await write(request, actor, remove, status=204)
 
 
-sync_router = APIRouter(prefix="/v1/sync", tags=["comments"])
+sync_router = Router(prefix="/v1/sync", tags=["comments"])
 MAX_SYNC_BYTES = 1_600_000  # 50 comments of 10,000 characters of three bytes
 
 

@@ -4,11 +4,12 @@ from datetime import datetime
 from math import sqrt
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import ConfigDict, EmailStr, Field, StringConstraints
 
 from app.anchors.schemas import AnchorIn, AnchorOut
 from app.core.clock import Moment
 from app.core.ids import AnyId, NewId
+from app.core.models import BaseModel
 from app.core.schema_rules import both, not_together
 from app.text.inputs import OneLine, Prose
 from app.text.names import PersonName

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from app.core.models import BaseModel
 
 MEDIA_TYPE = "application/problem+json"
 _NAME = re.compile(r"[!#-%(-;=?-_a-~]{1,64}", re.ASCII)  # printable, without quotes and characters that HTML reserves

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar, cast
 
 import sqlalchemy as sa
-from pydantic import BaseModel
 
 from app.articles.discussion_settings import RULE_COLUMNS, join_discussion
 from app.articles.reading import ARTICLE, MEDIA, NOTICE, SERIES, TAG
@@ -21,6 +20,7 @@ from app.comments import reading as comments
 from app.comments.reading import C
 from app.comments.schemas import CommentOut
 from app.comments.visibility import IS_MEDIA_SHOWN
+from app.core.models import BaseModel
 from app.db.rows import Statement
 from app.export.everything import ARTICLES_PER_CHUNK, ROWS_PER_CHUNK
 from app.export.schemas import PictureOut, StandingNoticeOut

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import pydantic_core
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -27,8 +27,9 @@ from app.export.schemas import FORMAT, MEDIA_TYPE, ExportQuery, ManifestOut, Tra
 from app.identity.access import Public
 from app.identity.services import IdentityServices
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, settings
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1", tags=["syndication"])
+router = Router(prefix="/v1", tags=["syndication"])
 MAX_RUNNING = {"anonymous": 1, "key": 3}  # exports at a time in one process
 SEND_TIMEOUT_SECONDS = 60.0  # for a client to take a chunk
 RETRY_AFTER_SECONDS = 30

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.articles.schemas import TEXT_FORMATS
+from app.core.models import BaseModel
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
 from app.publication.schemas import ImageOut, NoticeScope, Placement

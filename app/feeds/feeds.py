@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from app.articles import listing
 from app.articles.list_parameters import Filter, ListQuery
@@ -27,6 +27,7 @@ from app.comments import reading as comments
 from app.comments.schemas import CommentQuery
 from app.core.clock import format_rfc3339, month_bounds, month_of
 from app.core.ids import is_id
+from app.core.models import BaseModel
 from app.core.problems import NotFound
 from app.db.rows import Statement, fetch_rows
 from app.events.cache_groups import ARTICLES_GROUP, discussion_cache_groups

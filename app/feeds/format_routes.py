@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
@@ -21,6 +21,7 @@ from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.responses import REDIRECT_RESPONSE
 from app.web.responses import reply, settings
+from app.web.routing import Router
 
 
 class ArticleFormat(NamedTuple):
@@ -56,7 +57,7 @@ _CONTENT: dict[str, JsonObject] = {
     "text/plain": {"schema": {"type": "string"}},
     "text/markdown": {"schema": {"type": "string"}},
 }
-router = APIRouter(prefix="/v1/articles", tags=["syndication"])
+router = Router(prefix="/v1/articles", tags=["syndication"])
 _RESPONSES: dict[int | str, JsonObject] = {
     200: {"description": "The article.", "content": _CONTENT},
     **REDIRECT_RESPONSE,

@@ -4,8 +4,9 @@ from html import escape
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from app.core.models import BaseModel
 from app.db.rows import JsonObject
 from app.feeds.article_json import ImageJson, PreviewJson
 from app.feeds.content import complete_url, summary_of

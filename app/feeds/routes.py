@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, cast
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
@@ -26,8 +26,9 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.keeping import KEPT_UNTIL
 from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, dump_json, reply, settings
+from app.web.routing import Router
 
-feeds_router = APIRouter(prefix="/feeds", tags=["syndication"], default_response_class=Response)
+feeds_router = Router(prefix="/feeds", tags=["syndication"], default_response_class=Response)
 Responses = dict[int | str, JsonObject]
 _STRING: JsonObject = {"type": "string"}
 _ATOM_CONTENT: JsonObject = {"application/atom+xml": {"schema": _STRING}}
@@ -161,7 +162,7 @@ async def get_feed_archive(
     return _reply_feed(request, await database(request).scan(retry_on_change(build)), "atom", actor)
 
 
-sitemaps_router = APIRouter(tags=["syndication"], default_response_class=Response)
+sitemaps_router = Router(tags=["syndication"], default_response_class=Response)
 _SITEMAP: JsonObject = {"description": "The sitemap.", "content": {"application/xml": {"schema": _STRING}}}
 _SITEMAP_RESPONSES: Responses = {
     200: _SITEMAP,
@@ -212,7 +213,7 @@ async def get_sitemap_part(request: Request, part: PartPath, actor: ThirdParty) 
     return _reply_sitemap(request, body, actor)
 
 
-oembed_router = APIRouter(tags=["syndication"])
+oembed_router = Router(tags=["syndication"])
 _OEMBED_RESPONSES: Responses = {
     200: {"content": {"text/xml": {"schema": _STRING}}},
     **document_problems(NotFound, Retracted, WithheldForLegalReasons),

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request
 from starlette.responses import Response
 
 from app.articles.rendering import RenderedArticle, groups_of_list, refuse_fields, retry_on_change, shows_counts
@@ -23,8 +23,9 @@ from app.web import etag
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadQuery
 from app.web.responses import database, dump_json, reply, reply_list
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1/fronts", tags=["fronts"])
+router = Router(prefix="/v1/fronts", tags=["fronts"])
 Reader = Annotated[Actor, require_scope("content:read")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
 

@@ -4,9 +4,10 @@ from datetime import datetime
 from itertools import combinations
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from app.articles.schemas import ListedArticleOut
+from app.core.models import BaseModel
 from app.core.schema_rules import absent, both, given, not_together, where
 from app.text.inputs import Identifier, Title, Whole
 from app.web.paging import PageQuery, ReadQuery

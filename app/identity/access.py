@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Annotated, cast
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import Depends, Header, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
 from fastapi.params import Depends as DependsMarker
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
-from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.core.models import BaseModel
 from app.core.problems import (
     Forbidden,
     InvalidParameter,
@@ -35,9 +35,10 @@ from app.web.boundary import ANSWERED_ANONYMOUSLY
 from app.web.keeping import PUBLIC_READ, PublicRead
 from app.web.rate_limits import Quotas, network_of
 from app.web.responses import database, dump_json, reply
+from app.web.routing import Router
 from app.web.services import WebServices
 
-router = APIRouter(prefix="/v1", tags=["identity"])
+router = Router(prefix="/v1", tags=["identity"])
 
 
 MAX_PUBLIC_BYTES = 160_000

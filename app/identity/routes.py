@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.db.rows import JsonObject
@@ -16,8 +16,9 @@ from app.identity.writes import write
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list, settings
+from app.web.routing import Router
 
-audit_router = APIRouter(prefix="/v1/audit", tags=["audit"])
+audit_router = Router(prefix="/v1/audit", tags=["audit"])
 
 
 @audit_router.get("", summary="List the audit log", response_model=ListOut[AuditOut])
@@ -30,7 +31,7 @@ async def list_audit_entries(
     return reply_list(request, ListOut[AuditOut], page, fields, groups=(), private=True)
 
 
-participants_router = APIRouter(prefix="/v1/guests", tags=["identity"])
+participants_router = Router(prefix="/v1/guests", tags=["identity"])
 
 
 def _present_guest(_connection: sa.Connection, guest: tuple[str, ParticipantRow]) -> JsonObject:

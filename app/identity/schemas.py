@@ -5,9 +5,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.core.clock import Moment, TimeOrDay
+from app.core.models import BaseModel
 from app.core.schema_rules import alone, both, not_with
 from app.db.rows import JsonObject
 from app.text.inputs import Identifier, Name, Whole

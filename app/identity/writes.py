@@ -8,10 +8,10 @@ from typing import Generic, NamedTuple, TypeVar, TypeVarTuple, cast
 import pydantic_core
 import sqlalchemy as sa
 from fastapi import Request
-from pydantic import BaseModel
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.core.models import BaseModel
 from app.core.problems import BadRequest
 from app.db.rows import JsonObject
 from app.events.log import POSITION_KEY, find_last_position

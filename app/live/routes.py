@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -28,10 +28,11 @@ from app.web.boundary import CONTINUATION
 from app.web.paging import POSITION_PATTERN
 from app.web.rate_limits import network_of
 from app.web.responses import database, settings
+from app.web.routing import Router
 from app.web.server import IS_SHUTTING_DOWN, ON_SHUTDOWN
 
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-router = APIRouter(prefix="/v1", tags=["live"])
+router = Router(prefix="/v1", tags=["live"])
 Follower = Annotated[Actor, require_scope("syndicate", "comments:moderate")]
 
 

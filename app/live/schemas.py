@@ -2,10 +2,11 @@
 
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 
 from app.articles.discussion_schemas import CountOut
 from app.comments.schemas import VotesOut
+from app.core.models import BaseModel
 from app.core.problems import Forbidden
 from app.core.schema_rules import any_of
 from app.events.catalog import MODERATION_TYPES, LoggedEvent

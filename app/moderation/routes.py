@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -49,8 +49,9 @@ from app.moderation.schemas import (
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadQuery
 from app.web.responses import database, dump_json, reply, reply_list, settings
+from app.web.routing import Router
 
-appeals_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
+appeals_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 
@@ -102,7 +103,7 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
     )
 
 
-decisions_router = APIRouter(prefix="/v1", tags=["moderation"])
+decisions_router = Router(prefix="/v1", tags=["moderation"])
 Force = Annotated[bool, Query(description="Decide even if another moderator has claimed the comment.")]
 OptionalReason = ReasonIn | None
 DECISION_RESPONSES = document_problems(decisions.WrongCommentState, Leased, ParentNotPublished)
@@ -170,7 +171,7 @@ async def feature_comment(request: Request, comment: IdPath, body: FeaturedIn, a
     )
 
 
-log_router = APIRouter(prefix="/v1/moderation/log", tags=["moderation"])
+log_router = Router(prefix="/v1/moderation/log", tags=["moderation"])
 
 
 @log_router.get("", summary="List the moderation log", response_model=ListOut[LogOut])
@@ -183,7 +184,7 @@ async def list_moderation_log(
     return reply_list(request, ListOut[LogOut], page, fields, groups=(), private=True)
 
 
-queue_router = APIRouter(prefix="/v1/moderation/queue", tags=["moderation"])
+queue_router = Router(prefix="/v1/moderation/queue", tags=["moderation"])
 
 
 @queue_router.get("", summary="List the moderation queue", response_model=ListOut[QueueItemOut])
@@ -211,7 +212,7 @@ async def release_comment(request: Request, comment: IdPath, actor: Moderator) -
     return await write(request, actor, queue.release_comment, comment, status=204)
 
 
-redaction_router = APIRouter(prefix="/v1/comments/{comment}", tags=["moderation"])
+redaction_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
 REDACTION_RESPONSES = document_problems(WrongCommentState)
 
 
@@ -258,7 +259,7 @@ async def list_comment_revisions(
     )
 
 
-reports_router = APIRouter(prefix="/v1", tags=["moderation"])
+reports_router = Router(prefix="/v1", tags=["moderation"])
 REPORT_RESPONSES = document_problems(Banned)
 REPORT_DECISION_RESPONSES = document_problems(reports.ReportDecided)
 

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
@@ -28,10 +28,11 @@ from app.moderation.rule_schemas import (
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadQuery
 from app.web.responses import database, dump_json, reply, reply_list
+from app.web.routing import Router
 
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
-bans_router = APIRouter(prefix="/v1/bans", tags=["moderation"])
+bans_router = Router(prefix="/v1/bans", tags=["moderation"])
 CREATE_BAN_RESPONSES = document_problems(bans.AlreadyBanned)
 
 
@@ -80,7 +81,7 @@ async def lift_ban(request: Request, ban: IdPath, actor: Moderator) -> Response:
     return await write(request, actor, bans.lift_ban, ban, status=204)
 
 
-phrases_router = APIRouter(prefix="/v1/moderation/phrases", tags=["moderation"])
+phrases_router = Router(prefix="/v1/moderation/phrases", tags=["moderation"])
 
 
 @phrases_router.get("", summary="List watched phrases", response_model=ListOut[PhraseOut])

@@ -5,10 +5,11 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.core.clock import Moment
 from app.core.ids import AnyId
+from app.core.models import BaseModel
 from app.core.schema_rules import absent, both, exactly_one, matching, where
 from app.moderation.schemas import ModeratorText
 from app.moderation.text_analysis import PhraseAction, PhraseMatch, fold_text

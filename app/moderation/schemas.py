@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import ConfigDict, EmailStr, Field, StringConstraints
 
 from app.core.ids import AnyId
+from app.core.models import BaseModel
 from app.text.inputs import Identifier, ManyLines, Visible
 from app.web.paging import PageQuery
 

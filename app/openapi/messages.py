@@ -2,9 +2,8 @@
 
 from typing import get_args, get_type_hints
 
-from pydantic import BaseModel
-
 from app.comments.schemas import CommentOut
+from app.core.models import BaseModel
 from app.events.catalog import EVENTS, MODERATION_TYPES
 from app.live.schemas import TYPES as LIVE_TYPES
 from app.live.schemas import LiveArticleOut, LiveCountsOut, LiveRemovedOut

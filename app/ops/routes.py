@@ -5,15 +5,16 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import Request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
-from pydantic import BaseModel, Field
+from pydantic import Field
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from app.articles.projection import WrongState
 from app.core.ids import RefPath
+from app.core.models import BaseModel
 from app.core.problems import (
     Forbidden,
     NotFound,
@@ -40,8 +41,9 @@ from app.ops.schemas import PersonalData, PersonIn, PurgeIn
 from app.ops.services import OperationServices
 from app.web.paging import ListOut, PageOut
 from app.web.responses import database, dump_json, reply, settings
+from app.web.routing import Router
 
-operation_router = APIRouter(tags=["operation"])
+operation_router = Router(tags=["operation"])
 log = structlog.get_logger("broadsheet.operation")
 
 
@@ -224,7 +226,7 @@ async def get_problem(request: Request, code: str, actor: ThirdParty) -> Respons
     return reply(request, _describe_problem(kind).model_dump_json().encode(), groups=("problems",))
 
 
-purging_router = APIRouter(prefix="/v1/articles/{article}", tags=["publishing"])
+purging_router = Router(prefix="/v1/articles/{article}", tags=["publishing"])
 
 
 @purging_router.post(
@@ -246,7 +248,7 @@ async def purge_article(
     return await write(request, actor, purging.purge_article, article, body, versions, status=204)
 
 
-personal_router = APIRouter(prefix="/v1", tags=["privacy"])
+personal_router = Router(prefix="/v1", tags=["privacy"])
 Officer = Annotated[Actor, require_scope("admin")]
 
 

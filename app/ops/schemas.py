@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from app.core.models import BaseModel
 from app.subscriptions.schemas import Email, SubscriptionOut
 from app.text.inputs import Prose
 

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.articles.editorial_routes import EDIT_RESPONSES
@@ -22,8 +22,9 @@ from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, PageQuery, ReadQuery
 from app.web.responses import database, dump_json, reply, reply_list
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1", tags=["syndication"])
+router = Router(prefix="/v1", tags=["syndication"])
 Reader = Annotated[Actor, require_scope("content:read")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
 Partner = Annotated[Actor, require_scope("syndicate")]

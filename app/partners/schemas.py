@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.articles.schemas import FormatQuery
 from app.core.ids import AnyId
+from app.core.models import BaseModel
 from app.publication.schemas import Level
 from app.web.paging import PageQuery
 

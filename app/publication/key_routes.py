@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
@@ -18,8 +18,9 @@ from app.publication import api_keys
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery, ReadQuery
 from app.web.responses import database, dump_json, reply, reply_list
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"])
+router = Router(prefix="/v1/keys", tags=["keys"])
 Admin = Annotated[Actor, require_scope("admin")]
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlmodel import Session
@@ -40,6 +40,7 @@ from app.web import etag
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
 from app.web.responses import database, reply_list, settings
+from app.web.routing import Router
 
 MAX_UPLOAD_BYTES = 1_000_000_000  # lifts the general limit of bodies; MAX_MEDIA_SIZE limits uploads
 MAX_FORM_OVERHEAD = 64_000  # bytes of the form without the file
@@ -69,7 +70,7 @@ _UPLOAD_FORM = {
         },
     }
 }
-router = APIRouter(tags=["media"])
+router = Router(tags=["media"])
 
 
 def _store(request: Request) -> Storage:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.identity.access import ExpectedVersions
@@ -23,8 +23,9 @@ from app.publication.services import PublicationServices
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1/notices", tags=["notices"])
+router = Router(prefix="/v1/notices", tags=["notices"])
 
 
 def _articles(request: Request) -> NoticeArticles:

@@ -5,9 +5,9 @@ from typing import Annotated, TypeVar, cast
 
 import sqlalchemy as sa
 from fastapi import Query, Request
-from pydantic import BaseModel
 from starlette.responses import Response
 
+from app.core.models import BaseModel
 from app.core.problems import Conflict, NotFound, Responses, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import DraftReader, require_scope

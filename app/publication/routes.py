@@ -5,10 +5,10 @@ from functools import partial
 from typing import Annotated, TypeVar
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from fastapi import Query, Request
 from starlette.responses import Response
 
+from app.core.models import BaseModel
 from app.db.rows import JsonObject
 from app.identity.access import ExpectedVersions, Public
 from app.identity.schemas import Actor
@@ -47,6 +47,7 @@ from app.publication.taxonomy import Taxonomy
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list, settings
+from app.web.routing import Router
 
 T = TypeVar("T", bound=Term)
 New = TypeVar("New", bound=TermIn)
@@ -101,7 +102,7 @@ async def _update_term(
     return await write(request, actor, taxonomy.update, ref, data, versions, render=render, model=taxonomy.out)
 
 
-sections_router = APIRouter(prefix="/v1/sections", tags=["sections"])
+sections_router = Router(prefix="/v1/sections", tags=["sections"])
 
 
 @sections_router.get("", summary="List sections", response_model=ListOut[SectionOut])
@@ -141,7 +142,7 @@ async def delete_section(request: Request, section: str, versions: ExpectedVersi
     return await write(request, actor, SECTIONS.delete, section, versions, status=204)
 
 
-tags_router = APIRouter(prefix="/v1/tags", tags=["tags"])
+tags_router = Router(prefix="/v1/tags", tags=["tags"])
 
 
 @tags_router.get("", summary="List tags", response_model=ListOut[TagDetailOut])
@@ -177,7 +178,7 @@ async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, act
     return await write(request, actor, TAGS.delete, tag, versions, status=204)
 
 
-authors_router = APIRouter(prefix="/v1/authors", tags=["authors"])
+authors_router = Router(prefix="/v1/authors", tags=["authors"])
 
 
 @authors_router.get("", summary="List authors", response_model=ListOut[AuthorOut])
@@ -214,7 +215,7 @@ async def delete_author(request: Request, author: str, versions: ExpectedVersion
     return await write(request, actor, AUTHORS.delete, author, versions, status=204)
 
 
-series_router = APIRouter(prefix="/v1/series", tags=["series"])
+series_router = Router(prefix="/v1/series", tags=["series"])
 
 
 @series_router.get("", summary="List series", response_model=ListOut[SeriesOut])

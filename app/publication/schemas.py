@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
+from app.core.models import BaseModel
 from app.core.schema_rules import Rule, absent, both, exactly_one, given, not_together, where
 from app.db.rows import JsonObject
 from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Whole

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -19,8 +19,9 @@ from app.reactions.reactions import OwnComment, check_may_vote
 from app.reactions.schemas import MyVotesOut, MyVotesQuery, ReactionIn, ReactionOut, VoteIn, VoteOut, Voter
 from app.reactions.services import ReactionServices
 from app.web.responses import database, dump_json, reply, settings
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1", tags=["reactions"])
+router = Router(prefix="/v1", tags=["reactions"])
 
 
 async def _admit(request: Request, actor: Actor) -> None:

@@ -2,10 +2,11 @@
 
 from typing import Annotated, NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from sqlmodel import Session
 
 from app.comments.schemas import VotesOut
+from app.core.models import BaseModel
 from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault

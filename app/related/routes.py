@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.articles.editorial_routes import EDIT_RESPONSES
@@ -28,8 +28,9 @@ from app.related import links
 from app.related.links import RelatedLinks
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
 from app.web.fields import FieldTree, parse_fields
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1/articles/{article}", tags=["related"])
+router = Router(prefix="/v1/articles/{article}", tags=["related"])
 Writer = Annotated[Actor, require_scope("content:write")]
 
 

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.articles.schemas import FormatQuery, RelatedOut
+from app.core.models import BaseModel
 from app.text.inputs import Identifier
 from app.web.paging import ListOut
 

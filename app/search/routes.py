@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.articles.list_parameters import membership_groups, parse_filters
@@ -19,8 +19,9 @@ from app.articles.services import ArticleServices
 from app.identity.access import Public
 from app.search import finding
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
+from app.web.routing import Router
 
-router = APIRouter(prefix="/v1/search", tags=["search"])
+router = Router(prefix="/v1/search", tags=["search"])
 
 
 @router.get("", summary="Search articles", response_model=FoundList)

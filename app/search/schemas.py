@@ -2,10 +2,11 @@
 
 from typing import Literal, NamedTuple, cast
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.articles.list_parameters import FilterQuery, Words
 from app.articles.schemas import ListedArticleOut
+from app.core.models import BaseModel
 from app.core.problems import InvalidParameter
 from app.text.inputs import MAX_INT63
 from app.web.paging import WRONG_QUERY, ListOut, decode_cursor, encode_cursor

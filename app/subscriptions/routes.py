@@ -5,7 +5,7 @@ from typing import Annotated, Literal, TypedDict
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import Form, Query, Request
 from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
@@ -48,8 +48,9 @@ from app.subscriptions.subscriptions import (
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, ReadQuery
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply, reply_list, settings
+from app.web.routing import Router
 
-opt_ins_router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+opt_ins_router = Router(prefix="/v1/subscriptions", tags=["subscriptions"])
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -131,7 +132,7 @@ async def confirm_subscription(request: Request, body: ConfirmIn, actor: Public)
     return await write_private(request, actor, work, render=render, model=ConfirmedOut)
 
 
-subscribers_router = APIRouter(prefix="/v1/subscribers", tags=["subscriptions"])
+subscribers_router = Router(prefix="/v1/subscribers", tags=["subscriptions"])
 Manager = Annotated[Actor, require_scope("subscribers:manage")]
 
 
@@ -162,7 +163,7 @@ async def delete_subscriber(request: Request, subscriber: IdPath, actor: Manager
     return await write(request, actor, subscribers.delete_subscriber, subscriber, status=204)
 
 
-suppressions_router = APIRouter(prefix="/v1/suppressions", tags=["subscriptions"])
+suppressions_router = Router(prefix="/v1/suppressions", tags=["subscriptions"])
 
 
 @suppressions_router.get("", summary="List suppressed addresses", response_model=ListOut[SuppressionOut])
@@ -198,7 +199,7 @@ async def lift_suppression(request: Request, suppression: IdPath, actor: Manager
     return await write(request, actor, suppressions.lift_suppression, suppression, status=204)
 
 
-unsubscribing_router = APIRouter(prefix="/v1/unsubscribe", tags=["subscriptions"])
+unsubscribing_router = Router(prefix="/v1/unsubscribe", tags=["subscriptions"])
 PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -290,7 +291,7 @@ async def unsubscribe_address(
     return answer
 
 
-management_router = APIRouter(prefix="/v1/subscriptions", tags=["subscriptions"])
+management_router = Router(prefix="/v1/subscriptions", tags=["subscriptions"])
 
 
 def _list_own(connection: sa.Connection, actor: Actor) -> Page[PresentedSubscription]:

@@ -4,9 +4,10 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, EmailStr, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StringConstraints, model_validator
 
 from app.core.ids import AnyId
+from app.core.models import BaseModel
 from app.core.schema_rules import both, exactly_one, given, where
 from app.text.inputs import HttpUrl, Identifier
 from app.web.paging import PageQuery

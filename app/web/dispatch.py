@@ -18,7 +18,7 @@ from app.web.problem_responses import problem_from_exception, problem_response
 
 Handler = Callable[[Request], Awaitable[Response]]
 HANDLER: Final = "handler"
-"""Attribute of a route: its `Handler`."""
+"""Attribute of a route: its `Handler`, which is built when it is first asked for."""
 
 
 class _Node:
@@ -97,7 +97,7 @@ class Dispatcher:
     """ASGI: calls the handler of a request's route, and answers every exception with a problem."""
 
     def __init__(self, app: FastAPI) -> None:
-        """Take the routes of an app, each of which has a handler: see `install_handler`."""
+        """Take the routes of an app, each of which has a handler: see `LazyRoute`."""
         self.app = app
         self.index = RouteIndex(cast(Sequence[APIRoute], app.router.routes))
 
@@ -128,4 +128,4 @@ class Dispatcher:
         scope["route"] = route
         if method not in (route.methods or ()):
             raise MethodNotAllowed(headers={"Allow": ", ".join(self.index.list_methods(path))})
-        return cast(Handler, vars(route)[HANDLER])
+        return cast(Handler, getattr(route, HANDLER))

@@ -19,6 +19,7 @@ from pydantic import BaseModel, TypeAdapter
 from starlette.routing import BaseRoute
 from typing_extensions import TypeForm
 
+from app.core.models import ignore_unused_aliases
 from app.core.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -287,7 +288,8 @@ def _rename_schemas(document: Node) -> None:
 
 def build_document(app: FastAPI) -> Node:
     """Build the document of an app's routes, completed with what all operations have in common."""
-    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    with ignore_unused_aliases():
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     _make_key_optional(document, app.routes)
     add_model(document, ProblemOut)  # which routes refer to by name: a model each would be built a thousand times
     for path, method, operation in iter_operations(document):

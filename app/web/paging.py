@@ -13,10 +13,11 @@ from hashlib import sha256
 from typing import Generic, Literal, TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.core.clock import format_rfc3339
 from app.core.ids import is_id
+from app.core.models import BaseModel
 from app.core.problems import InvalidParameter
 from app.core.schema_rules import FIELD_NAMES
 from app.db.columns import parse_time

@@ -2,34 +2,36 @@
 
 FastAPI's solver reads the body before it authenticates the caller, and would take a third of the time of a read. So
 each route gets a handler that solves the few kinds of arguments that routes have with FastAPI's own fields and errors:
-the request, the caller, dependencies on headers, path and query parameters, and one JSON body or form. An app with a
-route that needs anything else does not start. The OpenAPI document is FastAPI's.
+the request, the caller, dependencies on headers, path and query parameters, and one JSON body or form. A route that
+needs anything else has no handler. The OpenAPI document is FastAPI's.
 """
 
 import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import cache
-from typing import Final, cast
+from functools import cache, cached_property
+from typing import Any, Final, cast
 
 import jiter
 import pydantic_core
-from fastapi import Request
+from fastapi import APIRouter, Request
 from fastapi._compat import ModelField
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.exceptions import RequestValidationError
-from fastapi.params import Body, Form
+from fastapi.params import Body, Depends, Form
 from fastapi.routing import APIRoute
 from fastapi.security.base import SecurityBase
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import Headers, QueryParams
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, compile_path
 
+from app.core.models import ignore_unused_aliases
 from app.core.problems import BadRequest, InvalidJson, UnsupportedMediaType
 from app.web.dispatch import HANDLER, Handler
 from app.web.fields import is_list
+from app.web.openapi import name_operation
 from app.web.problem_responses import problem_from_exception
 from app.web.responses import offload
 
@@ -247,6 +249,9 @@ def _build_handler(route: APIRoute) -> Handler:
         query = _Parameters(dependant.query_params, lambda request: request.query_params)
     request_name, parts, body = dependant.request_param_name, dependant.path_params, dependant.body_params
     is_form = bool(body) and isinstance(body[0].field_info, Form)
+    with ignore_unused_aliases():
+        for field in body:
+            field._type_adapter.rebuild()
     refuses_body = not body and "requestBody" not in (route.openapi_extra or {}) and _is_strict(route)
 
     async def handle(request: Request) -> Response:
@@ -308,14 +313,63 @@ def _is_strict(route: APIRoute) -> bool:
     return all(getattr(inner.call, "strict", True) for inner in route.dependant.dependencies)
 
 
-def install_handler(route: APIRoute) -> None:
-    """Install the handler of a route, once, since the apps of one process share their routes."""
-    if HANDLER in vars(route):
-        return
-    vars(route)[HANDLER] = _build_handler(route)
+def install_handler(route: APIRoute) -> Handler:
+    """Install the handler of a route, with the limits of its body, and return it."""
+    handler = vars(route)[HANDLER] = _build_handler(route)
     for inner in route.dependant.dependencies:
         if max_bytes := getattr(inner.call, "max_bytes", None):
             vars(route)["max_public_size"] = max_bytes
     if any(isinstance(field.field_info, Form) for field in route.dependant.body_params):
         vars(route).setdefault("max_body_size", None)
         route.max_body_size = route.max_body_size or MAX_FORM_BYTES
+    return handler
+
+
+class LazyRoute(APIRoute):
+    """A route that FastAPI reads when it is first requested or documented.
+
+    To build the validators of all routes and their models takes longer than the rest of a start, and a process has
+    requests for a few of them. The app and its route share what is built.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., object], **options: Any) -> None:
+        """Keep what `APIRoute` takes; `path`, `methods` and `name` are there at once."""
+        self.path, self.endpoint, self.name = path, endpoint, endpoint.__name__
+        self.path_regex, self.path_format, self.param_convertors = compile_path(path)
+        self.methods = set(options["methods"] or ("GET",))
+        self._options = options
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__") or "_options" not in vars(self):
+            raise AttributeError(name)
+        path_regex, options = self.path_regex, vars(self).pop("_options")
+        options["operation_id"] = options["operation_id"] or name_operation(self.name)
+        super().__init__(self.path, self.endpoint, **options)
+        self.path_regex = path_regex  # may have been changed by `separate_paths`
+        return getattr(self, name)
+
+    @cached_property
+    def handler(self) -> Handler:
+        """The handler, built for the first request."""
+        return install_handler(self)
+
+    def list_dependencies(self) -> list[object]:
+        """List what is called for the arguments of the route, without building it."""
+        annotations = inspect.get_annotations(self.endpoint).values()
+        markers = [marker for kind in annotations for marker in getattr(kind, "__metadata__", ())]
+        return [marker.dependency for marker in markers if isinstance(marker, Depends)]
+
+
+class Router(APIRouter):
+    """A router of `LazyRoute`."""
+
+    def __init__(
+        self,
+        *,
+        prefix: str = "",
+        tags: Sequence[str] = (),
+        default_response_class: type[Response] = JSONResponse,
+    ) -> None:
+        super().__init__(
+            prefix=prefix, tags=[*tags], default_response_class=default_response_class, route_class=LazyRoute
+        )

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
@@ -14,6 +14,7 @@ from app.identity.writes import write
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery, ReadQuery
 from app.web.responses import database, dump_json, reply, reply_list, settings
+from app.web.routing import Router
 from app.webhooks import replays, webhooks
 from app.webhooks.schemas import (
     DeliveryOut,
@@ -27,7 +28,7 @@ from app.webhooks.schemas import (
     WebhookPatch,
 )
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = Router(prefix="/v1/webhooks", tags=["webhooks"])
 Manager = Annotated[Actor, require_scope("webhooks:manage")]
 SEND_RESPONSES = document_problems(webhooks.WebhookDisabled)
 CREATE_RESPONSES = document_problems(webhooks.TooManyWebhooks)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from app.core.clock import TimeOrDay
+from app.core.models import BaseModel
 from app.db.rows import JsonObject
 from app.deliveries.schemas import State
 from app.events.catalog import MODERATION_TYPES

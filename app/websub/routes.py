@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import Form, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -12,6 +12,7 @@ from app.identity.access import enforce_limit, require_admission
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.web.responses import settings
+from app.web.routing import Router
 from app.websub import hub
 from app.websub.schemas import (
     DEFAULT_LEASE_SECONDS,
@@ -24,7 +25,7 @@ from app.websub.schemas import (
     Secret,
 )
 
-router = APIRouter(tags=["syndication"])
+router = Router(tags=["syndication"])
 
 
 async def _admit(request: Request, actor: Actor) -> None:

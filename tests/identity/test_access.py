@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
@@ -19,6 +18,7 @@ from app.identity.access import Access
 from app.identity.schemas import SCOPES
 from app.main import create_app
 from app.web.rate_limits import Limiter
+from app.web.routing import Router
 from tests.services import replace_services
 
 Headers = dict[str, str]
@@ -208,7 +208,7 @@ def test_every_route_declares_who_may_call_it(client: TestClient) -> None:
 
 @only_sqlite
 def test_a_route_without_a_scope_does_not_start(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    router = APIRouter()
+    router = Router()
     router.add_api_route("/open", lambda: None)
     monkeypatch.setattr(wiring, "ROUTERS", [router])
     with pytest.raises(RuntimeError, match="/open declares no scope"):

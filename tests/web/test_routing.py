@@ -17,7 +17,7 @@ from app.core.problems import Unauthorized
 from app.core.settings import Settings
 from app.main import create_app
 from app.web.dispatch import Dispatcher
-from app.web.routing import install_handler
+from app.web.routing import LazyRoute, Router, install_handler
 
 router = APIRouter()
 
@@ -65,6 +65,25 @@ def site() -> TestClient:
         install_handler(route)
         app.router.routes.append(route)
     return TestClient(Dispatcher(app), headers={"please": "yes"}, raise_server_exceptions=False)
+
+
+def test_every_route_of_the_app_can_be_built(settings: Settings) -> None:
+    for route in create_app(settings, with_worker=False).router.routes:
+        assert isinstance(route, LazyRoute)
+        assert callable(route.handler)
+
+
+def test_a_route_is_built_when_it_is_requested(settings: Settings) -> None:
+    notes = Router()
+    notes.add_api_route("/notes/{n}", post, methods=["POST"])
+    route, app = notes.routes[0], FastAPI()
+    assert isinstance(route, LazyRoute)
+    app.router.routes[:] = notes.routes
+    client = TestClient(Dispatcher(app), headers={"please": "yes"})
+    assert client.post("/other").status_code == 404
+    assert "dependant" not in vars(route)
+    assert client.post("/notes/3", json={"text": "é"}).json() == [3, "é", "somebody"]
+    assert "dependant" in vars(route)
 
 
 def test_everything_finds_its_argument(site: TestClient) -> None:
