@@ -76,12 +76,13 @@ class Worker:
                 self.beat = time.monotonic()
                 await asyncio.sleep(0 if busy else GATHER_SECONDS)
                 if not busy:
-                    await wait_for_work(news, self._is_due)
+                    await wait_for_work(news, self._until_due)
 
-    def _is_due(self) -> bool:
-        """Whether time has made something due since the last round."""
+    def _until_due(self) -> float:
+        """Return the seconds until time makes something due."""
         self.beat = time.monotonic()
-        return self.beat >= self._resume or (self._next is not None and self._next <= now())
+        by_clock = (self._next - now()).total_seconds() if self._next is not None else math.inf
+        return min(self._resume - self.beat, by_clock)
 
     async def run_once(self) -> bool:
         """Run one round; return whether more is due at once. Locks are taken only where there is something to do."""

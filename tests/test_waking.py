@@ -39,9 +39,9 @@ class Sleeper(Worker):
 
     looks = 0
 
-    def _is_due(self) -> bool:
+    def _until_due(self) -> float:
         self.looks += 1
-        return super()._is_due()
+        return super()._until_due()
 
     async def fall_asleep(self, looks: int = 3) -> None:
         """Wait until it sleeps."""

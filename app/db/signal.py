@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 
-CLOCK_SECONDS = 0.25  # between two looks at the clock
+CLOCK_SECONDS = 1.0  # between two looks at the clock, which may be set anew
 
 
 class CommitSignal:
@@ -39,9 +39,9 @@ class CommitSignal:
             event.set()
 
 
-async def wait_for_work(news: asyncio.Event, is_due: Callable[[], bool]) -> None:
-    """Wait for a commit, or until time makes something due; the clock may be set anew meanwhile."""
-    while not (news.is_set() or is_due()):
+async def wait_for_work(news: asyncio.Event, until_due: Callable[[], float]) -> None:
+    """Wait for a commit, or until no seconds are left until time makes something due."""
+    while not news.is_set() and (left := until_due()) > 0:
         with suppress(TimeoutError):
-            async with asyncio.timeout(CLOCK_SECONDS):
+            async with asyncio.timeout(min(left, CLOCK_SECONDS)):
                 await news.wait()

@@ -1,6 +1,7 @@
 """The task that sends due deliveries, several at a time, in the server or in a worker process."""
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -79,12 +80,13 @@ class Courier:
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
                 await asyncio.sleep(GATHER_SECONDS)
-                await wait_for_work(self._news, self._is_due)
+                await wait_for_work(self._news, self._until_due)
 
-    def _is_due(self) -> bool:
-        """Whether a lane has its turn, and there is room for its deliveries."""
-        has_room = len(self._running) < MAX_RUNNING
-        return has_room and self._next is not None and self._next <= now()
+    def _until_due(self) -> float:
+        """Return the seconds until a lane has its turn; forever while there is no room for its deliveries."""
+        if self._next is None or len(self._running) >= MAX_RUNNING:
+            return math.inf
+        return (self._next - now()).total_seconds()
 
     async def run_once(self) -> bool:
         """Claim due deliveries and start to send them; return whether there were any."""
