@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from app.core.problems import Invalid
 from app.db import Database
-from app.db.base import savepoint
+from app.db.base import WriteSession
 from app.identity.schemas import SYSTEM
 from app.publication.schemas import SectionIn, SectionPatch
 from app.publication.section_tree import find_ancestors, find_descendants
@@ -95,7 +95,7 @@ class Model:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_tree_is_that_of_the_model(db: Database, steps: list[tuple[str, int, int]]) -> None:
     with db.engines()[1].connect() as connection, connection.begin() as transaction:
-        with savepoint(connection) as session:
+        with WriteSession(connection) as session:
             model = Model()
             for step in steps:
                 model.apply(session, *step)
