@@ -28,8 +28,9 @@ class _Compiled(NamedTuple):
 
     sql: str
     names: list[str]  # of the parameters, in order
-    fixed: dict[str, object]  # parameters whose values are in the statement
-    into: _Conversions
+    fixed: list[object]  # the values of those that the statement fixes; None for all others
+    given: list[tuple[int, str]]  # the index and name of those that are given at each run
+    into: _Conversions  # of given values
     out: _Conversions
     is_positional: bool
 
@@ -112,8 +113,9 @@ class Prepared(Generic[R]):
         connection = store if isinstance(store, sa.Connection) else store.connection()
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
-        fixed = compiled.fixed
-        given = [fixed[name] if name in fixed else values[name] for name in compiled.names]
+        given = compiled.fixed.copy()
+        for index, name in compiled.given:
+            given[index] = values[name]
         for index, convert in compiled.into:
             given[index] = convert(given[index])
         parameters = tuple(given) if compiled.is_positional else dict(zip(compiled.names, given, strict=True))
@@ -139,10 +141,12 @@ class Prepared(Generic[R]):
         out = [
             column.type.dialect_impl(dialect).result_processor(dialect, None) for column in statement.exported_columns
         ]
+        is_given = [binds[name].required for name in names]
         compiled = self._compiled[dialect.name] = _Compiled(
             str(sql),
             names,
-            {name: bind.effective_value for name, bind in binds.items() if not bind.required},
+            [None if given else binds[name].effective_value for name, given in zip(names, is_given, strict=True)],
+            [(index, name) for index, name in enumerate(names) if is_given[index]],
             [(index, convert) for index, convert in enumerate(into) if convert],
             [(index, convert) for index, convert in enumerate(out) if convert],
             sql.positional,

@@ -11,7 +11,7 @@ from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
 from app.db.columns import count_affected, table_of
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject, Statement, Store, fetch_row, fetch_rows, insert_into
+from app.db.rows import JsonObject, Statement, Store, fetch_rows, insert_into
 from app.identity.schemas import Actor
 from app.identity.secrets import GUEST_PREFIX, Vault
 from app.identity.tables import Participant
@@ -45,6 +45,7 @@ def _select_by(name: str) -> Statement:
 
 
 _SELECT_BY = {name: _select_by(name) for name in ("id", "token_hash", "subject", "key_id")}
+_FIND_BY: dict[str, Prepared[ParticipantRow]] = {name: Prepared(query) for name, query in _SELECT_BY.items()}
 _LOCK_BY: dict[str, Prepared[ParticipantRow]] = {
     name: Prepared(query.with_for_update(read=True, key_share=True)) for name, query in _SELECT_BY.items()
 }
@@ -54,7 +55,7 @@ _CONFIRMED = _select_by("email").where(PARTICIPANT.c.confirmed_at.is_not(None)).
 
 def find_participant_by(store: Store, name: str, value: str | None) -> ParticipantRow | None:
     """Find the participant with this `id`, `token_hash`, `subject` or `key_id`."""
-    return fetch_row(store, _SELECT_BY[name], ParticipantRow, {"value": value})
+    return _FIND_BY[name].row(store, {"value": value})
 
 
 def find_caller(store: Store, actor: Actor) -> ParticipantRow | None:
