@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -53,6 +54,17 @@ def parse_time(text: str) -> datetime:
     """Parse a time that `as_sort_text` selected."""
     time = datetime.fromisoformat(text)
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+def is_among(dialect: str, column: sa.Column[str], name: str) -> sa.ColumnElement[bool]:
+    """Build the condition that a text column has one of the values in the list that is bound to `name`.
+
+    The list is one parameter, so that the SQL is fixed; an IN of many parameters takes three times as long on SQLite.
+    """
+    if dialect == "postgresql":
+        return column == sa.any_(sa.bindparam(name, type_=ARRAY(sa.String())))
+    values = sa.func.json_each(sa.bindparam(name, type_=sa.JSON())).table_valued("value")
+    return column.in_(sa.select(values.c.value))
 
 
 class json_rows(FunctionElement[list[JsonObject]]):

@@ -28,6 +28,10 @@ INSERTS: Mapping[str, Callable[[sa.Table], Insert]] = {"sqlite": sqlite.insert, 
 """How to begin an INSERT, by the name of the dialect: for statements that are built once for both databases."""
 
 
+DIALECTS = tuple(INSERTS)
+"""The databases, by the names that SQLAlchemy gives them."""
+
+
 def dialect_of(store: Store) -> str:
     """Return the name of the database that a connection or session works on: `sqlite` or `postgresql`."""
     return (store if isinstance(store, sa.Connection) else store.get_bind()).dialect.name

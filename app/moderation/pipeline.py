@@ -28,9 +28,9 @@ from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.problems import TooManyRequests
 from app.core.settings import Settings
-from app.db.columns import table_of
+from app.db.columns import is_among, table_of
 from app.db.prepared import Prepared
-from app.db.rows import Column, JsonObject, Statement, Store
+from app.db.rows import DIALECTS, Column, JsonObject, Statement, Store
 from app.identity.participants import ParticipantRow
 from app.moderation.checker import UNAVAILABLE, Checker
 from app.moderation.events import CommentRef, emit_decided, emit_held, emit_pending
@@ -115,19 +115,15 @@ def ban_values(participant: ParticipantRow | None, addresses: tuple[str, ...], e
     return list(dict.fromkeys(values))[:MAX_BAN_VALUES]
 
 
-def ban_parameters(values: list[str]) -> JsonObject:
-    """Return the parameters of `select_is_banned` for ban values."""
-    return {f"banned_{i}": values[i] if i < len(values) else None for i in range(MAX_BAN_VALUES)}
-
-
-def select_is_banned() -> ColumnElement[bool]:
-    """Build the SQL condition that one of the bound values is banned at the time `at`, for use in larger statements."""
-    values = [sa.bindparam(f"banned_{i}", type_=sa.String()) for i in range(MAX_BAN_VALUES)]
+def _select_is_banned(dialect: str) -> ColumnElement[bool]:
+    """Build the SQL condition that one of the values in the list `banned` is banned at the time `at`."""
     moment = sa.bindparam("at", type_=_BAN.c.until.type)
-    return sa.exists().where(_BAN.c.value.in_(values), _BAN.c.until.is_(None) | (_BAN.c.until > moment))
+    return sa.exists().where(
+        is_among(dialect, _BAN.c.value, "banned"), _BAN.c.until.is_(None) | (_BAN.c.until > moment)
+    )
 
 
-_IS_BANNED = sa.select(select_is_banned())
+_IS_BANNED: Prepared[JsonObject] = Prepared({dialect: sa.select(_select_is_banned(dialect)) for dialect in DIALECTS})
 
 
 def has_ban(
@@ -135,7 +131,7 @@ def has_ban(
 ) -> bool:
     """Tell whether a participant is banned, or the hashes of their network address or their e-mail address are."""
     values = ban_values(participant, addresses, email)
-    return bool(values) and bool(session.execute(_IS_BANNED, {**ban_parameters(values), "at": now()}).scalar_one())
+    return bool(values) and bool(_IS_BANNED.one(session, {"banned": values, "at": now()})[0])
 
 
 def require_not_banned(
@@ -160,7 +156,7 @@ def _select_nth_newest(who: ColumnElement[bool], since: str, n: str) -> sa.Scala
     return newest.limit(1).offset(sa.bindparam(n, type_=sa.Integer())).scalar_subquery()
 
 
-def _select_history(with_rates: bool) -> Statement:
+def _select_history(dialect: str, with_rates: bool) -> Statement:
     # Search by text, not by author: an address may be shared by very many people, and an author may write all day.
     names = "article_id under_id state participant_id address_hash id"
     alike = sa.select(*(_C.c[name] for name in names.split()))
@@ -180,7 +176,7 @@ def _select_history(with_rates: bool) -> Statement:
         for name, who in (("author", _IS_BY_AUTHOR), ("address", _IS_FROM_ADDRESS))
         for since in ("minute", "day")
     ]
-    is_banned: Column = select_is_banned()
+    is_banned: Column = _select_is_banned(dialect)
     return sa.select(
         is_banned,
         *(windows if with_rates else [sa.null()] * len(windows)),
@@ -194,7 +190,7 @@ def _select_history(with_rates: bool) -> Statement:
 
 
 _SELECT_HISTORY: dict[bool, Prepared[JsonObject]] = {
-    counted: Prepared(_select_history(counted)) for counted in (True, False)
+    counted: Prepared({dialect: _select_history(dialect, counted) for dialect in DIALECTS}) for counted in (True, False)
 }
 
 
@@ -221,7 +217,7 @@ def read_history(
         "fingerprint": attempt.fingerprint,
         "day": day,
         "at": now(),
-        **ban_parameters(ban_values(person, attempt.addresses, attempt.email)),
+        "banned": ban_values(person, attempt.addresses, attempt.email),
     }
     if rates is not None:
         parameters |= {"address": address, "minute": attempt.at - timedelta(seconds=MINUTE_SECONDS)}
