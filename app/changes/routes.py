@@ -8,15 +8,19 @@ from starlette.responses import Response
 
 from app.changes import changes
 from app.changes.schemas import ChangeOut, ChangesOut, ChangesQuery, CursorExpired
+from app.core.clock import unix_time
 from app.core.problems import Unavailable, document_problems
 from app.db.base import require_primary
 from app.db.rows import JsonObject
+from app.events.cache_groups import LOG_GROUP
 from app.identity.access import Public
 from app.identity.services import IdentityServices
 from app.web.fields import parse_fields
+from app.web.keeping import KEPT_FOR, KEPT_UNTIL
 from app.web.responses import database, reply_list
 from app.web.routing import Router
 
+KEPT_SECONDS = 60.0  # in which a page stays as it is if nothing happens: then events may be too old to be listed
 router = Router(prefix="/v1", tags=["syndication"])
 
 
@@ -51,4 +55,6 @@ async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()]
             raise
         require_primary()  # whose page the follower had before
         page = await db.read(find, is_replica=False)
+    if not is_replica:  # whose log ends elsewhere than the one that is followed
+        request.scope["state"] |= {KEPT_FOR: (LOG_GROUP,), KEPT_UNTIL: unix_time() + KEPT_SECONDS}
     return reply_list(request, ChangesOut, page, fields, groups=(), private=True)

@@ -10,9 +10,9 @@ from starlette.types import Scope
 
 from app.core.clock import unix_time
 from app.events.cache_groups import SETTINGS_GROUP
-from app.web.etag import matches_etag
+from app.web.etag import matches_etag, strip_coding
 from app.web.freshness import parse_http_date
-from app.web.keeping import KEPT_UNTIL, PLAIN_BODY, PUBLIC_READ, SEEN_AS, PublicRead
+from app.web.keeping import KEPT_FOR, KEPT_UNTIL, PLAIN_BODY, PUBLIC_READ, SEEN_AS, PublicRead
 from app.web.server import join_head
 
 BRIEF_SECONDS = 5.0  # seconds that an answer is kept which names no cache groups; any change evicts it sooner
@@ -125,6 +125,10 @@ def make_answer(
     if read is None or not names <= read.parameters or _find(headers, b"set-cookie"):
         return None
     cache_control = _find(headers, b"cache-control")
+    if response.status == 200 and KEPT_FOR in state:
+        answer = Answer(key, read.route, response, frozenset(state[KEPT_FOR]), state[KEPT_UNTIL])
+        answer.tag = strip_coding(answer.etag.decode("latin-1").strip('"'))
+        return answer
     if response.status == 200:
         tags, etag = _find(headers, b"cache-tag").decode("latin-1"), _find(headers, b"etag")
         if not cache_control.startswith(b"public") or not tags or not etag or SEEN_AS not in state:

@@ -62,6 +62,11 @@ class Follower(ABC):
         """What a standby must have replayed of the primary's log, to show all that has evicted something so far."""
         return self._horizon.lsn
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether no event may come before one that was seen."""
+        return self._horizon.unsettled == {}
+
     def has_seen(self, position: Position) -> bool:
         """Whether the event at a position has evicted what it makes stale."""
         return self._horizon.covers(position)

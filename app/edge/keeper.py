@@ -12,6 +12,7 @@ from app.db import Database
 from app.edge.answers import BRIEF_GROUP, Answer, Key
 from app.edge.following import Follower, follow
 from app.edge.memory import Memory
+from app.events.cache_groups import LOG_GROUP
 from app.web.boundary import Metrics
 from app.web.freshness import Freshness
 
@@ -22,8 +23,10 @@ PASSING_SECONDS = 1.0  # for which they pass
 class Flight:
     """An answer that is being made, for which others wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, follower: Follower | None) -> None:
         self.started = unix_time()
+        self._follower = follower
+        self._was_settled = follower is not None and follower.is_settled
         self._answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self._stale: set[str] | None = set()  # groups evicted since it was begun; None: all of them
 
@@ -35,8 +38,16 @@ class Flight:
             self._stale.update(groups)
 
     def is_stale(self, answer: Answer) -> bool:
-        """Whether the answer may have been read before one of its groups became stale."""
-        return self._stale is None or not self._stale.isdisjoint(answer.groups)
+        """Whether the answer may have been read before one of its groups became stale.
+
+        A page of the log may also lack events that were seen before and were not settled. All that were seen when the
+        answer was begun, and all that are seen now, must be settled: what was seen between makes it stale.
+        """
+        if self._stale is None or not self._stale.isdisjoint(answer.groups):
+            return True
+        if LOG_GROUP not in answer.groups:
+            return False
+        return self._follower is None or not (self._was_settled and self._follower.is_settled)
 
     def end(self, answer: Answer | None) -> None:
         """Give the answer to those who wait, or None: then each goes on alone."""
@@ -75,8 +86,8 @@ class Keeper:
             self.evict(None)
 
     def evict(self, groups: set[str] | None) -> None:
-        """Forget answers of these groups, or all; and those without groups at any change."""
-        stale = None if groups is None else {BRIEF_GROUP, *groups}
+        """Forget answers of these groups, or all; and at any change those without groups, and pages of the log."""
+        stale = None if groups is None else {BRIEF_GROUP, LOG_GROUP, *groups}
         for flight in self.flights.values():
             flight.touch(stale)
         if stale is None:

@@ -182,7 +182,7 @@ class Layer:
         A standby may answer that has all that was evicted before; what is evicted from now on is noted by the flight.
         """
         self.keeper.misses += 1
-        flight = self.keeper.flights[key] = Flight()
+        flight = self.keeper.flights[key] = Flight(self.keeper.follower)
         state = scope.setdefault("state", {})
         inner = {**scope, "query_string": query.text}
         if not CONDITIONS.isdisjoint(headers):

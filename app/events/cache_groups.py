@@ -7,6 +7,7 @@ PUBLICATION_GROUP = "publication"  # every answer that shows names, notices or p
 ACTIVITY_GROUP = "activity"  # lists that are ordered by comments or reactions
 COUNTS_GROUP = "discussions"  # answers that show counts of articles which they do not name
 SETTINGS_GROUP = "discussions:settings"  # answers about one article, which the settings of its section or site change
+LOG_GROUP = "log"  # pages of the log, which any event makes stale; no event and no answer names it
 MAX_COUNTS_GROUPS = 100  # groups of single articles in one answer
 
 

@@ -11,6 +11,9 @@ PLAIN_BODY = "plain_body"
 KEPT_UNTIL = "kept_until"
 """There: the Unix time at which time alone changes the answer."""
 
+KEPT_FOR = "kept_for"
+"""There: the cache groups of an answer that only this layer may keep, whatever its `Cache-Control` tells others."""
+
 
 class PublicRead(NamedTuple):
     """A read on a public route that counted towards one limit: that of its network address or publishable key."""

@@ -277,6 +277,32 @@ def test_a_discussion_that_closes_is_not_given_as_open(client: TestClient, make_
             assert '"state":"open"' not in client.get(path).text
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_pages_of_the_log_are_kept_until_anything_happens(
+    client: TestClient, outcome: Outcome, article: dict[str, Any]
+) -> None:
+    paths = [
+        "/v1/changes",
+        "/v1/changes?limit=1",
+        f"/v1/changes?cursor={client.get('/v1/changes').json()['page']['next']}",
+    ]
+    for path in paths:
+        client.get(path)
+        answer = client.get(path)
+        assert (answer.headers["cache-status"], answer.headers["cache-control"]) == (
+            f"Broadsheet; {HIT}",
+            "private, no-store",  # to others
+        )
+        tag = answer.headers["etag"]
+        assert client.get(path, headers={"If-None-Match": tag}).status_code == 304
+    before = len(client.get(paths[0]).json()["data"])
+    said(client, article, "First!")
+    assert [outcome(path) for path in paths] == [STORED] * 3
+    assert len(client.get(paths[0]).json()["data"]) == before + 1
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=61)):
+        assert outcome(paths[0]) == STORED
+
+
 def test_texts_may_look_like_answers(client: TestClient, editor: Headers, outcome: Outcome) -> None:
     text = 'Send {"closes_at":"2026-99-99T00:00:00Z"} or {"closes_at":"0000-00-00T00:00:00Z"}, "request_id":"x".'
     published(client, editor, "A ferry", dek=text, body={"html": f"<p>{text}</p>"})

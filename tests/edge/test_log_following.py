@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from app.edge import following
 from app.edge.following import PostgresFollower
 from app.main import Application
-from tests.edge.asgi import ask, running
+from tests.edge.asgi import Reply, ask, running
 from tests.make import Headers, published
 
 COMMENT = {"text": "First!", "author": {"name": "Ida"}}
@@ -108,6 +108,31 @@ def test_others_are_polled(postgres: Settings, client: TestClient, monkeypatch: 
             assert (await asyncio.to_thread(client.post, PATH, json=COMMENT)).status_code == 201
             async with asyncio.timeout(30):
                 while (await ask(app, PATH)).body == before.body:
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(story())
+
+
+def test_a_page_of_the_log_is_not_kept_while_events_wait(postgres: Settings) -> None:
+    """An event waits until no transaction may write an earlier one; when that ends without a trace, nobody is told."""
+
+    async def changes(app: Application) -> Reply:
+        return await ask(app, "/v1/changes?types=comment")
+
+    async def story() -> None:
+        async with running(postgres) as app:
+            async with asyncio.timeout(30):
+                while (await changes(app)).outcome != "hit":
+                    await asyncio.sleep(0.01)
+            with psycopg.connect(postgres.database) as connection:
+                connection.execute("SELECT pg_current_xact_id()")  # which holds back all later events
+                assert (await ask(app, PATH, "POST", body=COMMENT)).status == 201
+                for _ in range(3):
+                    reply = await changes(app)
+                    assert (reply.outcome, reply.json["data"]) == ("fwd=uri-miss", [])
+                connection.rollback()
+            async with asyncio.timeout(30):
+                while not (await changes(app)).json["data"]:
                     await asyncio.sleep(0.01)
 
     asyncio.run(story())
