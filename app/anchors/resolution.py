@@ -10,9 +10,6 @@ from functools import cached_property
 from itertools import product
 from typing import Final, Literal, NamedTuple
 
-from rapidfuzz import fuzz
-from rapidfuzz.distance import LCSseq
-
 from app.blocks import BlockSpan
 
 State = Literal["anchored", "moved", "changed", "orphaned", "detached"]  # `detached` is set by editors
@@ -189,6 +186,8 @@ class _Match(NamedTuple):
 
 def compare_quotes(old: str, new: str) -> float:
     """Return the similarity of two passages, 0 to 1."""
+    from rapidfuzz import fuzz  # here, as only moving anchors needs it, and it takes 3.5 MB
+
     return fuzz.ratio(old, new) / 100
 
 
@@ -254,6 +253,8 @@ def _resolve_by_shift(pair: Pair, passage: Passage) -> _Match | None:
 def _map_tokens(pair: Pair, blocks: tuple[int, int, int, int]) -> dict[int, int]:
     """Map the words of the old blocks to those of the new ones."""
     if blocks not in pair.maps:
+        from rapidfuzz.distance import LCSseq
+
         old = pair.old.words(*pair.old.region(*blocks[:2]))
         new = pair.new.words(*pair.new.region(*blocks[2:]))
         old_words = [token.text for token in pair.old.tokens[slice(*old)]]
@@ -385,6 +386,9 @@ def _resolve_fuzzily(pair: Pair, passage: Passage, quote: str) -> _Match | None:
 
 def _align_quote(pair: Pair, passage: Passage, quote: str, low: int, high: int) -> tuple[int, int]:
     """Align a quote with a window by letters, or by words if it is long."""
+    from rapidfuzz import fuzz
+    from rapidfuzz.distance import LCSseq
+
     if high - low <= len(quote):
         return low, high
     if len(quote) <= _LONG_QUOTE:

@@ -8,9 +8,6 @@ from hashlib import blake2s
 from itertools import count, zip_longest
 from typing import Final
 
-from rapidfuzz import fuzz
-from rapidfuzz.distance import LCSseq
-
 from app.blocks.flatten import iter_inner_lists
 from app.blocks.schemas import Block
 
@@ -69,6 +66,8 @@ def _matches(
     blocks: Sequence[Block], keys: list[str], previous: Sequence[Block], previous_keys: list[str]
 ) -> dict[int, int]:
     """Match new blocks to old ones by position: unchanged in order, then moved, then similar."""
+    from rapidfuzz.distance import LCSseq  # here, as only saving needs it, and it takes 3.5 MB
+
     pairs: dict[int, int] = {}
     for change in LCSseq.opcodes(previous_keys, keys):
         if change.tag == "equal":
@@ -107,6 +106,8 @@ def _similar(blocks: Sequence[Block], previous: Sequence[Block], pairs: dict[int
 
 
 def _similarity(old: Block, new: Block) -> float:
+    from rapidfuzz import fuzz
+
     if old["type"] != new["type"]:
         return 0.0
     if _source(old) is not None and _source(old) == _source(new):

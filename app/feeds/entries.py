@@ -9,7 +9,6 @@ from html import escape
 from typing import NamedTuple, Protocol, TypedDict
 
 from app.core.clock import format_rfc3339
-from app.feeds import atom, json_feed, rss
 from app.feeds.article_json import ArticleJson, ImageJson, RetractionJson, parse_article
 from app.feeds.content import (
     complete_url,
@@ -35,10 +34,18 @@ class FeedFormat(Protocol):
         """Write the feed around its entries."""
 
 
-FORMATS: dict[str, FeedFormat] = {"rss": rss, "atom": atom, "json": json_feed}
+FORMATS = ("rss", "atom", "json")
 MAX_FEED_BYTES = 1_000_000
 COMMENTS_FRAGMENT = "#comments"  # assumed place of the discussion on an article's page
 ANONYMOUS_NAME = "Anonymous"  # author of a comment whose name was erased
+
+
+def load_format(name: str) -> FeedFormat:
+    """Import a feed format: lxml, which writes two of them, takes 4 MB, and many sites have no feed."""
+    from app.feeds import atom, json_feed, rss
+
+    formats: dict[str, FeedFormat] = {"rss": rss, "atom": atom, "json": json_feed}
+    return formats[name]
 
 
 class CommentAuthor(TypedDict):
@@ -155,7 +162,7 @@ class WrittenEntry(NamedTuple):
 
 def write_entry(form: str, entry: Entry) -> WrittenEntry:
     """Write an entry in a format."""
-    return WrittenEntry(replace(entry, html=""), FORMATS[form].write_entry(entry))
+    return WrittenEntry(replace(entry, html=""), load_format(form).write_entry(entry))
 
 
 # Most of a feed is unchanged whenever it is read again, so entries are kept by everything that they show.
@@ -207,7 +214,7 @@ def render_feed(form: str, feed: Feed, entries: Sequence[WrittenEntry]) -> bytes
 
     Archives drop no entries, so they may be larger.
     """
-    feed_format, bodies = FORMATS[form], [written.body for written in entries]
+    feed_format, bodies = load_format(form), [written.body for written in entries]
     languages = {written.entry.language for written in entries}
     feed = replace(feed, language=languages.pop() if len(languages) == 1 else None)
     room = MAX_FEED_BYTES - len(feed_format.write_document(feed, [])) - len(bodies) - sum(map(len, bodies))

@@ -11,7 +11,6 @@ from app.db.rows import JsonObject
 from app.feeds.article_json import ImageJson, PreviewJson
 from app.feeds.content import complete_url, summary_of
 from app.feeds.schemas import Publication, to_uri
-from app.feeds.xml import add_child, make_root, serialize
 
 WIDTH, HEIGHT = 600, 240  # suggested size of the box, in pixels
 MIN_SIZE = (220, 120)  # where there is less room, the answer is a link
@@ -107,6 +106,8 @@ def _thumbnail(image: ImageJson | None, publication: Publication, query: OEmbedQ
 
 def render_xml(members: JsonObject) -> bytes:
     """Render the members of a response as XML (oembed.com §2.3.3)."""
+    from app.feeds.xml import add_child, make_root, serialize  # here, as few ask for it, and lxml takes 4 MB
+
     document = make_root("oembed", {})
     for name, value in members.items():
         add_child(document, name, str(value))

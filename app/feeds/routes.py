@@ -17,7 +17,7 @@ from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
 from app.feeds import feeds, sitemaps
 from app.feeds.article_json import PreviewJson
-from app.feeds.entries import FORMATS, render_feed
+from app.feeds.entries import load_format, render_feed
 from app.feeds.feeds import ArchiveQuery, BuiltFeed, FormatPath, MonthPath, TermKind
 from app.feeds.oembed import OEmbedOut, OEmbedQuery, embed_article, render_xml, site_path_of
 from app.feeds.schemas import MAX_SITEMAP_URLS, PartPath, Publication, parse_part
@@ -74,7 +74,7 @@ def _reply_feed(request: Request, built: BuiltFeed, form: str, actor: Actor) -> 
         groups=built.groups,
         private=actor is not ANONYMOUS,
         links={"self": feed.url} | dict.fromkeys(["hub"] if feed.hubs else [], "".join(feed.hubs[:1])),
-        media_type=f"{FORMATS[form].MEDIA_TYPE}; charset=utf-8",
+        media_type=f"{load_format(form).MEDIA_TYPE}; charset=utf-8",
     )
 
 

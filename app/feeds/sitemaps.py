@@ -15,7 +15,6 @@ from app.articles.reading import ARTICLE, SECTION
 from app.core.clock import format_rfc3339, month_bounds, month_of, now
 from app.core.problems import NotFound
 from app.feeds.schemas import MAX_NEWS_URLS, MAX_SITEMAP_URLS, Part, Publication, part_bounds, to_uri
-from app.feeds.xml import add_child, make_root, serialize
 
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -147,6 +146,8 @@ def render_urls(connection: sa.Connection, publication: Publication, part: Part 
 
 def render_index(publication: Publication, months: ChangedMonths) -> bytes:
     """Render the index of files by month, newest first."""
+    from app.feeds.xml import add_child, make_root, serialize  # here, as lxml takes 4 MB
+
     document = make_root(f"{{{SITEMAP}}}sitemapindex", {None: SITEMAP})
     for month, count, last in months.rows:
         for number in range(1, -(-count // MAX_SITEMAP_URLS) + 1):
@@ -182,6 +183,8 @@ def news_language(tag: str) -> str:
 
 def render_news(connection: sa.Connection, publication: Publication) -> tuple[bytes, datetime | None]:
     """Render the articles of the last two days, newest first; returns also when the first of them leaves."""
+    from app.feeds.xml import add_child, make_root, serialize
+
     document = make_root(f"{{{SITEMAP}}}urlset", {None: SITEMAP, "news": NEWS})
     end = None
     for row in connection.execute(_SELECT_NEWS, {"since": now() - NEWS_TIME}):

@@ -4,14 +4,10 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, cast
 
-import jwt
 import pydantic_core
 import structlog
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from app.core.models import BaseModel
@@ -21,6 +17,11 @@ from app.identity.schemas import Actor, Claims
 from app.net.outgoing import CallFailed, Outgoing
 from app.text.inputs import Name, Slug, clean_text
 from app.text.names import public_name
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 ALGORITHMS: dict[str, tuple[Mapping[str, str], str]] = {
     "RS256": ({"kty": "RSA"}, "kty n e"),
@@ -42,7 +43,7 @@ REFRESH_WAIT_SECONDS = 0.1  # for which the first caller with a stale key waits 
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
 log = structlog.get_logger("broadsheet.identity")
 FetchJwks = Callable[[str], Awaitable[tuple[bytes, str]]]
-VerificationKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
+VerificationKey: TypeAlias = "RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey"
 VerificationKeys = dict[tuple[str | None, str], list[VerificationKey]]
 """Keys by id and algorithm."""
 
@@ -69,6 +70,8 @@ async def fetch_jwks(url: str) -> tuple[bytes, str]:
 
 def parse_jwks(body: bytes) -> VerificationKeys:
     """Return the keys of a JWKS; keys that are too short or not for verifying signatures are left out."""
+    import jwt
+
     document = pydantic_core.from_json(body)
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
@@ -85,7 +88,7 @@ def parse_jwks(body: bytes) -> VerificationKeys:
                 continue
             members = {name: entry[name] for name in public.split() if name in entry}
             try:
-                key = cast(VerificationKey, jwt.get_algorithm_by_name(algorithm).from_jwk(members))
+                key = cast("VerificationKey", jwt.get_algorithm_by_name(algorithm).from_jwk(members))
             except (jwt.PyJWTError, ValueError, TypeError):
                 continue
             if getattr(key, "key_size", MIN_RSA_BITS) >= MIN_RSA_BITS or required["kty"] != "RSA":
@@ -111,7 +114,7 @@ class JwksCache:
         self._failed_at = float("-inf")
         self._refresh: asyncio.Task[None] | None = None
 
-    async def key(self, kid: str | None, algorithm: str) -> VerificationKey | None:
+    async def key(self, kid: str | None, algorithm: str) -> "VerificationKey | None":
         """Return the key with this id for this algorithm, or without an id the only key for it; None if there is none.
 
         503 if the key is unknown and the site cannot be reached.
@@ -141,7 +144,7 @@ class JwksCache:
         return self._cached if self._cached and self._clock() - self._cached.read_at < MAX_STALE_SECONDS else None
 
     @staticmethod
-    def _select_key(cached: _CachedKeys, kid: str | None, algorithm: str) -> VerificationKey | None:
+    def _select_key(cached: _CachedKeys, kid: str | None, algorithm: str) -> "VerificationKey | None":
         if kid is not None:
             matching = cached.keys.get((kid, algorithm), [])
         else:
@@ -230,6 +233,10 @@ class Readers:
 
     async def identify(self, token: str) -> Actor:
         """Return the reader with this JWT; 401 if it is invalid, 503 if it cannot be verified now."""
+        if not self._secret and not self._keys:
+            raise Unauthorized(INVALID_JWT)
+        import jwt  # here, as it takes 10 MB with its library, and most sites have no readers of their own
+
         algorithm, key = await self._key(token)
         try:
             payload = jwt.decode(
@@ -259,8 +266,10 @@ class Readers:
         if self._keys:
             await self._keys.stop()
 
-    async def _key(self, token: str) -> tuple[str, VerificationKey | bytes]:
+    async def _key(self, token: str) -> "tuple[str, VerificationKey | bytes]":
         """Return the algorithm that a token names, and the key for it; 401 for one that is not accepted."""
+        import jwt
+
         try:
             header = jwt.get_unverified_header(token) if token.isascii() and len(token) <= MAX_TOKEN_LENGTH else {}
         except (jwt.PyJWTError, ValueError, RecursionError):

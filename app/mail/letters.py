@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Required, TypedDict, cast
+from typing import TYPE_CHECKING, Final, Required, TypedDict, cast
 from unicodedata import category
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import sqlalchemy as sa
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, select_autoescape
 from sqlmodel import Session
 
 from app.articles.corrections import Correction
@@ -43,6 +43,9 @@ from app.subscriptions.suppressions import find_suppression, suppress_address
 from app.subscriptions.unsubscribing import create_all_token, create_digest_token, create_token
 from app.text.inputs import make_excerpt
 from app.text.names import public_name, strip_bidi_controls
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _COLUMNS = [ARTICLE.c[name] for name in "id slug title dek excerpt published_at corrections".split()]
 _SELECT_ARTICLES = sa.select(*_COLUMNS, SECTION.c.slug.label("section")).outerjoin(
@@ -262,8 +265,10 @@ MAX_SUBJECT_LENGTH: Final = 200
 _JOINERS: Final = "\u200c\u200d"
 
 
-def load_templates(folder: Path | None) -> Environment:
+def load_templates(folder: Path | None) -> "Environment":
     """Load the templates, preferring the publication's own. Raises if any cannot be loaded."""
+    from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined, select_autoescape
+
     own = [FileSystemLoader(folder)] if folder is not None else []
     templates = Environment(
         loader=ChoiceLoader([*own, PackageLoader("app.mail")]),
@@ -290,10 +295,16 @@ class MailWriter:
 
     def __init__(self, settings: Settings, vault: Vault) -> None:
         self.settings, self.vault = settings, vault
-        self.templates = load_templates(settings.templates_dir)
+        if settings.templates_dir is not None:  # tells at the start if they cannot be used
+            self.templates = load_templates(settings.templates_dir)
         self.name, self.address = settings.sender
         self.address = ascii_domain(self.address)
         self.domain = self.address.rpartition("@")[2]
+
+    @cached_property
+    def templates(self) -> "Environment":
+        """The templates, loaded for the first mail."""
+        return load_templates(self.settings.templates_dir)
 
     def message_id(self, event: str, subscriber_id: str) -> str:
         """Return a Message-ID that is the same for each event and subscriber, so that duplicates are recognized

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -21,12 +21,15 @@ from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
-from app.publication import images, terms
+from app.publication import terms
 from app.publication.generations import bump_generation
 from app.publication.schemas import MediaIn, MediaPatch, present_image
 from app.publication.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable
 from app.publication.tables import Author, Media
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
+
+if TYPE_CHECKING:
+    from app.publication import images
 
 MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or four bytes
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
@@ -42,21 +45,23 @@ class ImageRefused(problems.Invalid):
 class Upload:
     """A re-encoded picture with its renditions, ready to be stored."""
 
-    picture: images.Picture
-    renditions: Sequence[images.EncodedImage]
+    picture: "images.Picture"
+    renditions: "Sequence[images.EncodedImage]"
 
     def files(self) -> dict[str, bytes]:
         """Return the data of each file by its key."""
         return {key_of(image): image.data for image in (self.picture, *self.renditions)}
 
 
-def key_of(image: images.EncodedImage) -> str:
+def key_of(image: "images.EncodedImage") -> str:
     """Return the key of a file: its name in a folder of its first two letters."""
     return f"{image.name[:2]}/{image.name}"
 
 
 def process_upload(data: bytes, max_bytes: int) -> Upload:
     """Re-encode an upload; 413, 415 or 422 if it is refused. Slow: call it in a thread."""
+    from app.publication import images  # here, as few processes are sent pictures, and Pillow takes 4 MB
+
     if len(data) > max_bytes:
         raise problems.BodyTooLarge(f"The file is larger than {max_bytes:,} bytes.")
     try:
@@ -90,6 +95,7 @@ def warnings_of(upload: Upload) -> list[str]:
 
 def store_files(storage: Storage, upload: Upload) -> None:
     """Store the files that do not exist yet. Slow: call it in a thread."""
+
     with _as_problems():
         for key, data in upload.files().items():
             if not storage.exists(key):
@@ -98,6 +104,7 @@ def store_files(storage: Storage, upload: Upload) -> None:
 
 def delete_files(storage: Storage, keys: Sequence[str]) -> None:
     """Delete files from the store. Slow: call it in a thread."""
+
     with _as_problems():
         for key in keys:
             storage.delete(key)
@@ -105,6 +112,7 @@ def delete_files(storage: Storage, keys: Sequence[str]) -> None:
 
 def load_file(storage: Storage, key: str) -> bytes:
     """Return the data of a file; 404 without one. Slow: call it in a thread."""
+
     with _as_problems():
         return storage.get(key)
 

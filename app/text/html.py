@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from typing import Final, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
-import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from app.text.inputs import scrub_text
+
+if TYPE_CHECKING:
+    import nh3
 
 Profile = Literal["article", "note"]
 
@@ -114,25 +117,30 @@ def _write_as_parsed(_tag: str, attribute: str, value: str) -> str:
 
 
 _INERT_INPUT = {"input": {"type": "checkbox", "disabled": ""}}
-_CLEANERS: Final[dict[Profile, nh3.Cleaner]] = {
-    "article": nh3.Cleaner(
-        tags=set(_ARTICLE_TAGS),
-        clean_content_tags=set(DROPPED_TAGS - _ARTICLE_TAGS),
-        attributes=_ARTICLE_ATTRIBUTES,
-        attribute_filter=_write_as_parsed,
-        set_tag_attribute_values=_INERT_INPUT,
-        url_schemes=_SCHEMES | LINK_SCHEMES,
-        link_rel="noopener",
-    ),
-    "note": nh3.Cleaner(
+
+
+@cache
+def _cleaner(profile: Profile) -> "nh3.Cleaner":
+    from nh3 import Cleaner
+
+    if profile == "article":
+        return Cleaner(
+            tags=set(_ARTICLE_TAGS),
+            clean_content_tags=set(DROPPED_TAGS - _ARTICLE_TAGS),
+            attributes=_ARTICLE_ATTRIBUTES,
+            attribute_filter=_write_as_parsed,
+            set_tag_attribute_values=_INERT_INPUT,
+            url_schemes=_SCHEMES | LINK_SCHEMES,
+            link_rel="noopener",
+        )
+    return Cleaner(
         tags=set(_NOTE_TAGS),
         clean_content_tags=set(DROPPED_TAGS),
         attributes=_NOTE_ATTRIBUTES,
         attribute_filter=_write_as_parsed,
         url_schemes=_SCHEMES,
         link_rel="noopener nofollow ugc",
-    ),
-}
+    )
 
 
 class _Nesting:
@@ -190,7 +198,7 @@ def sanitise(html: str, profile: Profile = "article") -> str:
     Raises ValueError when the input is larger or more deeply nested than the profile allows; nothing is cut silently.
     """
     check_bounds(html, profile)
-    return _CLEANERS[profile].clean(html)
+    return _cleaner(profile).clean(html)
 
 
 def parse_html(html: str, profile: Profile = "article") -> LexborNode:

@@ -4,8 +4,6 @@ from functools import lru_cache
 from threading import local
 from typing import Protocol
 
-import snowballstemmer
-
 STEMMERS = {
     "ar": "arabic",
     "ca": "catalan",
@@ -67,5 +65,7 @@ def stem_word(language: str, word: str) -> str:
         return word
     stemmers: dict[str, _Stemmer] = _THREAD.__dict__
     if name not in stemmers:
+        import snowballstemmer  # here, as it takes 3 MB: all languages at once
+
         stemmers[name] = snowballstemmer.stemmer(name)
     return stemmers[name].stemWord(word)

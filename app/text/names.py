@@ -1,6 +1,7 @@
 """Public names: without bidirectional controls, e-mail addresses and offices of the publication."""
 
 import re
+from functools import cache
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator
@@ -38,22 +39,20 @@ at my site senior deputy assistant head lead chef jefe capo general global an
 """
 
 
+@cache  # of two texts: a name, not the start, waits for the table of confusables
 def _skeletons_of(words: str) -> frozenset[str]:
     return frozenset(look for word in words.split() for look in skeletons(word) if look)
 
 
-_OFFICE_SKELETONS: Final = _skeletons_of(_OFFICES)
-_MODIFIER_SKELETONS: Final = _skeletons_of(_OFFICE_MODIFIERS)
-
-
 def is_office(name: str) -> bool:
     """Tell whether a name is that of an office, such as Editor or The Moderators, or looks like one."""
-    if not _OFFICE_SKELETONS.isdisjoint(skeletons(name)):
+    office_skeletons, modifiers = _skeletons_of(_OFFICES), _skeletons_of(_OFFICE_MODIFIERS)
+    if not office_skeletons.isdisjoint(skeletons(name)):
         return True
     words = [set(skeletons(word)) - {""} for word in _WORD.findall(name) if not word.isdigit()]
-    offices = [not _OFFICE_SKELETONS.isdisjoint(looks) for looks in words]
+    offices = [not office_skeletons.isdisjoint(looks) for looks in words]
     others = [looks for looks, office in zip(words, offices, strict=True) if looks and not office]
-    return any(offices) and all(not _MODIFIER_SKELETONS.isdisjoint(looks) for looks in others)
+    return any(offices) and all(not modifiers.isdisjoint(looks) for looks in others)
 
 
 def strip_bidi_controls(text: str) -> str:

@@ -20,7 +20,7 @@ from app.deliveries.outbox import cancel_deliveries, enqueue, enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.log import find_settled_position, has_reached
 from app.events.schemas import Position
-from app.feeds.entries import FORMATS, render_feed
+from app.feeds.entries import FORMATS, load_format, render_feed
 from app.feeds.feeds import BuiltFeed, build_comments_feed, build_newest_feed
 from app.feeds.schemas import Publication, to_uri
 from app.identity.schemas import Actor
@@ -144,7 +144,7 @@ def render_topic(
         return build_newest_feed(connection, publication, form, None if kind == "site" else kind, target_id)
 
     built = retry_on_change(build)(connection)
-    return render_feed(form, built.feed, built.entries), f"{FORMATS[form].MEDIA_TYPE}; charset=utf-8"
+    return render_feed(form, built.feed, built.entries), f"{load_format(form).MEDIA_TYPE}; charset=utf-8"
 
 
 def list_feed_urls(connection: sa.Connection, feeds: Feeds, publication: Publication) -> list[str]:
