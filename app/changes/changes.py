@@ -15,7 +15,8 @@ from app.changes.schemas import EXPORT_PATH, MEANINGS, CursorExpired, Op, Type, 
 from app.comments.visibility import read_event_visibility
 from app.core.problems import InvalidParameter, Unavailable
 from app.db.columns import table_of
-from app.db.rows import JsonObject, Statement
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.events.catalog import (
     AnchorChanged,
     AnchorsResolved,
@@ -32,13 +33,33 @@ from app.events.catalog import (
     NoticeChanged,
     NoticeDeleted,
 )
-from app.events.log import fetch_events, find_batch_end, find_pruned_position, find_settled_position
+from app.events.log import (
+    NEXT_EVENTS,
+    EventRow,
+    fetch_events,
+    find_batch_end,
+    find_pruned_position,
+    find_settled_position,
+)
 from app.events.schemas import Position
-from app.events.tables import Event as EventRow
+from app.events.tables import Event as EventTable
 
 MAX_EVENTS_READ = 1000  # that one page searches for the requested types
 MAX_PAGE_BYTES = 262_144  # of the estimated size: reasons can be long
-_EVENT = table_of(EventRow)
+_EVENT = table_of(EventTable)
+
+
+def _names_of(types: frozenset[str]) -> list[sa.ColumnElement[str]]:
+    return [sa.literal(name) for name, meaning in sorted(MEANINGS.items()) if meaning.type in types]
+
+
+@lru_cache(64)
+def _select_next(types: frozenset[str], dialect: str) -> Prepared[EventRow]:
+    """Select the first events of some types among the next events of all types, without reading more than needed."""
+    events = NEXT_EVENTS[dialect]
+    event = events.c
+    query = sa.select(events).where(event.type.in_(_names_of(types))).order_by(event.xid, event.seq)
+    return Prepared(query.limit(sa.bindparam("wanted", type_=sa.BigInteger())))
 
 
 def _bind_position(name: str) -> sa.Tuple:
@@ -46,12 +67,12 @@ def _bind_position(name: str) -> sa.Tuple:
 
 
 @lru_cache(64)
-def _select_events(types: frozenset[str]) -> Statement:
+def _select_events(types: frozenset[str]) -> Prepared[EventRow]:
+    """Select the events of some types between two positions."""
     position = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
-    names = sorted(name for name, meaning in MEANINGS.items() if meaning.type in types)
     is_within = (position > _bind_position("from"), position <= _bind_position("to"))
-    query = sa.select(_EVENT).where(*is_within, _EVENT.c.type.in_(names))
-    return query.order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most", type_=sa.BigInteger()))
+    query = sa.select(_EVENT).where(*is_within, _EVENT.c.type.in_(_names_of(types)))
+    return Prepared(query.order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most", type_=sa.BigInteger())))
 
 
 class Parent(TypedDict):
@@ -142,9 +163,14 @@ def find_start(connection: sa.Connection, log: str, cursor: str | None, *, is_re
 
 def list_changes(connection: sa.Connection, begin: Position, log: str, types: frozenset[str], limit: int) -> JsonObject:
     """Return a page of the changes after a position, in the shape of `ChangesOut`."""
-    end, more = find_batch_end(connection, begin, MAX_EVENTS_READ)
-    bounds = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
-    entries = fetch_events(connection, _select_events(types), {**bounds, "most": limit + 1})
+    place: JsonObject = {"xid": begin.xid, "seq": begin.seq, "most": MAX_EVENTS_READ, "wanted": limit + 1}
+    entries = fetch_events(connection, _select_next(types, connection.dialect.name), place)
+    if len(entries) > limit:
+        end, more = entries[-1].position, True
+    else:  # the page ends with the events that were read, which may be of other types
+        end, more = find_batch_end(connection, begin, MAX_EVENTS_READ)
+        bounds = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
+        entries = fetch_events(connection, _select_events(types), {**bounds, "most": limit + 1})
     visibility, size = read_event_visibility(connection, entries), 0
     changes: list[Change] = []
     for entry in entries[:limit]:

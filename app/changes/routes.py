@@ -17,7 +17,7 @@ from app.identity.access import Public
 from app.identity.services import IdentityServices
 from app.web.fields import parse_fields
 from app.web.keeping import KEPT_FOR, KEPT_UNTIL
-from app.web.responses import database, reply_list
+from app.web.responses import database, reply_page
 from app.web.routing import Router
 
 KEPT_SECONDS = 60.0  # in which a page stays as it is if nothing happens: then events may be too old to be listed
@@ -57,4 +57,4 @@ async def list_changes(request: Request, query: Annotated[ChangesQuery, Query()]
         page = await db.read(find, is_replica=False)
     if not is_replica:  # whose log ends elsewhere than the one that is followed
         request.scope["state"] |= {KEPT_FOR: (LOG_GROUP,), KEPT_UNTIL: unix_time() + KEPT_SECONDS}
-    return reply_list(request, ChangesOut, page, fields, groups=(), private=True)
+    return reply_page(request, page, fields, groups=(), private=True)

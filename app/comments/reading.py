@@ -134,72 +134,56 @@ _WHERE["inline"] = _WHERE["all"] & C.c.anchor_id.is_not(None)
 _WHERE["anchor"] = _WHERE["all"] & (C.c.anchor_id == sa.bindparam("anchor", type_=C.c.id.type))
 _REPLY_SORT = SORTS["oldest"]
 _DEFAULT_REPLY_QUERY = ReplyQuery()
-_TOMBSTONE: JsonObject = {
-    **dict.fromkeys(("html", "text", "edited_at", "redacted_at", "author")),
-    "state": "removed",
-    "featured": False,
-}
 
 
 def present_comment(row: CommentRow) -> JsonObject:
     """Return a comment as everybody sees it: a tombstone unless it is published."""
-    return _present(row, present_anchor(row) if row["anchor_kind"] is not None else None)
+    return _present(row, present_anchor(row), is_shown=row["state"] == "published")
 
 
 def present_to_author(row: CommentRow) -> JsonObject:
     """Return a comment as its author sees it: with its content and state also while it is not public."""
-    return present_comment(row) | {"state": row["state"]} | _present_content(row)
+    return _present(row, present_anchor(row), is_shown=True)
 
 
 def present_stored(row: StoredComment) -> JsonObject:
     """Return a new comment without an anchor as its author sees it."""
-    return _present(row, None) | {"state": row["state"]} | _present_content(row)
+    return _present(row, None, is_shown=True)
 
 
-def _present(row: ShownComment, anchor: AnchorRow | None) -> JsonObject:
-    out: JsonObject = {
+def _present(row: ShownComment, anchor: AnchorRow | None, *, is_shown: bool) -> JsonObject:
+    """Return a comment in the form of `CommentOut`, members in that order: pages of comments are not validated."""
+    path, parent_id = f"/v1/comments/{row['id']}", row["parent_id"]
+    return {
         "id": row["id"],
         "article_id": row["article_id"],
-        "parent_id": row["parent_id"],
+        "parent_id": parent_id,
         "root_id": row["root_id"],
         "depth": row["depth"],
-        "created_at": row["created_at"],
-        "replies": row["replies"],
-        "votes": {"up": row["upvotes"], "down": row["downvotes"]},
-        "anchor": anchor,
-        "links": _links_of(row),
-    }
-    if row["state"] == "published":
-        out["state"] = "published"
-        out.update(_present_content(row))
-    else:
-        out.update(_TOMBSTONE)
-    return out
-
-
-def _present_content(row: ShownComment) -> JsonObject:
-    return {
-        "html": row["html"],
-        "text": row["text"],
-        "edited_at": row["edited_at"],
-        "redacted_at": row["redacted_at"],
-        "featured": row["featured"],
+        "state": row["state"] if is_shown else "removed",
         "author": {
             "id": row["author_id"],
             "name": row["author_name"],
             "kind": row["author_kind"],
             "badges": row["badges"],
+        }
+        if is_shown
+        else None,
+        "html": row["html"] if is_shown else None,
+        "text": row["text"] if is_shown else None,
+        "created_at": row["created_at"],
+        "edited_at": row["edited_at"] if is_shown else None,
+        "redacted_at": row["redacted_at"] if is_shown else None,
+        "replies": row["replies"],
+        "votes": {"up": row["upvotes"], "down": row["downvotes"]},
+        "anchor": anchor,
+        "featured": is_shown and row["featured"],
+        "links": {
+            "self": path,
+            "article": f"/v1/articles/{row['article_id']}",
+            "parent": f"/v1/comments/{parent_id}" if parent_id else None,
+            "replies": f"{path}/replies",
         },
-    }
-
-
-def _links_of(row: ShownComment) -> JsonObject:
-    path, parent_id = f"/v1/comments/{row['id']}", row["parent_id"]
-    return {
-        "self": path,
-        "article": f"/v1/articles/{row['article_id']}",
-        "parent": f"/v1/comments/{parent_id}" if parent_id else None,
-        "replies": f"{path}/replies",
     }
 
 
@@ -277,8 +261,9 @@ def _present_with_replies(connection: sa.Connection, rows: Sequence[CommentRow],
             replies[reply["parent_id"] or ""].append(reply)
     comments: list[JsonObject] = []
     for row in rows:
-        first_replies = _present_replies(replies[row["id"]], reply_limit, row["id"]) if reply_limit else None
-        comments.append(present_comment(row) | {"first_replies": first_replies})
+        comment = present_comment(row)
+        comment["first_replies"] = _present_replies(replies[row["id"]], reply_limit, row["id"]) if reply_limit else None
+        comments.append(comment)
     return comments
 
 

@@ -85,7 +85,7 @@ from app.identity.tokens import make_token
 from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.web.fields import parse_fields
 from app.web.paging import Page
-from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, offload, reply, reply_list, settings
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, offload, reply, reply_page, settings
 from app.web.routing import Router
 
 comments_router = Router(prefix="/v1", tags=["comments"])
@@ -133,9 +133,7 @@ async def list_comments(
             raise
 
     article_id, page = await database(request).read(find)
-    return reply_list(
-        request, CommentList, page, fields, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS
-    )
+    return reply_page(request, page, fields, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS)
 
 
 @comments_router.get(
@@ -168,9 +166,7 @@ async def list_replies(
     """List the direct replies to a comment, oldest first by default."""
     fields = parse_fields(ThreadedCommentOut, query.fields)
     article_id, page = await database(request).read(reading.list_replies, comment, query)
-    return reply_list(
-        request, CommentList, page, fields, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS
-    )
+    return reply_page(request, page, fields, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS)
 
 
 posting_router = Router(prefix="/v1", tags=["comments"])

@@ -6,13 +6,15 @@ streams, the change feed, webhooks, mails and WebSub ask here.
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple, TypedDict, cast
+from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
 
 from app.articles.discussion_settings import RULE_COLUMNS, TALLY_COLUMN, join_discussion
 from app.articles.reading import ARTICLE, AUTHOR, MEDIA
 from app.comments.reading import C
+from app.db.columns import is_among
+from app.db.prepared import Prepared
 from app.db.rows import Statement
 from app.events.catalog import (
     ArticlePurged,
@@ -85,46 +87,39 @@ class Visibility(NamedTuple):
                 return logged.article_id is None or self.has_article(logged.article_id)
 
 
-_IDS: Final = {
-    kind: sa.bindparam(kind, expanding=True, type_=ARTICLE.c.id.type) for kind in ("articles", "comments", "media")
-}
 _DISCUSSION_STATE: Final = next(column for column in RULE_COLUMNS if column.key == "set_state")
-_ARTICLES: Final = (
-    sa.select(
-        sa.literal_column("'articles'").label("kind"),
-        ARTICLE.c.id,
-        ARTICLE.c.public,
-        _DISCUSSION_STATE.label("discussion_state"),
-        ARTICLE.c.state,
-        ARTICLE.c.slug,
-        ARTICLE.c.revision,
-        ARTICLE.c.section_id,
-        ARTICLE.c.retraction["reason"].as_string().label("retraction_reason"),
-        TALLY_COLUMN,
-    )
-    .select_from(join_discussion(ARTICLE))
-    .where(ARTICLE.c.id.in_(_IDS["articles"]))
-)
+_ARTICLES: Final = sa.select(
+    sa.literal_column("'articles'").label("kind"),
+    ARTICLE.c.id,
+    ARTICLE.c.public,
+    _DISCUSSION_STATE.label("discussion_state"),
+    ARTICLE.c.state,
+    ARTICLE.c.slug,
+    ARTICLE.c.revision,
+    ARTICLE.c.section_id,
+    ARTICLE.c.retraction["reason"].as_string().label("retraction_reason"),
+    TALLY_COLUMN,
+).select_from(join_discussion(ARTICLE))
 
 
 def _select_ids(kind: str, table: sa.Table, is_shown: sa.ColumnElement[bool]) -> Statement:
     """Select the ids of what is shown, with nulls in the other columns of `_ARTICLES`."""
     nulls = (sa.null().label(name) for name in _ARTICLES.selected_columns.keys()[2:])
-    columns = (sa.literal_column(f"'{kind}'").label("kind"), table.c.id, *nulls)
-    return sa.select(*columns).where(table.c.id.in_(_IDS[kind]), is_shown)
+    return sa.select(sa.literal_column(f"'{kind}'").label("kind"), table.c.id, *nulls).where(is_shown)
 
 
-_SELECTS: Final[Mapping[str, Statement]] = {
-    "articles": _ARTICLES,
-    "comments": _select_ids("comments", C, IS_PUBLISHED),
-    "media": _select_ids("media", MEDIA, IS_MEDIA_SHOWN),
+_SELECTS: Final[Mapping[str, tuple[sa.Table, Statement]]] = {
+    "articles": (ARTICLE, _ARTICLES),
+    "comments": (C, _select_ids("comments", C, IS_PUBLISHED)),
+    "media": (MEDIA, _select_ids("media", MEDIA, IS_MEDIA_SHOWN)),
 }
 
 
-@lru_cache(8)
-def _select_subjects(kinds: tuple[str, ...]) -> sa.Executable:
-    selects = [_SELECTS[kind] for kind in kinds]
-    return selects[0] if len(selects) == 1 else sa.union_all(*selects)
+@lru_cache(16)
+def _select_subjects(kinds: tuple[str, ...], dialect: str) -> Prepared[SubjectRow]:
+    """Select what is shown of some ids of each kind, in one statement."""
+    selects = [query.where(is_among(dialect, table.c.id, kind)) for kind in kinds for table, query in [_SELECTS[kind]]]
+    return Prepared(selects[0] if len(selects) == 1 else sa.union_all(*selects))
 
 
 def read_visibility(
@@ -137,11 +132,11 @@ def read_visibility(
     """Read what readers see of these ids. Comments are seen in a discussion that is: name their articles, too."""
     given = {"articles": articles, "comments": comments, "media": media}
     ids = {kind: sorted(of_kind) for kind, of_kind in given.items() if of_kind}
-    rows = connection.execute(_select_subjects(tuple(ids)), ids).all() if ids else []
+    rows = _select_subjects(tuple(ids), connection.dialect.name).rows(connection, ids) if ids else []
     return Visibility(
-        {row[1]: cast(SubjectRow, row._asdict()) for row in rows if row[0] == "articles"},
-        frozenset(row[1] for row in rows if row[0] == "comments"),
-        frozenset(row[1] for row in rows if row[0] == "media"),
+        {row["id"]: row for row in rows if row["kind"] == "articles"},
+        frozenset(row["id"] for row in rows if row["kind"] == "comments"),
+        frozenset(row["id"] for row in rows if row["kind"] == "media"),
     )
 
 

@@ -8,7 +8,7 @@ and take its article from `LoggedEvent.article_id`; `app/subscribers.py` names a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Self, get_args
 from urllib.parse import quote
@@ -51,8 +51,14 @@ class EventBase:
     @classmethod
     def from_payload(cls, subject_id: str, payload: Mapping[str, Any]) -> Self:
         """Read an event from the log. Members that former releases did not write have their defaults."""
-        names = {each.name for each in fields(cls)} - _NOT_IN_PAYLOAD
+        names = _list_payload_names(cls.name)
         return cls(subject_id=subject_id, **{name: payload[name] for name in names if name in payload})
+
+
+@cache
+def _list_payload_names(name: str) -> tuple[str, ...]:
+    """List the fields of a kind of event that its payload may have."""
+    return tuple(each.name for each in fields(EVENTS[name]) if each.name not in _NOT_IN_PAYLOAD)
 
 
 class _OfArticle(EventBase):

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypedDict
+from typing import Final, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -67,7 +67,23 @@ def _select_end(query: Statement) -> Statement:
     return last.order_by(batch.c.xid.desc(), batch.c.seq.desc()).limit(1)
 
 
-_ENDS = {dialect: _select_end(query) for dialect, query in _QUERIES.items()}
+class _PositionRow(TypedDict):
+    xid: int
+    seq: int
+
+
+_ENDS: Prepared[JsonObject] = Prepared({dialect: _select_end(query) for dialect, query in _QUERIES.items()})
+_SETTLED: Prepared[_PositionRow] = Prepared(_LAST_SETTLED)
+_READER_POSITION: Prepared[_PositionRow] = Prepared(
+    sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == sa.bindparam("reader", type_=sa.String()))
+)
+
+
+NEXT_EVENTS: Final = {dialect: query.subquery("next_events") for dialect, query in _QUERIES.items()}
+"""The next `most` events after the position `xid`, `seq`, oldest first, by dialect.
+
+A query over it stops reading when it has enough of them.
+"""
 
 
 def read_after(connection: sa.Connection, position: Position, limit: int = 100) -> list[LoggedEvent]:
@@ -80,10 +96,14 @@ def read_after(connection: sa.Connection, position: Position, limit: int = 100) 
 
 
 def fetch_events(
-    connection: sa.Connection, statement: sa.Executable, values: Mapping[str, object]
+    connection: sa.Connection, statement: sa.Executable | Prepared[EventRow], values: Mapping[str, object]
 ) -> list[LoggedEvent]:
     """Run a query for all columns of the log and return its rows as events."""
-    return [_logged_event(row) for row in fetch_rows(connection, statement, EventRow, values)]
+    if isinstance(statement, Prepared):
+        rows = statement.rows(connection, values)
+    else:
+        rows = fetch_rows(connection, statement, EventRow, values)
+    return [_logged_event(row) for row in rows]
 
 
 def _logged_event(row: EventRow) -> LoggedEvent:
@@ -146,8 +166,8 @@ def read_data_version(connection: sa.Connection) -> int | None:
 
 def find_settled_position(connection: sa.Connection) -> Position:
     """Find the newest position that no later commit can precede: reading on from there misses nothing."""
-    row = connection.execute(_LAST_SETTLED[connection.dialect.name]).first()
-    return Position(row.xid, row.seq) if row else START
+    row = _SETTLED.first(connection, {})
+    return Position(*row) if row else START
 
 
 def is_foreign_log(connection: sa.Connection) -> bool:
@@ -162,9 +182,11 @@ def find_batch_end(connection: sa.Connection, position: Position, limit: int) ->
 
     Without any, that is the position given. No event will be added before the end of the batch.
     """
-    ends = _ENDS[connection.dialect.name]
-    row = connection.execute(ends, {"xid": position.xid, "seq": position.seq, "most": limit}).first()
-    return (Position(row.xid, row.seq), row.number == limit) if row else (position, False)
+    row = _ENDS.first(connection, {"xid": position.xid, "seq": position.seq, "most": limit})
+    if row is None:
+        return position, False
+    xid, seq, number = row
+    return Position(xid, seq), number == limit
 
 
 def find_pruned_position(connection: sa.Connection) -> Position:
@@ -173,8 +195,8 @@ def find_pruned_position(connection: sa.Connection) -> Position:
 
 
 def _find_cursor(connection: sa.Connection, reader: str) -> Position:
-    row = connection.execute(sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == reader)).first()
-    return Position(row.xid, row.seq) if row else START
+    row = _READER_POSITION.first(connection, {"reader": reader})
+    return Position(*row) if row else START
 
 
 def find_position_before(connection: sa.Connection, moment: datetime) -> Position:

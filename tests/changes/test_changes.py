@@ -4,11 +4,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pydantic_core
 import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.changes import changes
+from app.changes.schemas import ChangesOut
 from app.db import Database
 from app.db.columns import table_of
 from app.events.catalog import TagChanged
@@ -16,6 +18,7 @@ from app.events.log import emit, find_settled_position, prune_events
 from app.events.tables import Event
 from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
+from app.web.responses import dump_json
 from tests import make
 
 Headers = dict[str, str]
@@ -73,6 +76,27 @@ def test_an_article_from_its_publication_to_its_retraction(client: TestClient, e
     law = make.published(client, editor)
     make.act(client, editor, law, "retract", {"reason": "An order.", "legal": True})
     assert [(c["reason"], c["status"]) for c in read(client)[1:]] == [("unpublished", 404), ("An order.", 451)]
+
+
+def test_a_page_has_the_form_of_its_model(client: TestClient, editor: Headers) -> None:
+    article = make.published(client, editor)
+    make.comment(client, article, "Four?")
+    make.act(client, editor, article, "retract", {"reason": "It was wrong."})
+    for query in ("", "limit=1", "types=comment,article"):
+        body = client.get(f"/v1/changes?{query}").content
+        assert dump_json(ChangesOut, pydantic_core.from_json(body)) == body, query
+
+
+@pytest.mark.parametrize("number", [5, 6, 7])
+def test_a_full_page_and_its_end(client: TestClient, db: Database, number: int) -> None:
+    state_facts(db, number)
+    page = make.ok(client.get("/v1/changes?limit=3"))
+    second = make.ok(client.get(f"/v1/changes?limit=3&cursor={page['page']['next']}"))
+    places = [int(change["position"].partition(".")[2]) for change in page["data"] + second["data"]]
+    assert places == sorted(places)
+    assert len(places) == min(number, 6)
+    assert (page["page"]["more"], second["page"]["more"]) == (True, number > 6)
+    assert second["page"]["next"].endswith(second["data"][-1]["position"])
 
 
 def test_what_is_hidden_now_is_not_told(client: TestClient, editor: Headers, make_key: Callable[..., Headers]) -> None:

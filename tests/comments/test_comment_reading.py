@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import pydantic_core
 import pytest
 from starlette.testclient import TestClient
 
-from app.comments.schemas import SORT_COLUMNS
+from app.comments.schemas import SORT_COLUMNS, CommentList
 from app.core.ids import new_id
 from app.db import Database
+from app.web.responses import dump_json
 from tests import make
 from tests.comments.trees import Twig, grown
 from tests.make import Headers, bearer, comment, ok
@@ -277,6 +279,16 @@ def test_a_tombstone_keeps_the_place_of_what_has_replies(
     assert read(client, article, "view=inline")["data"] == []
     assert read(client, article, f"anchor={top['anchor']['id']}")["data"] == []
     assert client.get(f"/v1/articles/{article['id']}").json()["discussion"]["comments"] == 1
+
+
+def test_a_page_has_the_form_of_its_model(client: TestClient, article: Article, moderator: Headers) -> None:
+    comment(client, article, "Upon?", anchor={"exact": "upon"})
+    top = comment(client, article, "Gone.")
+    comment(client, article, "Why?", parent_id=top["id"])
+    decide(client, moderator, top["id"], "remove")
+    for query in ("replies=0", "replies=1", "view=all", "limit=1"):
+        body = client.get(f"/v1/articles/{article['id']}/comments?{query}").content
+        assert dump_json(CommentList, pydantic_core.from_json(body)) == body, query
 
 
 def test_tombstones_go_with_the_last_reply_and_come_back_with_it(
