@@ -80,7 +80,7 @@ def allow_replica() -> None:
 def require_primary() -> None:
     """Let the reads of this request see every write that was acknowledged, as those of all other work do."""
     if use := _replica_use.get():
-        use.is_over = True
+        use.is_over = True  # in all tasks of this request
 
 
 def allowed_replica_use() -> ReplicaUse | None:

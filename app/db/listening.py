@@ -18,10 +18,10 @@ class Listener:
         self._woken = asyncio.Event()
 
     @classmethod
-    async def open(cls, url: str, channel: str) -> Self:
+    async def open(cls, conninfo: str, channel: str) -> Self:
         """Connect and listen; psycopg.Error if the server cannot be reached."""
         connection = await psycopg.AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="broadsheet"
+            conninfo, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="broadsheet"
         )
         listener = cls(connection, channel)
         connection.add_notify_handler(listener._hear)

@@ -15,6 +15,7 @@ import psycopg
 import pydantic_core
 import sqlalchemy as sa
 import structlog
+from psycopg.conninfo import make_conninfo
 from psycopg.types.string import TextLoader
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
@@ -78,8 +79,10 @@ class PostgresDatabase(Database):
 
     async def listen(self) -> Listener:
         """Listen to what other processes tell of new events, on the primary."""
-        url = sa.make_url(self._direct_url).set(drivername="postgresql")
-        return await Listener.open(url.render_as_string(hide_password=False), LOG_CHANNEL)
+        # As SQLAlchemy connects: it understands a URL with several hosts, of which libpq would take the last.
+        _, parameters = self._writes.dialect.create_connect_args(sa.make_url(self._direct_url))
+        of_libpq = {name: str(value) for name, value in parameters.items() if isinstance(value, str | int)}
+        return await Listener.open(make_conninfo(**of_libpq), LOG_CHANNEL)
 
     async def _watch_commits(self, notify: Callable[[], None]) -> None:
         while True:

@@ -126,6 +126,7 @@ class Access(SecurityBase):
         self._parameters: dict[Callable[..., object], frozenset[str]] = {}
 
     async def __call__(self, request: Request) -> Actor:
+        require_primary()  # of a pipelined request, whose context is that of the one before
         actor = await self._identify(request)
         is_anybody = actor is ANONYMOUS and "authorization" not in request.headers
         if actor.is_publishable and not self.names_publishable:

