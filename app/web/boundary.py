@@ -3,10 +3,16 @@
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,6 +27,7 @@ EXPOSED_HEADERS = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
     "Surrogate-Key, Cache-Groups, Cache-Status, Age, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
 ).split(", ")
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CONTINUATION = "goes_on"
 """Key in a request's state: a coroutine function of `(receive, send)` that continues the response after the app has
@@ -38,32 +45,40 @@ _SECURITY_HEADERS = [
 log = structlog.get_logger("broadsheet.access")
 
 
-class Metrics:
-    """Metrics of requests. Labels are known methods and route templates, so that their number is limited."""
+class Metrics(Collector):
+    """Metrics of requests. Labels are known methods and route templates, so that their number is limited.
+
+    Each response is counted, so that counting must be cheap: the client library takes a lock for each number.
+    """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "broadsheet_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
-        )
-        self.seconds = Histogram(
-            "broadsheet_request_seconds",
-            "Time to answer in seconds.",
-            ["route"],
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
-            registry=self.registry,
-        )
-        self._labelled: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._counts: dict[tuple[str, str, int], int] = defaultdict(int)
+        self._durations: dict[str, list[float]] = {}  # by route: responses in each bucket, and beyond; and all seconds
+        self.registry.register(self)
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a response."""
-        method = method if method in KNOWN_METHODS else "other"
-        key = (method, route, status)
-        if key not in self._labelled:
-            self._labelled[key] = (self.requests.labels(method, route, str(status)), self.seconds.labels(route))
-        requests, duration = self._labelled[key]
-        requests.inc()
-        duration.observe(seconds)
+        """Count a response; on the event loop alone."""
+        self._counts[method if method in KNOWN_METHODS else "other", route, status] += 1
+        durations = self._durations.get(route)
+        if durations is None:
+            durations = self._durations[route] = [0.0] * (len(BUCKETS) + 2)
+        durations[bisect_left(BUCKETS, seconds)] += 1
+        durations[-1] += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the metrics."""
+        requests = CounterMetricFamily(
+            "broadsheet_requests_total", "Requests answered.", labels=["method", "route", "status"]
+        )
+        for (method, route, status), count in self._counts.items():
+            requests.add_metric([method, route, str(status)], count)
+        yield requests
+        durations = HistogramMetricFamily("broadsheet_request_seconds", "Time to answer in seconds.", labels=["route"])
+        bounds = [*map(floatToGoString, BUCKETS), "+Inf"]
+        for route, (*counts, seconds) in self._durations.items():
+            durations.add_metric([route], list(zip(bounds, accumulate(counts), strict=True)), seconds)
+        yield durations
 
 
 class _Exchange:

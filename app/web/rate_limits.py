@@ -133,7 +133,7 @@ class Limiter:
                     raise ValueError(f"RATE_LIMITS knows the policies {', '.join(DEFAULT_RATES)}, not {name}")
                 rate_by_policy[name] = rate
             self.policies = {name: parse(rate) for name, rate in rate_by_policy.items()}
-        self._own_items = {name: {name: item} for name, item in self.policies.items()}
+        self._items_by_policy = {name: {name: item} for name, item in self.policies.items()}
         self.counter: Counter = _RedisCounter(redis_url) if redis_url else _MemoryCounter()
 
     @property
@@ -148,19 +148,19 @@ class Limiter:
         """
         if not isinstance(self.counter, _MemoryCounter):
             return None
-        policies, limits = b"", b""
+        policies = limits = b""
         for name, item in self._items_of(policy, quotas).items():
             allowed, remaining, seconds = self.counter.count(item, name, caller)
             if not allowed:
                 return None
-            policies += b", " + _policy_field(name, item) if policies else _policy_field(name, item)
-            limits += b'%b"%b";r=%d;t=%d' % (b", " if limits else b"", name.encode(), remaining, round(seconds) or 1)
+            field, limit = _policy_field(name, item), f'"{name}";r={remaining};t={round(seconds) or 1}'.encode()
+            policies, limits = (policies + b", " + field, limits + b", " + limit) if limits else (field, limit)
         return [(b"ratelimit-policy", policies), (b"ratelimit", limits)] if limits else []
 
     def _items_of(self, policy: str, quotas: Quotas) -> Mapping[str, RateLimitItem]:
         """Return the limits of a call, by name; a quota per minute replaces the policy."""
         if not quotas:
-            return self._own_items.get(policy, {})
+            return self._items_by_policy.get(policy, {})
         items = {f"quota-{unit}": _rate(amount, unit) for unit, amount in quotas}
         if "quota-minute" not in items and (policy_rate := self.policies.get(policy)):
             items = {policy: policy_rate, **items}

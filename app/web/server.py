@@ -77,12 +77,7 @@ def send_whole(cycle: RequestResponseCycle, head: bytes, headers: Iterable[tuple
     `head` is what `join_head` gives.
     """
     cycle.response_started, cycle.waiting_for_100_continue, cycle.expected_content_length = True, False, 0
-    parts = [head]
-    for name, value in cycle.default_headers:
-        parts += (name, b": ", value, b"\r\n")
-    for name, value in headers:
-        parts += (name, b": ", value, b"\r\n")
-    parts.append(b"\r\n")
+    parts = [head, *[b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)], b"\r\n"]
     has_body = bool(body) and cycle.scope["method"] != "HEAD"
     if has_body and len(body) <= MAX_COPIED_BYTES:
         parts.append(body)
