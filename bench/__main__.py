@@ -13,6 +13,9 @@ from typing import Any
 
 from rich.console import Console
 
+from app.articles.rendering import cache_key_of
+from app.articles.site import Site
+from app.core.settings import Settings
 from app.db import migrations
 from bench import report
 from bench.cases import CASES
@@ -85,7 +88,8 @@ def _open_store(console: Console, url: str, size: int, folder: Path) -> Store:
     """Return the store of a former run, or seed one. After a week its activity and its log would be too old."""
     dialect = url.partition(":")[0]
     note = folder / f"{dialect}-{size}.json"
-    made_by = {"seed": SEED_VERSION, "head": migrations.find_head()}
+    site = Site.from_settings(Settings(_env_file=None))
+    made_by = {"seed": SEED_VERSION, "head": migrations.find_head(), "json": cache_key_of(site)}
     if note.is_file() and time.time() - note.stat().st_mtime < MAX_AGE_SECONDS:
         kept = json.loads(note.read_text())
         if kept["made_by"] == made_by:
