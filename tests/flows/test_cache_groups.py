@@ -14,7 +14,7 @@ from tests.effort import effort
 from tests.make import act, author, comment, draft, ok, published, section, series
 
 Headers = dict[str, str]
-SEEDS = effort("SEEDS", 1, long=30)
+SEEDS, ROUNDS = effort("SEEDS", 1, long=30), effort("ROUNDS", 10, long=16)
 PATHS = """
 /v1/articles /v1/articles?fields=title /v1/articles?section=world /v1/articles?section=japan&fields=title,tags
 /v1/articles?section=sport /v1/articles?tag=ferry /v1/articles?tag=ferry,boat /v1/articles?tag=boat&fields=title,url
@@ -148,7 +148,7 @@ def test_whatever_changes_an_answer_names_one_of_its_groups(
 ) -> None:
     world = World(client, editor, make_key("comments:moderate", "content:publish"), random.Random(seed))
     before = _answers(client)
-    for _ in range(16):
+    for _ in range(ROUNDS):
         with db.connect() as connection:
             start = find_last_position(connection)
         name = world.happen()
