@@ -122,6 +122,7 @@ letters.load_templates = cache(
 
 _make_document, _document = document._make, dict[str, Any]()
 _freeze = gc.freeze
+gc.disable()  # until all tests are collected: what is imported stays, and to look through it again takes a second
 
 
 def _share_document(api: FastAPI) -> dict[str, Any]:
@@ -139,6 +140,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Freeze once what all tests have in common."""
     gc.collect()
     _freeze()
+    gc.set_threshold(10_000, 20, 50)  # as the app does when it starts
+    gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

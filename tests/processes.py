@@ -6,6 +6,7 @@ own like one that was started: it has its own environment, files and memory, and
 
 import asyncio
 import atexit
+import gc
 import json
 import os
 import random
@@ -218,9 +219,12 @@ def _keep(request: dict[str, object], files: list[int]) -> NoReturn:
 
 def main() -> None:
     """Start what is asked for through the socket, until it is closed."""
+    gc.disable()  # what is imported stays
     import app.cli
     import app.wiring  # noqa: F401
 
+    gc.freeze()
+    gc.enable()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # those that wait for others are not waited for
     connection = socket.socket(fileno=int(sys.argv[1]))
     while True:
