@@ -51,13 +51,13 @@ _ADD_SUMS: Prepared[JsonObject] = Prepared(
     {name: _add_to_sums(insert(ACTIVITY), ACTIVITY, _SUMS) for name, insert in INSERTS.items()}, ("article_id", *_SUMS)
 )
 _MORE = {kind: sa.bindparam(f"more_{kind}", type_=sa.Integer()) for kind in ACTIVITY_KINDS}
-_SUBTRACT = (
+_SUBTRACT: Prepared[JsonObject] = Prepared(
     sa.update(HOUR)
     .where(_IS_HOUR, *(HOUR.c[kind] + _MORE[kind] >= 0 for kind in ACTIVITY_KINDS))
     .values({kind: HOUR.c[kind] + _MORE[kind] for kind in ACTIVITY_KINDS})
     .returning(HOUR.c.passed)
 )
-_ADJUST = (
+_ADJUST: Prepared[JsonObject] = Prepared(
     sa.update(ACTIVITY)
     .where(ACTIVITY.c.article_id == sa.bindparam("article", type_=ACTIVITY.c.article_id.type))
     .values({name: ACTIVITY.c[name] + sa.bindparam(f"more_{name}", type_=sa.Integer()) for name in _SUMS})
@@ -98,10 +98,10 @@ def count_activity(session: Session, article_id: str, at: datetime, *, comments:
     connection = session.connection()
     if comments < 0 or reactions < 0:
         parameters = {"article": article_id, "of": hour, "more_comments": comments, "more_reactions": reactions}
-        windows_left = connection.execute(_SUBTRACT, parameters).scalar_one_or_none()
-        if windows_left is not None:
-            sums = {f"more_{name}": more for name, more in _sums_of(windows_left, comments, reactions).items()}
-            connection.execute(_ADJUST, {"article": article_id, **sums})
+        subtracted = _SUBTRACT.first(connection, parameters)
+        if subtracted is not None:
+            sums = {f"more_{name}": more for name, more in _sums_of(subtracted[0], comments, reactions).items()}
+            _ADJUST.run(connection, {"article": article_id, **sums})
         return
     row = {"article_id": article_id, "hour": hour, "comments": comments, "reactions": reactions}
     (windows_left,) = _ADD_HOUR.one(connection, {**row, "passed": passed, "due_at": _due_at(hour, passed)})
@@ -125,7 +125,7 @@ def age_activity(session: Session, limit: int = 200) -> int:
             connection.execute(_LEAVE_WINDOW, {**hour, "to": passed, "due": _due_at(row["hour"], passed)})
     for article_id in sorted(adjustments):
         sums = {f"more_{name}": more for name, more in adjustments[article_id].items()}
-        connection.execute(_ADJUST, {"article": article_id, **sums})
+        _ADJUST.run(connection, {"article": article_id, **sums})
         connection.execute(_DELETE_INACTIVE, {"article": article_id})
     if rows:
         emit(session, ActivityAged(subject_id=SITE_ID))
@@ -145,8 +145,8 @@ _ADD_COUNTS: Prepared[JsonObject] = Prepared(
     ("article_id", "comments", "inline", "reactions"),
 )
 _IS_TALLY = _TALLY.c.article_id == sa.bindparam("article", type_=_TALLY.c.article_id.type)
-_LOCK_REACTIONS = sa.select(_TALLY.c.reactions).where(_IS_TALLY).with_for_update()
-_UPDATE_REACTIONS = (
+_LOCK_REACTIONS: Prepared[JsonObject] = Prepared(sa.select(_TALLY.c.reactions).where(_IS_TALLY).with_for_update())
+_UPDATE_REACTIONS: Prepared[JsonObject] = Prepared(
     sa.update(_TALLY).where(_IS_TALLY).values(reactions=sa.bindparam("totals", type_=_TALLY.c.reactions.type))
 )
 
@@ -165,16 +165,16 @@ def change_reaction(
     Reactions that the publication no longer offers keep their count, in case they are offered again.
     """
     connection, parameters = session.connection(), {"article": article_id}
-    row = connection.execute(_LOCK_REACTIONS, parameters).first()
+    row = _LOCK_REACTIONS.first(connection, parameters)
     if row is None:  # a concurrent first reaction waits for this insert
         empty = {"article_id": article_id, "comments": 0, "inline": 0, "reactions": {}}
         connection.execute(insert_into(connection, _TALLY).on_conflict_do_nothing(), empty)
-        row = connection.execute(_LOCK_REACTIONS, parameters).one()
+        row = _LOCK_REACTIONS.one(connection, parameters)
     totals = dict(row[0])
     if old != new:
         if old is not None:
             totals[old] = max(0, totals.get(old, 0) - 1)
         if new is not None:
             totals[new] = totals.get(new, 0) + 1
-        connection.execute(_UPDATE_REACTIONS, {**parameters, "totals": totals})
+        _UPDATE_REACTIONS.run(connection, {**parameters, "totals": totals})
     return offered_reactions(totals, names)

@@ -16,7 +16,8 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.events.catalog import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.events.log import emit
 
@@ -24,11 +25,6 @@ By = Literal["author", "moderator", "system"]
 _IS_ROW = C.c.id == sa.bindparam("comment", type_=C.c.id.type)
 _UPDATE = sa.update(C).where(_IS_ROW)
 _CHANGE = sa.bindparam("change", type_=sa.Integer())
-_ADJUST_REPLIES = (
-    _UPDATE.values(replies=C.c.replies + _CHANGE)
-    .where(C.c.listed)
-    .returning(C.c.id, C.c.parent_id, C.c.state, C.c.replies)
-)
 _UNLIST = _UPDATE.values(listed=False)
 _PERSONAL: JsonObject = {
     "author_id": "",
@@ -54,8 +50,13 @@ _NEXT_NUMBER = sa.select(sa.func.coalesce(sa.func.max(_REVISION.c.number), 0) + 
     _REVISION.c.comment_id == sa.bindparam("of", type_=_REVISION.c.comment_id.type)
 )
 _CLEAR_PARTICIPANT = _UPDATE.values(participant_id=None)
-_SET_VOTES = _UPDATE.values(
-    {name: sa.bindparam(f"new_{name}") for name in ("upvotes", "downvotes", "best", "controversy")}
+_SET_VOTES: Prepared[JsonObject] = Prepared(
+    _UPDATE.values(
+        {
+            name: sa.bindparam(f"new_{name}", type_=C.c[name].type)
+            for name in ("upvotes", "downvotes", "best", "controversy")
+        }
+    )
 )
 
 
@@ -70,6 +71,13 @@ class _Parent(TypedDict):
     parent_id: str | None
     state: str
     replies: int
+
+
+_ADJUST_REPLIES: Prepared[_Parent] = Prepared(
+    _UPDATE.values(replies=C.c.replies + _CHANGE)
+    .where(C.c.listed)
+    .returning(C.c.id, C.c.parent_id, C.c.state, C.c.replies)
+)
 
 
 class _EventFields(TypedDict):
@@ -106,7 +114,7 @@ def _adjust_counts(session: Session, row: StoredComment, change: int) -> None:
 
 
 def _adjust_replies(session: Session, parent_id: str, change: int) -> _Parent | None:
-    return fetch_row(session, _ADJUST_REPLIES, _Parent, {"comment": parent_id, "change": change})
+    return _ADJUST_REPLIES.row(session, {"comment": parent_id, "change": change})
 
 
 def _leave_thread(session: Session, row: StoredComment) -> None:
@@ -188,7 +196,7 @@ def adjust_votes(session: Session, row: StoredComment, up: int, down: int) -> tu
     """Add to the votes of a comment that `lock_comment` returned, and return the new numbers."""
     ups, downs = max(0, row["upvotes"] + up), max(0, row["downvotes"] + down)
     scores = {"new_best": wilson_score(ups, downs), "new_controversy": controversy_score(ups, downs)}
-    session.execute(_SET_VOTES, {"comment": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
+    _SET_VOTES.run(session, {"comment": row["id"], "new_upvotes": ups, "new_downvotes": downs, **scores})
     if row["state"] == "published":
         emit(session, CommentVoted(**event_fields(row)))
     return ups, downs

@@ -21,7 +21,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject, Store, dialect_of, fetch_row
+from app.db.rows import JsonObject, Store, dialect_of
 from app.identity.participants import ParticipantRow, find_caller, get_or_create_participant
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
@@ -31,10 +31,6 @@ from app.text.names import public_name
 
 MAX_OFFLINE_AGE = timedelta(hours=24)  # how long a comment may wait on a device for a connection
 _ID = sa.bindparam("id", type_=C.c.id.type)
-_SELECT_POSTED = sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
-_SELECT_PARENT = sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(
-    C.c.id == _ID
-)
 _LOCK = sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("id", type_=sa.Text()), 0)))
 _INSERT: Prepared[JsonObject] = Prepared(sa.insert(C), C.c.keys())
 _SELECT_BYLINE = sa.select(ARTICLE_AUTHOR.c.author_id).where(
@@ -106,6 +102,14 @@ class _Parent(TypedDict):
     participant_id: str | None
 
 
+_SELECT_POSTED: Prepared[_PostedBefore] = Prepared(
+    sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
+)
+_SELECT_PARENT: Prepared[_Parent] = Prepared(
+    sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(C.c.id == _ID)
+)
+
+
 def unreadable_text(error: ValueError, pointer: str = "/text") -> Invalid:
     """Return the problem for a text that cannot be parsed; it never quotes the text."""
     return Invalid(f"The text cannot be read: {error}.", pointer=pointer, code="unreadable_text")
@@ -138,7 +142,7 @@ def _check_section(actor: Actor, article: PostingContext) -> None:
 
 
 def _find_posted(store: Store, comment_id: str) -> _PostedBefore | None:
-    return fetch_row(store, _SELECT_POSTED, _PostedBefore, {"id": comment_id})
+    return _SELECT_POSTED.row(store, {"id": comment_id})
 
 
 def _find_replay(session: Session, actor: Actor, comment_id: str, request: str) -> Posted | None:
@@ -164,7 +168,7 @@ def _find_parent(store: Store, article: PostingContext, data: CommentIn) -> _Par
         return None
     if data.anchor is not None or data.anchor_id is not None:
         raise Invalid("Replies cannot have an anchor of their own.", pointer="/parent_id", code="anchored_reply")
-    row = fetch_row(store, _SELECT_PARENT, _Parent, {"id": data.parent_id})
+    row = _SELECT_PARENT.row(store, {"id": data.parent_id})
     if row is None or row["article_id"] != article.article_id:
         raise Invalid("There is no such comment on this article.", pointer="/parent_id", code="not_found")
     return row

@@ -124,7 +124,7 @@ TABLES = C.outerjoin(ANCHOR, ANCHOR.c.id == C.c.anchor_id)
 _ID = sa.bindparam("id", type_=C.c.id.type)
 _SELECT_COMMENT = sa.select(*COLUMNS, C.c.listed, C.c.source).select_from(TABLES).where(C.c.id == _ID)
 _SELECT_ALL_COLUMNS = sa.select(C).where(C.c.id == _ID)
-_SELECT_FOR_UPDATE = _SELECT_ALL_COLUMNS.with_for_update()
+_SELECT_FOR_UPDATE: Prepared[StoredComment] = Prepared(_SELECT_ALL_COLUMNS.with_for_update())
 _LIMIT = sa.bindparam("most", type_=sa.BigInteger())
 _WHERE: dict[str, sa.ColumnElement[bool]] = {
     "under": (C.c.under_id == sa.bindparam("of", type_=C.c.id.type)) & C.c.listed,
@@ -189,7 +189,7 @@ def _present(row: ShownComment, anchor: AnchorRow | None, *, is_shown: bool) -> 
 
 def lock_comment(session: Session, comment_id: str) -> StoredComment:
     """Lock a comment until the transaction ends and return all its columns; 404 if there is none."""
-    row = fetch_row(session, _SELECT_FOR_UPDATE, StoredComment, {"id": comment_id}) if is_id(comment_id) else None
+    row = _SELECT_FOR_UPDATE.row(session, {"id": comment_id}) if is_id(comment_id) else None
     if row is None:
         raise NotFound
     return row

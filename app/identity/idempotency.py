@@ -11,13 +11,25 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.problems import Conflict, Invalid
 from app.db.columns import count_affected, table_of
-from app.db.rows import insert_into
+from app.db.prepared import Prepared
+from app.db.rows import INSERTS, JsonObject
 from app.identity.tables import Replay
 
 _REPLAY = table_of(Replay)
 LOCK_NOT_AVAILABLE = "55P03"
 _BATCH_SIZE = 500  # answers read into memory at once
 _IDS = re.compile(rb"(?<![0-9a-f-])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?![0-9a-f-])")
+
+
+_CLAIM: Prepared[JsonObject] = Prepared(
+    {dialect: insert(_REPLAY).on_conflict_do_nothing().returning(_REPLAY.c.key) for dialect, insert in INSERTS.items()},
+    ("caller", "key", "fingerprint", "created_at"),
+)
+_STORE: Prepared[JsonObject] = Prepared(
+    sa.update(_REPLAY)
+    .where(*(_REPLAY.c[name] == sa.bindparam(name, type_=_REPLAY.c[name].type) for name in ("caller", "key")))
+    .values({name: sa.bindparam(f"new_{name}", type_=_REPLAY.c[name].type) for name in ("status", "headers", "body")})
+)
 
 
 class IdempotencyKeyReused(Invalid):
@@ -52,10 +64,9 @@ def claim_key(session: Session, caller: str, key: str, fingerprint: str) -> Answ
 
     On PostgreSQL the insert waits for a concurrent request with the key, up to the lock timeout, and sees its answer.
     """
-    insert = insert_into(session, _REPLAY).values(caller=caller, key=key, fingerprint=fingerprint, created_at=now())
+    values = {"caller": caller, "key": key, "fingerprint": fingerprint, "created_at": now()}
     try:
-        claimed = session.execute(insert.on_conflict_do_nothing().returning(_REPLAY.c.key))
-        if claimed.first() is not None:
+        if _CLAIM.first(session, values) is not None:
             return None
     except sa.exc.OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE:
@@ -77,9 +88,8 @@ def has_answer(connection: sa.Connection, caller: str, key: str) -> bool:
 
 def store_answer(session: Session, caller: str, key: str, answer: Answer) -> None:
     """Store the answer in the transaction of its effect, so that both are committed or neither."""
-    is_key = (_REPLAY.c.caller == caller) & (_REPLAY.c.key == key)
-    values = {"status": answer.status, "headers": answer.headers, "body": answer.body}
-    session.execute(sa.update(_REPLAY).where(is_key).values(values))
+    values = {"new_status": answer.status, "new_headers": answer.headers, "new_body": answer.body}
+    _STORE.run(session, {"caller": caller, "key": key, **values})
 
 
 def delete_answers(session: Session, caller: str) -> None:

@@ -11,7 +11,7 @@ from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
 from app.db.columns import count_affected, table_of
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject, Statement, Store, fetch_rows, insert_into
+from app.db.rows import INSERTS, JsonObject, Statement, Store, fetch_rows
 from app.identity.schemas import Actor
 from app.identity.secrets import GUEST_PREFIX, Vault
 from app.identity.tables import Participant
@@ -49,6 +49,13 @@ _FIND_BY: dict[str, Prepared[ParticipantRow]] = {name: Prepared(query) for name,
 _LOCK_BY: dict[str, Prepared[ParticipantRow]] = {
     name: Prepared(query.with_for_update(read=True, key_share=True)) for name, query in _SELECT_BY.items()
 }
+_INSERT: Prepared[JsonObject] = Prepared(
+    {
+        dialect: insert(PARTICIPANT).on_conflict_do_nothing().returning(PARTICIPANT.c.id)
+        for dialect, insert in INSERTS.items()
+    },
+    PARTICIPANT.c.keys(),
+)
 _EMAIL = _select_by("email").order_by(PARTICIPANT.c.id)
 _CONFIRMED = _select_by("email").where(PARTICIPANT.c.confirmed_at.is_not(None)).order_by(PARTICIPANT.c.id)
 
@@ -156,8 +163,7 @@ def _insert_participant(session: Session, vault: Vault, values: JsonObject, uniq
     participant_id = new_id()
     row = blank | values | {"id": participant_id, "public_id": vault.public_id(participant_id), "created_at": now()}
     row |= {"approved": 0, "rejected": 0}
-    insert = insert_into(session, PARTICIPANT).on_conflict_do_nothing().returning(PARTICIPANT.c.id)
-    if session.execute(insert, row).first() is not None:
+    if _INSERT.first(session, row) is not None:
         return cast(ParticipantRow, row)
     existing = find_participant_by(session, unique, str(values[unique]))
     if existing is None:

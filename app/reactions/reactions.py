@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
+from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import Session
 
 from app.articles import counters
@@ -14,8 +15,9 @@ from app.comments.posting import check_may_write
 from app.comments.reading import C, get_readable_article, lock_comment
 from app.core.clock import now
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized
-from app.db.columns import table_of
-from app.db.rows import INSERTS, Insert, JsonObject, dialect_of, fetch_rows
+from app.db.columns import is_among, table_of
+from app.db.prepared import Prepared
+from app.db.rows import DIALECTS, INSERTS, Insert, JsonObject, dialect_of, fetch_rows
 from app.events.catalog import ArticleReacted
 from app.events.log import emit
 from app.identity.participants import ParticipantRow, find_caller, get_or_create_participant, lock_participant
@@ -58,12 +60,14 @@ _IS_VOTE_OF_PARTICIPANT = VOTE.c.participant_id == sa.bindparam(_PARTICIPANT, ty
 _IS_REACTION_OF_PARTICIPANT = REACTION.c.participant_id == sa.bindparam(
     _PARTICIPANT, type_=REACTION.c.participant_id.type
 )
-SELECT_VOTE = sa.select(VOTE.c.value, VOTE.c.counted).where(
-    VOTE.c.comment_id == sa.bindparam("comment", type_=VOTE.c.comment_id.type), _IS_VOTE_OF_PARTICIPANT
+_IS_VOTE_ON_COMMENT = VOTE.c.comment_id == sa.bindparam("comment", type_=VOTE.c.comment_id.type)
+_IS_REACTION_TO_ARTICLE = REACTION.c.article_id == sa.bindparam("article", type_=REACTION.c.article_id.type)
+_IS_VOTE, _IS_REACTION = (
+    _IS_VOTE_ON_COMMENT & _IS_VOTE_OF_PARTICIPANT,
+    _IS_REACTION_TO_ARTICLE & _IS_REACTION_OF_PARTICIPANT,
 )
-SELECT_REACTION = sa.select(REACTION.c.value, REACTION.c.at, REACTION.c.counted).where(
-    REACTION.c.article_id == sa.bindparam("article", type_=REACTION.c.article_id.type), _IS_REACTION_OF_PARTICIPANT
-)
+_SELECT_VOTE: Prepared[JsonObject] = Prepared(sa.select(VOTE.c.value, VOTE.c.counted).where(_IS_VOTE))
+_SELECT_REACTION = sa.select(REACTION.c.value, REACTION.c.at, REACTION.c.counted).where(_IS_REACTION)
 _SELECT_VOTES_ON_ARTICLE = (
     sa.select(VOTE.c.comment_id, VOTE.c.value)
     .join(C, C.c.id == VOTE.c.comment_id)
@@ -92,7 +96,7 @@ def get_own_votes(connection: sa.Connection, actor: Actor, ref: str) -> JsonObje
     if participant is None:
         return {"reaction": None, "votes": {}}
     parameters = {_PARTICIPANT: participant["id"], "article": article_id}
-    chosen = connection.execute(SELECT_REACTION, parameters).scalar_one_or_none()
+    chosen = connection.execute(_SELECT_REACTION, parameters).scalar_one_or_none()
     return {
         "reaction": chosen,
         "votes": {row[0]: row[1] for row in connection.execute(_SELECT_VOTES_ON_ARTICLE, parameters)},
@@ -110,20 +114,17 @@ def list_reactions(connection: sa.Connection, participant_id: str) -> list[React
 
 
 GUEST_WINDOW: Final = timedelta(hours=24)  # in which guests at one network address count once
-_IS_VOTE = (VOTE.c.comment_id == sa.bindparam("comment")) & (VOTE.c.participant_id == sa.bindparam("participant"))
-_IS_REACTION = (REACTION.c.article_id == sa.bindparam("article")) & (
-    REACTION.c.participant_id == sa.bindparam("participant")
-)
-_DELETE_VOTE, _DELETE_REACTION = sa.delete(VOTE).where(_IS_VOTE), sa.delete(REACTION).where(_IS_REACTION)
-_UPDATE_REACTION = (
+_DELETE_VOTE: Prepared[JsonObject] = Prepared(sa.delete(VOTE).where(_IS_VOTE))
+_DELETE_REACTION: Prepared[JsonObject] = Prepared(sa.delete(REACTION).where(_IS_REACTION))
+_UPDATE_REACTION: Prepared[JsonObject] = Prepared(
     sa.update(REACTION)
     .where(_IS_REACTION)
-    .values({name: sa.bindparam(f"new_{name}") for name in ("value", "at", "address_hash", "counted")})
+    .values({name: sa.bindparam(f"new_{name}", type_=REACTION.c[name].type) for name in _COLUMNS})
 )
 _LOCK_ADDRESS = sa.select(
     sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("of", type_=sa.Text()), 0))
 )
-_LOCK_REACTION = SELECT_REACTION.with_for_update()
+_LOCK_REACTION: Prepared[JsonObject] = Prepared(_SELECT_REACTION.with_for_update())
 _PLACEHOLDER = ""  # value of a row between its insertion and its update in one transaction
 
 
@@ -132,7 +133,7 @@ def _upsert_vote(new: Insert) -> Insert:
     return new.on_conflict_do_update(index_elements=list(VOTE.primary_key), set_=values)
 
 
-def _insert_or_lock_reaction(new: Insert) -> sa.Executable:
+def _insert_or_lock_reaction(new: Insert) -> ReturnsRows:
     """Insert or lock the row of a reaction and return its current value; concurrent requests wait."""
     unchanged = {"value": REACTION.c.value}
     return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=unchanged).returning(
@@ -140,8 +141,30 @@ def _insert_or_lock_reaction(new: Insert) -> sa.Executable:
     )
 
 
-_UPSERT_VOTE = {dialect: _upsert_vote(insert(VOTE)) for dialect, insert in INSERTS.items()}
-_INSERT_OR_LOCK_REACTION = {dialect: _insert_or_lock_reaction(insert(REACTION)) for dialect, insert in INSERTS.items()}
+_UPSERT_VOTE: Prepared[JsonObject] = Prepared(
+    {dialect: _upsert_vote(insert(VOTE)) for dialect, insert in INSERTS.items()}, VOTE.c.keys()
+)
+_INSERT_OR_LOCK_REACTION: Prepared[JsonObject] = Prepared(
+    {dialect: _insert_or_lock_reaction(insert(REACTION)) for dialect, insert in INSERTS.items()}, REACTION.c.keys()
+)
+
+
+def _select_others(table: sa.Table, is_target: sa.ColumnElement[bool]) -> Prepared[JsonObject]:
+    """Select a recent choice of another guest at the same address that is counted."""
+    recent = table.c.counted & (table.c.at > sa.bindparam("since", type_=table.c.at.type))
+    other = table.c.participant_id != sa.bindparam(_PARTICIPANT, type_=table.c.participant_id.type)
+    return Prepared(
+        {
+            dialect: sa.select(table.c.at)
+            .where(is_target, other, is_among(dialect, table.c.address_hash, "addresses"), recent)
+            .limit(1)
+            for dialect in DIALECTS
+        }
+    )
+
+
+_SELECT_OTHER_VOTES = _select_others(VOTE, _IS_VOTE_ON_COMMENT)
+_SELECT_OTHER_REACTIONS = _select_others(REACTION, _IS_REACTION_TO_ARTICLE)
 
 
 class OwnComment(Forbidden):
@@ -179,14 +202,13 @@ def _guest_address(participant: ParticipantRow, voter: Voter) -> str | None:
 
 
 def _is_counted(
-    session: Session, table: sa.Table, target: sa.ColumnElement[bool], participant: ParticipantRow, voter: Voter
+    session: Session, others: Prepared[JsonObject], target: JsonObject, participant: ParticipantRow, voter: Voter
 ) -> bool:
     """Return whether a choice counts: of the guests at one address only one is counted within `GUEST_WINDOW`."""
     if _guest_address(participant, voter) is None:
         return True
-    others = (table.c.participant_id != participant["id"]) & table.c.address_hash.in_(voter.addresses)
-    recent = table.c.counted & (table.c.at > now() - GUEST_WINDOW)
-    return session.execute(sa.select(table.c.at).where(target, others, recent).limit(1)).first() is None
+    values = {**target, "addresses": voter.addresses, "since": now() - GUEST_WINDOW}
+    return others.first(session, {**values, _PARTICIPANT: participant["id"]}) is None
 
 
 def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int) -> JsonObject:
@@ -198,19 +220,18 @@ def vote_on_comment(session: Session, voter: Voter, comment_id: str, value: int)
     get_readable_article(session, comment["article_id"])
     if comment["participant_id"] == participant["id"]:
         raise OwnComment
-    key = {"comment": comment_id, "participant": participant["id"]}
-    former = session.execute(SELECT_VOTE, key).first()
-    before, counted = (former.value, former.counted) if former else (0, True)
+    key: JsonObject = {"comment": comment_id, _PARTICIPANT: participant["id"]}
+    before, counted = _SELECT_VOTE.first(session, key) or (0, True)
     up, down = comment["upvotes"], comment["downvotes"]
     if value != before:
         weight = before if counted else 0
-        counted = value == 0 or _is_counted(session, VOTE, VOTE.c.comment_id == comment_id, participant, voter)
+        counted = value == 0 or _is_counted(session, _SELECT_OTHER_VOTES, key, participant, voter)
         if value:
             row = {"comment_id": comment_id, "participant_id": participant["id"], "value": value, "at": now()}
             row |= {"address_hash": _guest_address(participant, voter), "counted": counted}
-            session.execute(_UPSERT_VOTE[dialect_of(session)], row)
+            _UPSERT_VOTE.run(session, row)
         else:
-            session.execute(_DELETE_VOTE, key)
+            _DELETE_VOTE.run(session, key)
         new_weight = value if counted else 0
         if new_weight != weight:
             up, down = adjust_votes(session, comment, (new_weight > 0) - (weight > 0), (new_weight < 0) - (weight < 0))
@@ -226,7 +247,8 @@ def set_reaction(session: Session, voter: Voter, ref: str, value: str | None, na
     participant, moment = _admit_participant(session, voter), now()
     if address := _guest_address(participant, voter):
         _serialize_guests(session, article_id, address)
-    counted = value is None or _is_counted(session, REACTION, REACTION.c.article_id == article_id, participant, voter)
+    target: JsonObject = {"article": article_id}
+    counted = value is None or _is_counted(session, _SELECT_OTHER_REACTIONS, target, participant, voter)
     values: _NewReaction = {"value": value, "at": moment, "address_hash": address, "counted": counted}
     before = _replace_reaction(session, article_id, participant["id"], values)
     if before.value == value:
@@ -258,18 +280,18 @@ class _FormerReaction(NamedTuple):
 
 def _replace_reaction(session: Session, article_id: str, participant_id: str, values: _NewReaction) -> _FormerReaction:
     """Write a reaction and return the former one."""
-    key = {"article": article_id, "participant": participant_id}
+    key = {"article": article_id, _PARTICIPANT: participant_id}
     if values["value"] is None:
-        former = session.execute(_LOCK_REACTION, key).first()
+        former = _LOCK_REACTION.first(session, key)
         if former is None:
             return _FormerReaction(None, values["at"], counted=True)
-        session.execute(_DELETE_REACTION, key)
-        return _FormerReaction(former.value, former.at, former.counted)
+        _DELETE_REACTION.run(session, key)
+        return _FormerReaction(*former)
     row = {**values, "article_id": article_id, "participant_id": participant_id, "value": _PLACEHOLDER}
-    before = session.execute(_INSERT_OR_LOCK_REACTION[dialect_of(session)], row).one()
-    if before.value != values["value"]:
-        session.execute(_UPDATE_REACTION, {**key, **{f"new_{name}": value for name, value in values.items()}})
-    return _FormerReaction(before.value or None, before.at, before.counted)
+    value, at, counted = _INSERT_OR_LOCK_REACTION.one(session, row)
+    if value != values["value"]:
+        _UPDATE_REACTION.run(session, {**key, **{f"new_{name}": changed for name, changed in values.items()}})
+    return _FormerReaction(value or None, at, counted)
 
 
 def erase_reactions(session: Session, participant_id: str) -> None:
@@ -280,11 +302,11 @@ def erase_reactions(session: Session, participant_id: str) -> None:
     connection = session.connection()
     for vote in list_votes(connection, participant_id):
         comment = lock_comment(session, vote["comment_id"])
-        session.execute(_DELETE_VOTE, {"comment": vote["comment_id"], "participant": participant_id})
+        _DELETE_VOTE.run(session, {"comment": vote["comment_id"], _PARTICIPANT: participant_id})
         if vote["counted"]:
             adjust_votes(session, comment, -1 if vote["value"] > 0 else 0, -1 if vote["value"] < 0 else 0)
     for reaction in list_reactions(connection, participant_id):
-        session.execute(_DELETE_REACTION, {"article": reaction["article_id"], "participant": participant_id})
+        _DELETE_REACTION.run(session, {"article": reaction["article_id"], _PARTICIPANT: participant_id})
         if reaction["counted"]:
             count_reaction(session, reaction["article_id"], reaction["value"], None, ())
             counters.count_activity(session, reaction["article_id"], reaction["at"], reactions=-1)
