@@ -1,7 +1,7 @@
 """Public names: without bidirectional controls, e-mail addresses and offices of the publication."""
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator
@@ -44,6 +44,7 @@ def _skeletons_of(words: str) -> frozenset[str]:
     return frozenset(look for word in words.split() for look in skeletons(word) if look)
 
 
+@lru_cache(4096)  # people write again and again
 def is_office(name: str) -> bool:
     """Tell whether a name is that of an office, such as Editor or The Moderators, or looks like one."""
     office_skeletons, modifiers = _skeletons_of(_OFFICES), _skeletons_of(_OFFICE_MODIFIERS)
