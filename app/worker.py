@@ -23,6 +23,7 @@ LATE_SECONDS = 30.0  # seconds without a round after which a worker counts as la
 RETRY_SECONDS = 5.0  # seconds to wait after a failure
 FOREIGN_CHECK_SECONDS = 60.0  # seconds between checks whether the store was restored from another server's dump
 GATHER_SECONDS = 0.2  # seconds between rounds, in which events gather: a batch costs little more than one event
+MAX_REST_SECONDS = 0.1  # after a round, which is followed by a rest as long as it took: others need the processor, too
 Run = Callable[[Session], int]
 log = structlog.get_logger("broadsheet.worker")
 
@@ -72,10 +73,12 @@ class Worker:
         with self.db.commits.subscribe() as news:
             while True:
                 news.clear()
-                busy = await self.run_once()
+                started, busy = time.monotonic(), await self.run_once()
                 self.beat = time.monotonic()
-                await asyncio.sleep(0 if busy else GATHER_SECONDS)
-                if not busy:
+                if busy:
+                    await asyncio.sleep(min(self.beat - started, MAX_REST_SECONDS))
+                else:
+                    await asyncio.sleep(GATHER_SECONDS)
                     await wait_for_work(news, self._until_due)
 
     def _until_due(self) -> float:
@@ -113,7 +116,7 @@ class Worker:
     async def _advance_together(self, names: Collection[str]) -> bool:
         """Give some consumers the next events in one transaction, or, if one of them fails, each in its own."""
         try:
-            return bool(await self.db.write(advance_consumers, {name: self._consumers[name] for name in names}))
+            return bool(await self.db.write_aside(advance_consumers, {name: self._consumers[name] for name in names}))
         except Exception:
             if len(names) > 1:
                 return any([await self._advance_together([name]) for name in sorted(names)])
@@ -136,7 +139,7 @@ class Worker:
         """Run a timer if it is due; return whether it did something. After a failure it waits."""
         try:
             is_due = timer.is_due is None or await self.db.read(timer.is_due)
-            done = await self.db.write(timer.run) if is_due else 0
+            done = await self.db.write_aside(timer.run) if is_due else 0
         except Exception:
             self._note_failure(name)
             return False

@@ -36,8 +36,8 @@ log = structlog.get_logger("broadsheet.db")
 class _Write:
     """A write in the queue of the writer thread, with the future of its caller."""
 
-    def __init__(self, work: Callable[[Session], object]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[Session], object], *, is_aside: bool = False) -> None:
+        self.work, self.is_aside = work, is_aside
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[object] = self.loop.create_future()
 
@@ -110,6 +110,16 @@ def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
         cause = error.__cause__ if isinstance(error, _TransactionLost) else error
         outcomes = [(None, cause)] * len(pieces)
     _answer_callers(pieces, outcomes)
+
+
+def _commit_in_order(connection: sa.Connection, pieces: list[_Write]) -> None:
+    """Commit the waiting writes that callers wait for together, then each of the others alone."""
+    if first := [piece for piece in pieces if not piece.is_aside]:
+        _commit_together(connection, first)
+    for piece in pieces:
+        if piece.is_aside:
+            with switch_interval.shorten():
+                _commit_together(connection, [piece])
 
 
 class SqliteDatabase(Database):
@@ -198,7 +208,7 @@ class SqliteDatabase(Database):
                         last = True
                         break
                     pieces.append(piece)
-                _commit_together(connection, pieces)
+                _commit_in_order(connection, pieces)
                 if last:
                     return
 
@@ -214,9 +224,14 @@ class SqliteDatabase(Database):
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._enqueue(_Write(lambda session: action(session, *args, **kwargs)))
+
+    async def write_aside(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._enqueue(_Write(lambda session: action(session, *args, **kwargs), is_aside=True))
+
+    async def _enqueue(self, piece: _Write) -> T:
         if self._writer is None:
             raise Overloaded("the database is not open")
-        piece = _Write(lambda session: action(session, *args, **kwargs))
         try:
             self._queue.put_nowait(piece)
         except queue.Full:

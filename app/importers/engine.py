@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
 
@@ -18,7 +19,8 @@ from app.importers.ledger import ImportedRow, Ledger, is_edited, row_exists
 from app.importers.report import Outcome, Report
 
 IMPORT = Actor("system", name="import", scopes=frozenset({"admin"}))
-BATCH_SIZE = 40  # small enough that other writers wait briefly, large enough that commits cost little
+BATCH_SIZE = 40  # entries that are decided at a time
+MAX_TRANSACTION_SECONDS = 0.03  # other writers wait briefly, and commits still cost little
 MAX_ATTEMPTS = 5
 T = TypeVar("T")
 
@@ -72,7 +74,7 @@ class Engine:
             with self.db.connect() as connection:
                 decisions = [self._decide(connection, entry) for entry in batch]
             if not self.report.dry_run:
-                decisions = self._write_batch(decisions)
+                decisions = self._write_all(decisions)
             for decision in decisions:
                 entry = decision.entry
                 if decision.outcome == "failed":
@@ -105,11 +107,23 @@ class Engine:
             return _Decision(entry, "failed", (str(error),))
         return _Decision(entry, outcome, tuple(dict.fromkeys(entry.notes)), local_id)
 
-    def _write_batch(self, decisions: list[_Decision]) -> list[_Decision]:
-        """Write a batch in one transaction, and return what became of each entry."""
+    def _write_all(self, decisions: list[_Decision]) -> list[_Decision]:
+        """Write a batch, and return what became of each entry."""
         if all(decision.outcome == "unchanged" for decision in decisions):
             return decisions
-        return write_with_retries(self.db, lambda session: [self._apply(session, decision) for decision in decisions])
+        written: list[_Decision] = []
+        while len(written) < len(decisions):
+            written += write_with_retries(self.db, partial(self._write_some, decisions[len(written) :]))
+        return written
+
+    def _write_some(self, decisions: list[_Decision], session: Session) -> list[_Decision]:
+        """Write the first of some entries in one transaction, for a short time in which other writers wait."""
+        until, written = time.monotonic() + MAX_TRANSACTION_SECONDS, list[_Decision]()
+        for decision in decisions:
+            if written and time.monotonic() > until:
+                break
+            written.append(self._apply(session, decision))
+        return written
 
     def _apply(self, session: Session, decision: _Decision) -> _Decision:
         entry, local_id = decision.entry, decision.local_id

@@ -23,7 +23,16 @@ from app.events.log import emit
 from app.publication.terms import take_name_lock
 from app.related import terms
 from app.related.analysis import analyze_text
-from app.related.similarity import MAX_LINKS, Link, Vector, create_link, pick_links
+from app.related.similarity import (
+    MAX_LINKS,
+    MIN_SCORE,
+    MIN_SHARED_TERMS,
+    VECTOR_LENGTH,
+    Link,
+    Vector,
+    create_link,
+    pick_links,
+)
 from app.related.tables import RelatedLink, RelatedText, StoredTerm
 
 TEXT, LINK = table_of(RelatedText), table_of(RelatedLink)
@@ -122,7 +131,11 @@ def vector_of(row: VectorRow) -> Vector:
 
 @lru_cache(2)
 def _select_candidates(dialect: str) -> sa.TextualSelect:
-    """Build the query for texts that share terms: the newest texts of each term by an index range, summed by text."""
+    """Build the query for similar texts: the newest texts of each term by an index range, summed by text.
+
+    Of the best, those too different for a link are left out here: decoding their terms would take most of the time.
+    CROSS JOIN keeps SQLite from indexing all terms for the look-ups of some.
+    """
     return sa.text(f"""
         WITH given AS MATERIALIZED (
             SELECT CAST(value ->> 0 AS BIGINT) AS term_id, CAST(value ->> 1 AS INTEGER) AS weight
@@ -135,16 +148,26 @@ def _select_candidates(dialect: str) -> sa.TextualSelect:
             SELECT t.n AS n, SUM(t.weight * mine.weight) AS worth
             FROM mine JOIN article_term AS t ON t.term_id = mine.term_id AND t.n > mine.past
             GROUP BY t.n ORDER BY worth DESC, t.n DESC LIMIT :most
+        ), similar AS (
+            SELECT matched.n AS n FROM matched CROSS JOIN given CROSS JOIN article_term AS t
+            WHERE t.term_id = given.term_id AND t.n = matched.n
+            GROUP BY matched.n HAVING COUNT(*) >= :shared AND SUM(t.weight * given.weight) >= :least
         )
         SELECT r.article_id, r.listed_at, r.author_id, r.terms, r.signature
-        FROM matched JOIN related_text AS r ON r.n = matched.n
+        FROM similar JOIN related_text AS r ON r.n = similar.n
     """).columns(*(TEXT.c[name] for name in ("article_id", "listed_at", "author_id", "terms", "signature")))  # noqa: S608
 
 
 def find_candidates(connection: sa.Connection, of: Vector) -> list[Vector]:
-    """Find the texts worth comparing, including the text itself."""
+    """Find the texts worth comparing, including the text itself if it has a row."""
     terms = "[" + ",".join(f"[{term},{weight}]" for term, weight in of.terms.items()) + "]"
-    values = {"terms": terms, "each": MAX_TEXTS_PER_TERM, "most": MAX_CANDIDATES + 1}
+    values = {
+        "terms": terms,
+        "each": MAX_TEXTS_PER_TERM,
+        "most": MAX_CANDIDATES + 1,
+        "shared": MIN_SHARED_TERMS,
+        "least": MIN_SCORE * VECTOR_LENGTH,
+    }
     rows = fetch_rows(connection, _select_candidates(connection.dialect.name), VectorRow, values)
     return [vector_of(row) for row in rows]
 

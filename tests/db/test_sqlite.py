@@ -89,6 +89,29 @@ def test_what_waits_is_committed_at_once(store: SqliteDatabase) -> None:
     run(store, story)
 
 
+def test_what_nobody_waits_for_is_committed_last_and_alone(store: SqliteDatabase) -> None:
+    commits = list[list[str]]()
+
+    def note(connection: sa.Connection) -> None:
+        commits.append(texts(connection))
+
+    async def story() -> None:
+        gate, begun = threading.Event(), threading.Event()
+        first = asyncio.create_task(store.write(lambda _: begun.set() or gate.wait(5)))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        writes = [store.write_aside(adding("bulk")), store.write(adding("a")), store.write(adding("b"))]
+        waiting = [asyncio.create_task(write) for write in writes]
+        while store._queue.qsize() < len(writes):
+            await asyncio.sleep(0)
+        sa.event.listen(store.engines()[1], "commit", note)
+        gate.set()
+        await asyncio.gather(first, *waiting)
+
+    run(store, story)
+    assert commits[1:] == [["a", "b"], ["a", "b", "bulk"]]
+
+
 def test_a_batch_is_bounded(store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "MAX_BATCH", 10)
 

@@ -11,14 +11,17 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.publishing import advance_due_articles
+from app.articles.tables import Article
 from app.db import Database
 from app.db.columns import table_of
+from app.importers import engine
 from app.importers.tables import ImportExtra
 from app.importers.wordpress.loader import import_wordpress
 from app.search.indexing import index_article
 from tests.importers.wordpress.exports import Loaded, author, category, dump, export, item, picture
 from tests.make import Headers, act, ok, patched, section
 
+ARTICLE = table_of(Article)
 Import = Callable[..., Loaded]
 
 
@@ -161,6 +164,22 @@ def test_titles_deks_names_and_pictures(client: TestClient, imported: Import) ->
     assert loaded.line("posts", 5).reasons == ["its featured image, attachment 21, is not a picture"]
     assert loaded.line("attachments", 22).outcome == "failed"
     assert loaded.counts("attachments") == {"came": 3, "new": 1, "skipped": 1, "failed": 1}
+
+
+def test_a_transaction_is_short_however_many_posts_there_are(
+    client: TestClient, db: Database, imported: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "MAX_TRANSACTION_SECONDS", -1.0)
+    most = list[int]()
+
+    def note(connection: sa.Connection) -> None:
+        most.append(connection.execute(sa.select(sa.func.count()).select_from(ARTICLE)).scalar_one())
+
+    sa.event.listen(db.engines()[1], "commit", note)
+    imported(*(item(number) for number in range(1, 4)))
+    sa.event.remove(db.engines()[1], "commit", note)
+    assert [number for number in range(1, 4) if number not in most] == []
+    assert len(ok(client.get("/v1/articles"))["data"]) == 3
 
 
 def test_what_cannot_be_imported_is_told_and_stops_nothing(client: TestClient, imported: Import) -> None:
