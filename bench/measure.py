@@ -7,15 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from app.core.settings import Settings
 from bench.cases import Case, Request, cycle_requests, prepare_requests, read_facts
 from bench.load import Answer, Slice, WrongAnswer, drive, send_request
 from bench.seed import Store
-from bench.servers import Process, app, floor, list_children, read_cpu
+from bench.servers import Process, app, floor, list_children, list_tree, read_cpu, read_pss
 
 ROUNDS = 7
 WARM_UP = 0.25  # seconds
 BUSY, ALONE, FLOOR = 0.5, 0.35, 0.15  # shares of the time: many connections, one connection, the floor
 SAMPLE = 25  # responses, of which the floor sends the one of median size
+CACHE_SIZE = Settings.model_fields["cache_size"].default  # megabytes
+FORMS = ("miss", "hit")
 
 
 class Round(NamedTuple):
@@ -29,22 +32,30 @@ class Round(NamedTuple):
 
 
 class Result(NamedTuple):
-    """All rounds of a case on a store."""
+    """All rounds of a case on a store, made anew (`miss`) or kept (`hit`); `pss` in bytes after the last round."""
 
     case: str
+    form: str
     dialect: str
     articles: int
     rounds: list[Round]
+    hit_rate: float
+    pss: int
 
     @property
     def cpu(self) -> float:
-        """The app's CPU seconds per request."""
+        """CPU seconds per request of the app with its worker and all processes below it."""
         return statistics.median(found.cpu for found in self.rounds)
 
     @property
+    def total_cpu(self) -> float:
+        """The same with the database server's."""
+        return statistics.median(found.cpu + found.database_cpu for found in self.rounds)
+
+    @property
     def ratio(self) -> float:
-        """The app's CPU time as a multiple of the floor's."""
-        return statistics.median(found.cpu / found.floor_cpu for found in self.rounds)
+        """All CPU time as a multiple of the floor's."""
+        return statistics.median((found.cpu + found.database_cpu) / found.floor_cpu for found in self.rounds)
 
     @property
     def database_cpu(self) -> float:
@@ -85,6 +96,13 @@ class _Target(NamedTuple):
                 raise WrongAnswer(f"{self.case.name}: {found.status} {found.body[:300]!r}")
         return answers[len(answers) // 2]
 
+    def hit_rate(self) -> float:
+        """Return which share of a few responses was kept."""
+        if self.case.statements is None:
+            return 0.0
+        answers = [send_request(self.process.port, request) for request in self.requests[:SAMPLE]]
+        return sum("; hit" in dict(found.headers).get("cache-status", "") for found in answers) / len(answers)
+
 
 def _etag(process: Process, request: Request) -> str:
     return next(value for name, value in send_request(process.port, request).headers if name.lower() == "etag")
@@ -112,18 +130,22 @@ def _rounds(
         for target in targets:
             alone = target.drive(1, part * ALONE)
             servers = list_children(postmaster) if postmaster else []
-            before, database_before = read_cpu(target.process.pid), read_cpu(*servers)
+            before, database_before = target.process.tree_cpu(), read_cpu(*servers)
             busy = target.drive(case.connections, part * BUSY)
-            used, database_used = read_cpu(target.process.pid) - before, read_cpu(*servers) - database_before
+            used, database_used = target.process.tree_cpu() - before, read_cpu(*servers) - database_before
             yield Round(busy, alone, used / busy.requests, least, database_used / busy.requests)
 
 
 def measure(
-    stores: Sequence[Store], cases: Sequence[Case], seconds: float, folder: Path, postmaster: int = 0
+    stores: Sequence[Store], cases: Sequence[Case], seconds: float, folder: Path, postmaster: int, form: str
 ) -> Iterator[Result]:
     """Run the cases on stores of one database, smallest first; `postmaster` is the process id of PostgreSQL."""
+    size = CACHE_SIZE if form == "hit" else 0
     with ExitStack() as stack:
-        processes = [stack.enter_context(app(store.url, folder / str(store.articles))) for store in stores]
+        processes = [
+            stack.enter_context(app(store.url, folder / str(store.articles), cache_size=size, worker=True))
+            for store in stores
+        ]
         facts = [read_facts(store) for store in stores]
         plan = [
             [
@@ -136,5 +158,6 @@ def measure(
         for number, targets in enumerate(plan):
             rounds = list(_rounds(targets, raw, number, seconds, postmaster))
             for at, target in enumerate(targets):
-                store = target.store
-                yield Result(target.case.name, store.dialect, store.articles, rounds[at :: len(targets)])
+                store, own = target.store, rounds[at :: len(targets)]
+                pss = sum(map(read_pss, list_tree(target.process.pid)))
+                yield Result(target.case.name, form, store.dialect, store.articles, own, target.hit_rate(), pss)

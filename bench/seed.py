@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -55,6 +56,9 @@ WORDS = (
     "judge witness study doctor machine garden theatre novel film music public private early later nearly again still "
     "asks says finds builds opens closes begins returns grows falls keeps loses moves learns writes shows remains"
 ).split()
+
+
+SEED_VERSION = 1  # raised by changes of what is seeded, so that no store of a former version is measured
 
 
 class Store(NamedTuple):
@@ -381,6 +385,19 @@ def seed_store(url: str, articles: int, batch: int = BATCH) -> Store:
     update_statistics(db)
     asyncio.run(db.stop())
     return Store(db.dialect, url, articles, key)
+
+
+def empty_store(url: str) -> None:
+    """Delete all tables of a store, if it has any."""
+    place = sa.make_url(url)
+    if place.get_backend_name() == "sqlite":
+        for end in ("", "-wal", "-shm"):
+            Path(f"{place.database}{end}").unlink(missing_ok=True)
+        return
+    db = open_database(url)
+    with db.engines()[1].begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    asyncio.run(db.stop())
 
 
 def build_draft(rng: random.Random, slug: str) -> bytes:

@@ -38,11 +38,29 @@ def list_children(parent: int) -> list[int]:
     return found
 
 
+def list_tree(parent: int) -> list[int]:
+    """List a process and all below it."""
+    found = [parent]
+    for pid in found:  # grows while it is walked
+        found += list_children(pid)
+    return found
+
+
+def read_pss(pid: int) -> int:
+    """Return the memory of a process in bytes, its share of what it shares with others included."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024
+
+
 class Process:
     """A server process on loopback."""
 
     def __init__(self, popen: subprocess.Popen[str], port: int) -> None:
         self.pid, self.port = popen.pid, port
+
+    def tree_cpu(self) -> float:
+        """Return the CPU seconds of this process and all below it."""
+        return read_cpu(*list_tree(self.pid))
 
 
 @contextmanager
@@ -64,12 +82,15 @@ def _process(log: Path, *arguments: str, **environment: str) -> Iterator[Process
             popen.stdout.close()
 
 
-def app(url: str, folder: Path, rate_limits: str = "off", *, cache_size: int = 0) -> AbstractContextManager[Process]:
-    """Start the app on a store, without the worker but with request logs; it keeps no answers without a size."""
+def app(
+    url: str, folder: Path, rate_limits: str = "off", *, cache_size: int = 0, worker: bool = False
+) -> AbstractContextManager[Process]:
+    """Start the app on a store, with request logs; it keeps no answers without a size."""
     folder.mkdir(exist_ok=True)
     return _process(
         folder / "app.log",
         "app",
+        *(["worker"] if worker else []),
         BROADSHEET_DATABASE_URL=url,
         BROADSHEET_DATA_DIR=str(folder),
         BROADSHEET_RATE_LIMITS=rate_limits,
@@ -121,7 +142,7 @@ def main(kind: str, *arguments: str) -> None:
     logs.configure_logging("json")
     server.exit_on_signals()
     make = (
-        partial(create_app, Settings(_env_file=None), with_worker=False)
+        partial(create_app, Settings(_env_file=None), with_worker="worker" in arguments)
         if kind == "app"
         else partial(Floor, *arguments)
     )

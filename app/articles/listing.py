@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, cast
 
 import sqlalchemy as sa
@@ -26,6 +27,7 @@ from app.articles.reading import (
     TAG,
     can_read_drafts,
     is_offered,
+    list_languages,
     parse_formats,
     visible_to,
 )
@@ -54,22 +56,6 @@ from app.web.paging import Page, PageInfo, Sort, bind_cursor, page_of
 _API_KEY = table_of(ApiKey)
 
 
-def _select_languages() -> sa.Select[tuple[str]]:
-    """Select all languages of articles, with one step in an index for each."""
-    tags = sa.select(sa.func.min(ARTICLE.c.language).label("tag")).cte("languages", recursive=True)
-    later = (
-        sa.select(sa.func.min(ARTICLE.c.language))
-        .where(ARTICLE.c.language > tags.c.tag)
-        .correlate(tags)
-        .scalar_subquery()
-    )
-    tags = tags.union_all(sa.select(later).where(tags.c.tag.is_not(None)))
-    return sa.select(tags.c.tag).where(tags.c.tag.is_not(None))
-
-
-_LANGUAGES = _select_languages()
-
-
 def resolve_filters(connection: sa.Connection, filters: Sequence[Filter], query: FilterQuery) -> tuple[Filter, ...]:
     """Return the filters with ids in place of slugs, sections with their descendants, languages with variants.
 
@@ -83,7 +69,7 @@ def resolve_filters(connection: sa.Connection, filters: Sequence[Filter], query:
     references = resolve_references(connection, refs) if refs else {}
     languages: list[str] = []
     if any(filter_.kind == "language" for filter_ in filters):
-        languages = [row.tag for row in connection.execute(_LANGUAGES)]
+        languages = list_languages(connection)
     resolved = []
     for filter_ in filters:
         if filter_.kind in TERM_TABLES:
@@ -129,6 +115,9 @@ _TERM_COLUMNS = {
 }
 _WORD_COLUMNS = {"type": ARTICLE.c.type, "language": ARTICLE.c.language}
 _LEADING_KINDS = ("tag", "author", "series", "section", "language", "type")
+MAX_COUNT = 2**63
+MAX_CHOICES = 3
+"""Filters of which a statement chooses the one whose index is walked; each choice is a branch of the statement."""
 MAX_BRANCHES = 32
 """Index walks merged in one statement; filters with more values become conditions instead."""
 MAX_COMPARED_VALUES = 256
@@ -170,16 +159,27 @@ class QueryShape(NamedTuple):
         combines = len(self.filters) > 1 or self.featured is not None or bool(self.bounds) or self.includes_pages
         return not combines and self.states is None and not self.partner
 
+    @property
+    def chooses_leading(self) -> bool:
+        """Whether the statement itself walks the index of that filter which has the fewest articles."""
+        return self.resolves_inline and 1 < len(self.filters) <= MAX_CHOICES
+
 
 def _value_parameter(at: int, number: int) -> sa.BindParameter[str]:
     """Return the parameter of one value of the filter at a place."""
     return sa.bindparam(f"g{at}_{number}", type_=sa.String())
 
 
-def _term_id(table: sa.Table, by_id: bool, value: sa.BindParameter[str]) -> Column:
-    if by_id:
+def _names_term(table: sa.FromClause, by_id: bool, value: sa.BindParameter[str]) -> ColumnElement[bool]:
+    return table.c.id == sa.bindparam(value.key, type_=table.c.id.type) if by_id else table.c.slug == value
+
+
+def _term_id(
+    table: sa.Table, by_id: bool, value: sa.BindParameter[str], conditions: Sequence[ColumnElement[bool]] = ()
+) -> Column:
+    if by_id and not conditions:
         return sa.bindparam(value.key, type_=table.c.id.type)
-    return sa.select(table.c.id).where(table.c.slug == value).scalar_subquery()
+    return sa.select(table.c.id).where(_names_term(table, by_id, value), *conditions).scalar_subquery()
 
 
 def _named_term_id(at: int, kind: str, by_id: tuple[bool, ...]) -> Column:
@@ -268,6 +268,19 @@ def _audience_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
         yield ARTICLE.c.state.in_(shape.states)
 
 
+def _has_fewest_articles(shape: QueryShape, at: int) -> Iterator[ColumnElement[bool]]:
+    """Restrict a statement that has a branch for each filter to that of the term with the fewest articles."""
+    if not shape.chooses_leading:
+        return
+    articles = _TERM_COLUMNS[shape.filters[at][0]][0].c.articles
+    for other, (kind, _, by_id) in enumerate(shape.filters):
+        if other != at:
+            table = _TERM_COLUMNS[kind][0].alias(f"rival_{other}")
+            named = sa.select(table.c.articles).where(_names_term(table, by_id[0], _value_parameter(other, 0)))
+            rival = named.scalar_subquery()
+            yield articles < rival if other < at else articles <= rival
+
+
 def _select_branch(shape: QueryShape, leading: int | None, number: int) -> Statement:
     """Select the ids of a page through one index: articles of one value of the leading filter, or all."""
     activity = activity_column(shape.sort.name)
@@ -292,7 +305,8 @@ def _select_branch(shape: QueryShape, leading: int | None, number: int) -> State
             where.append(_WORD_COLUMNS[kind] == _value_parameter(leading, number))
         else:
             table, term, links = _TERM_COLUMNS[kind]
-            where.append(term == _term_id(table, by_id[number], _value_parameter(leading, number)))
+            fewest = list(_has_fewest_articles(shape, leading))
+            where.append(term == _term_id(table, by_id[number], _value_parameter(leading, number), fewest))
         if links is not None:
             source = links.join(ARTICLE, ARTICLE.c.id == links.c.article_id)
             if shape.states is None and not shape.includes_pages:
@@ -313,24 +327,22 @@ def _select_branch(shape: QueryShape, leading: int | None, number: int) -> State
     return page.order_by(*shape.sort.order_by(key, row_id)).limit(sa.bindparam("most", type_=sa.BigInteger))
 
 
-def _choose_leading_filter(filters: Sequence[Filter]) -> int | None:
-    """Choose the filter whose index is walked: a positive one, tags and authors first.
+def _choose_leading_filter(filters: Sequence[Filter], counts: Mapping[int, int]) -> int | None:
+    """Choose the filter whose index is walked: a positive one, that with the fewest articles, tags and authors first.
 
-    None where a filter has too many values to merge one walk for each.
+    None where a filter has too many values to merge one walk for each. `counts` are the articles by place, if known.
     """
     number = sum(len(filter_.refs) for filter_ in filters)
-    for kind in _LEADING_KINDS:
-        for at, filter_ in enumerate(filters):
-            walks = len(filter_.refs)
-            compared = walks * (1 + number - walks)
-            if (
-                filter_.kind == kind
-                and not filter_.negative
-                and walks <= MAX_BRANCHES
-                and compared <= MAX_COMPARED_VALUES
-            ):
-                return at
-    return None
+
+    def can_lead(filter_: Filter) -> bool:
+        walks = len(filter_.refs)
+        compared = walks * (1 + number - walks)
+        is_indexed = filter_.kind in _LEADING_KINDS and not filter_.negative
+        return is_indexed and walks <= MAX_BRANCHES and compared <= MAX_COMPARED_VALUES
+
+    places = [at for at, filter_ in enumerate(filters) if can_lead(filter_)]
+    by_kind = sorted(places, key=lambda at: _LEADING_KINDS.index(filters[at].kind))
+    return min(by_kind, key=lambda at: counts.get(at, MAX_COUNT), default=None)
 
 
 def _leading_filter(shape: QueryShape) -> int | None:
@@ -342,9 +354,12 @@ def _leading_filter(shape: QueryShape) -> int | None:
 def _select_ids(shape: QueryShape) -> sa.Subquery:
     leading = _leading_filter(shape)
     values = len(shape.filters[leading][2]) if leading is not None else 1
-    if values == 1:
+    walks = [(leading, number) for number in range(values)]
+    if shape.chooses_leading:
+        walks = [(at, 0) for at in range(len(shape.filters))]
+    if len(walks) == 1:
         return _select_branch(shape, leading, 0).subquery("page")
-    branches = [sa.select(_select_branch(shape, leading, number).subquery()) for number in range(values)]
+    branches = [sa.select(_select_branch(shape, at, number).subquery()) for at, number in walks]
     # Only tags and authors can find an article twice: it is in one section, but may have several of these.
     together = sa.union if leading is not None and shape.filters[leading][0] in {"tag", "author"} else sa.union_all
     merged = together(*branches).subquery()
@@ -386,6 +401,7 @@ def shape_of(
     site: Site,
     *,
     resolves_inline: bool = False,
+    counts: Mapping[int, int] = MappingProxyType({}),
 ) -> tuple[QueryShape, dict[str, object]]:
     """Return the shape of a list's statement and the values of its parameters."""
     bounds = {
@@ -395,7 +411,7 @@ def shape_of(
     }
     states = query.states if isinstance(query, ListQuery) else None
     changed, editor = (query.changed, query.editor) if isinstance(query, ListQuery) else (None, None)
-    leading = _choose_leading_filter(filters)
+    leading = _choose_leading_filter(filters, counts)
     shape = QueryShape(
         sort=sort.bound_to(query),
         filters=tuple(filter_.shape if at == leading else filter_.outline for at, filter_ in enumerate(filters)),
@@ -470,6 +486,19 @@ def _can_resolve_inline(query: ListQuery, filters: tuple[Filter, ...]) -> bool:
     return bool(filters) and named
 
 
+def _count_articles(connection: sa.Connection, filters: Sequence[Filter]) -> dict[int, int]:
+    """Return how many articles each positive filter by terms has at most, where there are several to choose from."""
+    places = [at for at, filter_ in enumerate(filters) if filter_.kind in _TERM_COLUMNS and not filter_.negative]
+    if len(places) < 2:
+        return {}
+    counts = []
+    for at in places:
+        table = _TERM_COLUMNS[filters[at].kind][0]
+        articles = sa.select(sa.func.coalesce(sa.func.sum(table.c.articles), 0))
+        counts.append(articles.where(table.c.id.in_(filters[at].refs)).scalar_subquery().label(f"at_{at}"))
+    return dict(zip(places, map(int, connection.execute(sa.select(*counts)).one()), strict=True))
+
+
 def _find_page(
     connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], actor: Actor, site: Site
 ) -> tuple[Page[ListRow], QueryShape, tuple[Filter, ...]]:
@@ -487,7 +516,9 @@ def _find_page(
             refs = [(str(first[f"term_{at}"]),) for at in range(len(filters))]
             return page, shape, tuple(filter_._replace(refs=ref) for filter_, ref in zip(filters, refs, strict=True))
     filters = resolve_filters(connection, filters, query)
-    shape, values = shape_of(query, filters, actor, SORTS[query.sort], site)
+    shape, values = shape_of(
+        query, filters, actor, SORTS[query.sort], site, counts=_count_articles(connection, filters)
+    )
     return _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)}), shape, filters
 
 

@@ -16,6 +16,7 @@ from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.db.columns import json_rows, table_of
+from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, fetch_row
 from app.identity.schemas import Actor
 from app.publication.notice_targets import NoticeTarget
@@ -270,3 +271,24 @@ def parse_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, .
     if not names <= set(TEXT_FORMATS):
         raise InvalidParameter("formats", "formats: any of html, text, markdown, blocks.")
     return tuple(name for name in TEXT_FORMATS if name in names)
+
+
+def _select_languages() -> sa.Select[tuple[str]]:
+    """Select all languages of articles, with one step in an index for each."""
+    tags = sa.select(sa.func.min(ARTICLE.c.language).label("tag")).cte("languages", recursive=True)
+    later = (
+        sa.select(sa.func.min(ARTICLE.c.language))
+        .where(ARTICLE.c.language > tags.c.tag)
+        .correlate(tags)
+        .scalar_subquery()
+    )
+    tags = tags.union_all(sa.select(later).where(tags.c.tag.is_not(None)))
+    return sa.select(tags.c.tag).where(tags.c.tag.is_not(None))
+
+
+_LANGUAGES: Prepared[JsonObject] = Prepared(_select_languages())
+
+
+def list_languages(connection: sa.Connection) -> list[str]:
+    """List the languages of all articles, in a step of an index for each."""
+    return [str(row["tag"]) for row in _LANGUAGES.rows(connection, {})]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.articles.list_parameters import SORTS, Filter, ListQuery
 from app.articles.listing import SORT_COLUMNS, ArticlePage, QueryShape, resolve_filters, shape_of
-from app.articles.reading import ARTICLE
+from app.articles.reading import ARTICLE, list_languages
 from app.articles.rendering import (
     CachedRow,
     SnapshotChanged,
@@ -102,11 +102,7 @@ class Search:
         self.connection, self.query, self.actor, self.site = connection, query, actor, site
         self.groups = groups
         self.fingerprint = query.fingerprint()
-        languages = {
-            ref.partition("-")[0].lower() for group in groups if group.kind == "language" for ref in group.refs
-        }
-        is_limited = any(group.kind == "language" and not group.negative for group in groups)
-        self.question = parse_question(query.q or "", sorted(languages & STEMMERS.keys()) if is_limited else STEMMERS)
+        self.question = parse_question(query.q or "", self._list_indexed_languages())
         self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY), site)
         among: entries.Candidates = "all"
         is_plain = self.question.is_plain
@@ -114,6 +110,12 @@ class Search:
             self.values["among"] = [key for key, weights in yield_cpu(few) if self.question.may_be_in(weights)]
             among = "found" if is_plain else "few"
         self.statement_key = self.shape, connection.dialect.name, among
+
+    def _list_indexed_languages(self) -> list[str]:
+        """List the languages whose stems the index may have: each costs a look into it for each word."""
+        groups = [group.refs for group in self.groups if group.kind == "language" and not group.negative]
+        tags = [ref for refs in groups for ref in refs] or list_languages(self.connection)
+        return sorted({tag.partition("-")[0].lower() for tag in tags} & STEMMERS.keys())
 
     def _bind_window(self, window: Window) -> JsonObject:
         """Return the parameters of a statement about a window."""
