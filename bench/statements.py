@@ -76,6 +76,8 @@ def explained(store: Store, statement: Statement) -> str:
     db = open_database(store.url)
     try:
         with db.connect() as connection:
+            if "SET LOCAL" in statement.sql or statement.sql == "COMMIT":
+                return "nothing to plan"
             if db.dialect == "postgresql":
                 rows = connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {statement.sql}", statement.parameters)
                 return "\n".join(row[0] for row in rows)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
+from math import inf
 from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, cast
 
@@ -115,9 +116,7 @@ _TERM_COLUMNS = {
 }
 _WORD_COLUMNS = {"type": ARTICLE.c.type, "language": ARTICLE.c.language}
 _LEADING_KINDS = ("tag", "author", "series", "section", "language", "type")
-MAX_COUNT = 2**63
-MAX_CHOICES = 3
-"""Filters of which a statement chooses the one whose index is walked; each choice is a branch of the statement."""
+MAX_CHOICES = 3  # filters of which a statement chooses the one to walk, with a branch for each
 MAX_BRANCHES = 32
 """Index walks merged in one statement; filters with more values become conditions instead."""
 MAX_COMPARED_VALUES = 256
@@ -214,8 +213,10 @@ def _matches_any(column: Column, table: sa.Table, at: int, by_id: tuple[bool, ..
     return sa.or_(*ways)
 
 
-def _filter_condition(at: int, kind: str, negative: bool, by_id: tuple[bool, ...]) -> ColumnElement[bool]:
-    """Return a filter as a condition on the article."""
+def _filter_condition(
+    at: int, kind: str, negative: bool, by_id: tuple[bool, ...], *, of_each: bool = False
+) -> ColumnElement[bool]:
+    """Return a filter as a condition on the article, `of_each` for articles that are walked one by one."""
     if kind in _WORD_COLUMNS:
         condition: ColumnElement[bool] = _WORD_COLUMNS[kind].in_(_list_parameter(f"g{at}_words", sa.String()))
     elif kind == "ids":
@@ -227,7 +228,9 @@ def _filter_condition(at: int, kind: str, negative: bool, by_id: tuple[bool, ...
         else:
             link = links.alias(f"l{at}")
             matches = (link.c.article_id == ARTICLE.c.id) & _matches_any(link.c[column.key], table, at, by_id)
-            condition = sa.exists().where(matches).correlate(ARTICLE)
+            found = sa.select(link.c.article_id).where(matches).correlate(ARTICLE)
+            # OFFSET keeps PostgreSQL from reading all articles of a common term first.
+            condition = (found.offset(0) if of_each and not negative else found).exists()
     return ~condition if negative else condition
 
 
@@ -277,8 +280,7 @@ def _has_fewest_articles(shape: QueryShape, at: int) -> Iterator[ColumnElement[b
         if other != at:
             table = _TERM_COLUMNS[kind][0].alias(f"rival_{other}")
             named = sa.select(table.c.articles).where(_names_term(table, by_id[0], _value_parameter(other, 0)))
-            rival = named.scalar_subquery()
-            yield articles < rival if other < at else articles <= rival
+            yield articles < named.scalar_subquery() if other < at else articles <= named.scalar_subquery()
 
 
 def _select_branch(shape: QueryShape, leading: int | None, number: int) -> Statement:
@@ -298,7 +300,7 @@ def _select_branch(shape: QueryShape, leading: int | None, number: int) -> State
         where.append(activity > 0)
     for at, filter_ in enumerate(shape.filters):
         if at != leading:
-            where.append(_filter_condition(at, *filter_))
+            where.append(_filter_condition(at, *filter_, of_each=True))
     if leading is not None:
         kind, _, by_id = shape.filters[leading]
         if kind in _WORD_COLUMNS:
@@ -335,14 +337,12 @@ def _choose_leading_filter(filters: Sequence[Filter], counts: Mapping[int, int])
     number = sum(len(filter_.refs) for filter_ in filters)
 
     def can_lead(filter_: Filter) -> bool:
-        walks = len(filter_.refs)
-        compared = walks * (1 + number - walks)
+        compared = (walks := len(filter_.refs)) * (1 + number - walks)
         is_indexed = filter_.kind in _LEADING_KINDS and not filter_.negative
         return is_indexed and walks <= MAX_BRANCHES and compared <= MAX_COMPARED_VALUES
 
     places = [at for at, filter_ in enumerate(filters) if can_lead(filter_)]
-    by_kind = sorted(places, key=lambda at: _LEADING_KINDS.index(filters[at].kind))
-    return min(by_kind, key=lambda at: counts.get(at, MAX_COUNT), default=None)
+    return min(places, key=lambda at: (counts.get(at, inf), _LEADING_KINDS.index(filters[at].kind)), default=None)
 
 
 def _leading_filter(shape: QueryShape) -> int | None:
@@ -357,7 +357,7 @@ def _select_ids(shape: QueryShape) -> sa.Subquery:
     walks = [(leading, number) for number in range(values)]
     if shape.chooses_leading:
         walks = [(at, 0) for at in range(len(shape.filters))]
-    if len(walks) == 1:
+    elif values == 1:
         return _select_branch(shape, leading, 0).subquery("page")
     branches = [sa.select(_select_branch(shape, at, number).subquery()) for at, number in walks]
     # Only tags and authors can find an article twice: it is in one section, but may have several of these.
@@ -487,16 +487,17 @@ def _can_resolve_inline(query: ListQuery, filters: tuple[Filter, ...]) -> bool:
 
 
 def _count_articles(connection: sa.Connection, filters: Sequence[Filter]) -> dict[int, int]:
-    """Return how many articles each positive filter by terms has at most, where there are several to choose from."""
+    """Return how many articles each positive filter by terms has at most, by place, if there is a choice."""
     places = [at for at, filter_ in enumerate(filters) if filter_.kind in _TERM_COLUMNS and not filter_.negative]
     if len(places) < 2:
         return {}
     counts = []
     for at in places:
         table = _TERM_COLUMNS[filters[at].kind][0]
-        articles = sa.select(sa.func.coalesce(sa.func.sum(table.c.articles), 0))
-        counts.append(articles.where(table.c.id.in_(filters[at].refs)).scalar_subquery().label(f"at_{at}"))
-    return dict(zip(places, map(int, connection.execute(sa.select(*counts)).one()), strict=True))
+        number = sa.select(sa.func.sum(table.c.articles)).where(table.c.id.in_(filters[at].refs))
+        counts.append(number.scalar_subquery().label(f"at_{at}"))
+    found = connection.execute(sa.select(*counts)).one()
+    return {at: int(number or 0) for at, number in zip(places, found, strict=True)}
 
 
 def _find_page(
@@ -516,9 +517,8 @@ def _find_page(
             refs = [(str(first[f"term_{at}"]),) for at in range(len(filters))]
             return page, shape, tuple(filter_._replace(refs=ref) for filter_, ref in zip(filters, refs, strict=True))
     filters = resolve_filters(connection, filters, query)
-    shape, values = shape_of(
-        query, filters, actor, SORTS[query.sort], site, counts=_count_articles(connection, filters)
-    )
+    counts = _count_articles(connection, filters)
+    shape, values = shape_of(query, filters, actor, SORTS[query.sort], site, counts=counts)
     return _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)}), shape, filters
 
 
