@@ -148,13 +148,13 @@ def _select_candidates(dialect: str) -> sa.TextualSelect:
             SELECT t.n AS n, SUM(t.weight * mine.weight) AS worth
             FROM mine JOIN article_term AS t ON t.term_id = mine.term_id AND t.n > mine.past
             GROUP BY t.n ORDER BY worth DESC, t.n DESC LIMIT :most
-        ), similar AS (
+        ), alike AS (
             SELECT matched.n AS n FROM matched CROSS JOIN given CROSS JOIN article_term AS t
             WHERE t.term_id = given.term_id AND t.n = matched.n
             GROUP BY matched.n HAVING COUNT(*) >= :shared AND SUM(t.weight * given.weight) >= :least
         )
         SELECT r.article_id, r.listed_at, r.author_id, r.terms, r.signature
-        FROM similar JOIN related_text AS r ON r.n = similar.n
+        FROM alike JOIN related_text AS r ON r.n = alike.n
     """).columns(*(TEXT.c[name] for name in ("article_id", "listed_at", "author_id", "terms", "signature")))  # noqa: S608
 
 
