@@ -30,7 +30,7 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
     for route in router.routes:
         if not isinstance(route, LazyRoute):
             raise RuntimeError(f"{route} is not of a Router")
-        if not any(isinstance(dependency, Access) for dependency in route.list_dependencies()):
+        if not any(isinstance(dependency, Access) for dependency in route.dependency_calls):
             raise RuntimeError(f"{route.path} declares no scope")
         app.router.routes.append(route)
 

@@ -353,8 +353,9 @@ class LazyRoute(APIRoute):
         """The handler, built for the first request."""
         return install_handler(self)
 
-    def list_dependencies(self) -> list[object]:
-        """List what is called for the arguments of the route, without building it."""
+    @cached_property
+    def dependency_calls(self) -> list[object]:
+        """What is called for the arguments of the route, found without building it."""
         annotations = inspect.get_annotations(self.endpoint).values()
         markers = [marker for kind in annotations for marker in getattr(kind, "__metadata__", ())]
         return [marker.dependency for marker in markers if isinstance(marker, Depends)]
