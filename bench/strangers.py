@@ -91,6 +91,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.strangers", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="both")
     parser.add_argument("--articles", type=int, default=2000)
+    parser.add_argument("--cache-size", type=int, default=32, help="megabytes of kept answers (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each half of a round (default %(default)s)")
     options, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 140)
     table = Table("database", "what", "p50 ms", "p95 ms", "p99 ms")
@@ -105,7 +106,7 @@ def main() -> int:
             asked = case.requests(facts)
             reads = itertools.cycle([request.wire() for request in asked])
             article, alone, beside, sent = asked[0].path.split("/")[3].partition("?")[0], [], [], 0
-            with app(store.url, Path(folder), LIMITS) as process:
+            with app(store.url, Path(folder), LIMITS, cache_size=options.cache_size) as process:
                 for number in range(ROUNDS + 1):
                     seconds = options.seconds if number else 4.0  # the first round starts the app's other process
                     requests = _make_requests(article, sent, seconds)
