@@ -333,6 +333,7 @@ def make_config(make_app: Callable[[], ASGIApp], *, workers: int = 1, trusted_pr
         make_app,
         factory=True,
         workers=workers,
+        loop="app.web.event_loop:EventLoop",
         http=Protocol,
         ws="none",
         lifespan="on",

@@ -1,0 +1,72 @@
+"""The event loop of the server: uvloop, which accepts several new connections in a round instead of one.
+
+Between two accepts uvloop serves all that is ready. Of many clients that connect at once the last would wait for the
+requests of all others, each in a round of its own.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+from typing import Final, cast
+
+import structlog
+import uvloop
+
+MAX_ACCEPTS: Final = 32  # in a round: other connections wait meanwhile, and other processes get their share
+PAUSE_SECONDS: Final = 1.0  # before accepting again, when the process has no file descriptor or memory left
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+log = structlog.get_logger("broadsheet.server")
+
+
+class Listener:
+    """Accepts the connections of a listening socket and gives them to a loop."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, make_protocol: Callable[[], asyncio.Protocol], listener: socket.socket
+    ) -> None:
+        self._loop, self._make_protocol, self._listener = loop, make_protocol, listener
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        listener.setblocking(False)
+        loop.add_reader(listener, self._accept)
+
+    def close(self) -> None:
+        """Accept no more connections."""
+        if self._pause is not None:
+            self._pause.cancel()
+        self._loop.remove_reader(self._listener)
+
+    def _accept(self) -> None:
+        for _ in range(MAX_ACCEPTS):
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                log.error("connections cannot be accepted", error=errno.errorcode[error.errno])
+                self._loop.remove_reader(self._listener)
+                self._pause = self._loop.call_later(PAUSE_SECONDS, self._loop.add_reader, self._listener, self._accept)
+                return
+            task = self._loop.create_task(self._connect(connection))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await self._loop.connect_accepted_socket(self._make_protocol, connection)
+        except OSError:  # the client has gone
+            connection.close()
+
+
+class EventLoop(uvloop.Loop):
+    """uvloop with `Listener` for sockets that listen already."""
+
+    async def create_server(self, *arguments: object, **options: object) -> asyncio.Server:
+        """Serve with the protocols of a factory, the first argument, on the listening socket `sock`."""
+        make_protocol = cast(Callable[[], asyncio.Protocol], arguments[0])
+        return cast(asyncio.Server, Listener(self, make_protocol, cast(socket.socket, options["sock"])))
