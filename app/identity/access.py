@@ -43,6 +43,15 @@ router = Router(prefix="/v1", tags=["identity"])
 
 MAX_PUBLIC_BYTES = 160_000
 """Size of a body on a public route: a comment of 10,000 characters with a quote takes 150 kB if all are escaped."""
+POSITION_PAUSES = (
+    0.01,
+    0.04,
+    0.15,
+    0.3,
+    0.5,
+    1.0,
+    0.0,
+)  # seconds between two looks for the position that a request names
 AdmissionCheck = Callable[[Request, Actor], Awaitable[None]]
 """Refuses a caller, or counts a request, before the body is read."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -251,7 +260,7 @@ async def _wait_for_position(request: Request, text: str) -> None:
     if await database(request).read(has_reached, position):
         return
     require_primary()  # a replica may get there later
-    for pause in (0.01, 0.04, 0.15, 0.3, 0.5, 1.0, 0.0):
+    for pause in POSITION_PAUSES:
         if await database(request).read(has_reached, position):
             return
         await asyncio.sleep(pause)

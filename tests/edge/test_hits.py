@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from app.core.settings import Settings
 from app.edge.keeper import Keeper
+from app.identity import access
 from app.main import create_app
 from tests.make import Headers, comment, draft, guest, ok, published, said, section
 
@@ -246,8 +247,13 @@ def test_hits_are_logged_and_measured(
 
 
 def test_who_wrote_sees_it_at_once(
-    client: TestClient, outcome: Outcome, article: dict[str, Any], keeper: Keeper
+    client: TestClient,
+    outcome: Outcome,
+    article: dict[str, Any],
+    keeper: Keeper,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(access, "POSITION_PAUSES", (0.0,))
     path = "/v1/articles/a-ferry/comments"
     client.get(path)
     answer = client.post(path, json={"text": "First!", "author": {"name": "Ida"}})
