@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.types import Receive, Scope, Send
 
 from app import wiring
+from app.core.memory import share_arena
 from app.core.settings import Settings
 from app.edge.access_log import AccessLog
 from app.edge.layer import Layer
@@ -74,6 +75,7 @@ class Application(FastAPI):
 
 def create_app(settings: Settings | None = None, *, with_worker: bool = True) -> FastAPI:
     """Create the ASGI app of one process; `with_worker` also runs the worker and the courier in it."""
+    share_arena()
     settings = settings or Settings()
     services = build_services(settings)
     app = Application(

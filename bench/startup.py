@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -108,12 +109,11 @@ def main() -> int:
     parser.add_argument("--store", type=Path, help="a folder to keep the seeded store in, for the next time")
     options, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 120)
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as scratch:
-        folder = options.store or Path(scratch)
-        store = _open_store(folder, options.articles)
+        store = _copy_store(_open_store(options.store or Path(scratch), options.articles), Path(scratch) / "copy")
         environment = {name: value for name, value in os.environ.items() if not name.startswith("BROADSHEET_")}
         environment |= {
             "BROADSHEET_DATABASE_URL": store.url,
-            "BROADSHEET_DATA_DIR": str(folder),
+            "BROADSHEET_DATA_DIR": str(Path(scratch) / "copy"),
             "BROADSHEET_RATE_LIMITS": "off",
         }
         log = Path(scratch) / "server.log"
@@ -143,6 +143,13 @@ def _open_store(folder: Path, articles: int) -> Store:
     store = seed_store(url, articles)
     facts.write_text(json.dumps(store._asdict()))
     return store
+
+
+def _copy_store(store: Store, folder: Path) -> Store:
+    """Copy a store: a run posts the same comments each time, which the server refuses the second time."""
+    folder.mkdir()
+    shutil.copy(store.url.removeprefix("sqlite:///"), folder / "copy.db")
+    return store._replace(url=f"sqlite:///{folder / 'copy.db'}")
 
 
 if __name__ == "__main__":

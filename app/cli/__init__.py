@@ -9,7 +9,7 @@ import typer
 from typer._click import Context
 from typer.core import TyperCommand, TyperGroup
 
-from app.core.garbage import pause_collector
+from app.core.memory import pause_collector
 
 COMMANDS: Final = {
     "serve": ("serve.serve", "Serve the API until SIGTERM or Ctrl-C, then finish open requests and exit."),

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from app.cli.common import Failure, say
-from app.core.garbage import pause_collector
+from app.core.memory import pause_collector, share_arena
 from app.core.settings import Settings
 
 
@@ -57,6 +57,7 @@ def worker() -> None:
     from app.core import logs
     from app.db import migrations
 
+    share_arena()
     settings = Settings()
     logs.configure_logging(settings.log_format)
     migrations.ensure_migrated(settings.direct_database)

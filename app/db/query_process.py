@@ -22,6 +22,7 @@ RESTART_SECONDS: Final = 10.0  # between two attempts to start processes
 START_SECONDS: Final = 120.0  # for a process to start
 QUERY_SECONDS: Final = 30.0  # for it to answer
 STOP_SECONDS: Final = 5.0  # for it to end
+IDLE_SECONDS: Final = 300.0  # without a query, after which processes are stopped: each takes 60 MB
 LENGTH_BYTES: Final = 8  # of the length that precedes each message
 BUFFER_BYTES: Final = 1 << 20
 log = structlog.get_logger("broadsheet.db")
@@ -118,7 +119,7 @@ class _Process:
 
 
 class QueryProcesses:
-    """Runs queries in processes with connections of their own, which start with the first query.
+    """Runs queries in processes with connections of their own, which start with the first query and end when idle.
 
     Until they have started, while one is replaced, and if there are none, a thread of this process runs the query.
     """
@@ -127,6 +128,8 @@ class QueryProcesses:
         self._db, self._open_store, self._number = db, open_store, number
         self._processes: list[_Process] = []
         self._starting: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
         self._not_before = 0.0
 
     async def scan(self, query: Callable[[sa.Connection], T]) -> T:
@@ -134,6 +137,7 @@ class QueryProcesses:
         if len(self._processes) < self._number and self._starting is None and time.monotonic() >= self._not_before:
             self._starting = asyncio.create_task(self._start_processes())
         if self._processes:
+            self._wait_until_idle()
             process = min(self._processes, key=lambda process: process.waiting)
             try:
                 return cast(T, await process.run(query, replica=self._db.choose_replica()))
@@ -151,13 +155,32 @@ class QueryProcesses:
                 self._processes.append(await _Process.start(self._open_store))
         except (_ProcessEnded, OSError) as error:
             log.warning("a query process could not be started", error=repr(error))
+            self._wait_until_idle()
         finally:
             self._starting = None
 
+    def _wait_until_idle(self) -> None:
+        if self._idle:
+            self._idle.cancel()
+        self._idle = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._stop_idle)
+
+    def _stop_idle(self) -> None:
+        """Stop the processes; the next query starts others."""
+        if any(process.waiting for process in self._processes):
+            self._wait_until_idle()
+        else:
+            self._stopping = asyncio.create_task(self._stop_processes())
+
     async def stop(self) -> None:
         """Finish running queries, then stop the processes."""
-        if starting := self._starting:
-            await starting
+        for task in (self._starting, self._stopping):
+            if task:
+                await task
+        if self._idle:
+            self._idle.cancel()
+        await self._stop_processes()
+
+    async def _stop_processes(self) -> None:
         while self._processes:
             await self._processes.pop().stop()
 

@@ -26,7 +26,13 @@ MINIMUM_SQLITE = (3, 51, 3)  # older releases can lose commits in WAL mode
 MAX_BATCH = 256
 MAX_WAITING_WRITES = 20_000
 BUSY_SECONDS = 10.0  # seconds to wait for another process
-PRAGMAS = (f"busy_timeout={BUSY_SECONDS * 1000:.0f}", "synchronous=FULL", "foreign_keys=ON", "cache_size=-32000")
+CACHE_KILOBYTES = 2000  # of pages that each of some ten connections of a process keeps; the kernel keeps the others
+PRAGMAS = (
+    f"busy_timeout={BUSY_SECONDS * 1000:.0f}",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"cache_size=-{CACHE_KILOBYTES}",
+)
 WAL_ATTEMPTS = 100
 LOOK_SECONDS = 0.2  # between two looks, without SQL, whether another process has committed
 PROGRESS_STEPS = 100  # instructions of SQLite's virtual machine between two calls: some hundredths of a millisecond

@@ -74,6 +74,26 @@ def test_a_thread_answers_until_another_process_can(database_url: str) -> None:
     run(database_url, story)
 
 
+def test_idle_processes_end_and_others_start(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(beside: QueryProcesses) -> None:
+        await begun(beside)
+        pid = await beside.scan(who)
+        slow = asyncio.create_task(beside.scan(slowly))
+        await asyncio.sleep(0)
+        beside._stop_idle()
+        assert beside._processes  # it is not idle
+        await slow
+        beside._stop_idle()
+        assert beside._stopping
+        await beside._stopping
+        assert not is_there(pid)
+        monkeypatch.setattr(beside, "_not_before", 0.0)
+        await begun(beside)
+        assert await beside.scan(who) not in {pid, os.getpid()}
+
+    run(file, story)
+
+
 def test_errors_come_as_they_are(database_url: str) -> None:
     async def story(beside: QueryProcesses) -> None:
         await begun(beside)

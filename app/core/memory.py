@@ -1,0 +1,35 @@
+"""The memory of a process: its garbage collector and its allocator."""
+
+import ctypes
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+M_ARENA_MAX: Final = -8  # of mallopt(3)
+
+
+@contextmanager
+def pause_collector() -> Iterator[None]:
+    """Collect nothing within the context, and never examine afterwards what is there at its end.
+
+    Modules live as long as the process: examining them again and again while they grow takes a quarter of a start.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+def share_arena() -> bool:
+    """Let all threads allocate from one arena of glibc, before they start; return False with another allocator.
+
+    By default each thread gets an arena that keeps what it has freed: 20 MB of a server after some thousand requests.
+    Threads seldom wait for each other's allocations, as they wait for the interpreter lock anyway.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    return mallopt is not None and bool(mallopt(M_ARENA_MAX, 1))

@@ -1,0 +1,35 @@
+"""What a process does about its memory."""
+
+import gc
+import platform
+import subprocess
+import sys
+
+from app.core.memory import pause_collector, share_arena
+
+STARTED = """
+import sys
+from app.core.settings import Settings
+from app.main import create_app
+app = create_app(Settings(_env_file=None), with_worker=False)
+print(*sys.modules)
+"""
+LATE = {"alembic", "cryptography", "jinja2", "jwt", "lxml", "nh3", "PIL", "psycopg", "rapidfuzz", "snowballstemmer"}
+
+
+def test_a_server_starts_without_what_few_requests_need() -> None:
+    out = subprocess.run([sys.executable, "-c", STARTED], check=True, capture_output=True, text=True).stdout
+    assert "fastapi" in (imported := set(out.split()))
+    assert not imported & LATE
+
+
+def test_the_collector_pauses_and_goes_on() -> None:
+    with pause_collector():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > 0
+    gc.unfreeze()
+
+
+def test_threads_share_an_arena_where_there_are_arenas() -> None:
+    assert share_arena() is (platform.libc_ver()[0] == "glibc")
