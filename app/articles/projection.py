@@ -14,6 +14,7 @@ from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, Forbidden, NotFound
 from app.db.columns import table_of
+from app.db.prepared import Prepared
 from app.events.catalog import ArticlePublished, ArticleUnpublished, ArticleUpdated
 from app.events.log import emit
 from app.identity.schemas import Actor
@@ -29,6 +30,22 @@ PROJECTED_COLUMNS = (
 ).split()
 _ADDRESS, _REVISION = table_of(Address), table_of(Revision)
 _LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
+
+
+class _Link(TypedDict):
+    term_id: str
+
+
+def _select_linked(column: sa.Column[str]) -> Prepared[_Link]:
+    links = column.table.c
+    is_own = links.article_id == sa.bindparam("article", type_=links.article_id.type)
+    return Prepared(sa.select(column.label("term_id")).where(is_own).order_by(links.position))
+
+
+_SELECT_LINKED: dict[type[ArticleAuthor] | type[ArticleTag], Prepared[_Link]] = {
+    ArticleAuthor: _select_linked(table_of(ArticleAuthor).c.author_id),
+    ArticleTag: _select_linked(table_of(ArticleTag).c.tag_id),
+}
 
 
 class IndexArticle(Protocol):
@@ -97,10 +114,7 @@ def get_newest_revision(session: Session, article: Article) -> Revision:
 
 def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleTag], article_id: str) -> list[str]:
     """List the ids of the authors or tags of an article's row, in their order."""
-    table = table_of(model)
-    column = table.c.author_id if model is ArticleAuthor else table.c.tag_id
-    ids = session.execute(sa.select(column).where(table.c.article_id == article_id).order_by(table.c.position))
-    return list(ids.scalars())
+    return [row["term_id"] for row in _SELECT_LINKED[model].rows(session, {"article": article_id})]
 
 
 def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
