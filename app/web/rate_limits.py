@@ -1,5 +1,6 @@
 """Rate limits by caller, reported in the headers of the IETF's RateLimit draft."""
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -28,6 +29,8 @@ DEFAULT_RATES = {
 }
 Quotas = Sequence[tuple[Literal["minute", "day"], int]]
 MAX_CALLERS = 100_000  # in the memory of one process
+REDIS_SECONDS = 0.25  # to connect to Redis, or for its answer
+REST_SECONDS = 5.0  # during which a Redis that failed is not asked again
 log = structlog.get_logger("broadsheet.limits")
 
 
@@ -67,13 +70,36 @@ class _RedisCounter:
     """Sliding windows that several processes share."""
 
     def __init__(self, url: str) -> None:
-        storage = RedisStorage(f"async+{url}", wrap_exceptions=True, implementation="redispy")
+        storage = RedisStorage(
+            f"async+{url}",
+            wrap_exceptions=True,
+            implementation="redispy",
+            socket_timeout=REDIS_SECONDS,
+            socket_connect_timeout=REDIS_SECONDS,
+        )
         self._strategy = SlidingWindowCounterRateLimiter(storage)
 
     async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
         allowed = await self._strategy.hit(item, policy, caller)
         end, remaining = await self._strategy.get_window_stats(item, policy, caller)
         return allowed, remaining, end - now().timestamp()
+
+
+class _SharedCounter:
+    """Counts with others, and alone while what they share cannot be reached."""
+
+    def __init__(self, shared: Counter) -> None:
+        self._shared, self._own = shared, _MemoryCounter()
+        self._not_before = 0.0  # monotonic time before which the shared counter is not asked
+
+    async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
+        if time.monotonic() >= self._not_before:
+            try:
+                return await self._shared.hit(item, policy, caller)
+            except StorageError as error:
+                self._not_before = time.monotonic() + REST_SECONDS
+                log.warning("this process counts alone for a while", error=type(error.storage_error).__name__)
+        return self._own.count(item, policy, caller)
 
 
 @lru_cache(10_000)
@@ -134,7 +160,7 @@ class Limiter:
                 rate_by_policy[name] = rate
             self.policies = {name: parse(rate) for name, rate in rate_by_policy.items()}
         self._items_by_policy = {name: {name: item} for name, item in self.policies.items()}
-        self.counter: Counter = _RedisCounter(redis_url) if redis_url else _MemoryCounter()
+        self.counter: Counter = _SharedCounter(_RedisCounter(redis_url)) if redis_url else _MemoryCounter()
 
     @property
     def counts_at_once(self) -> bool:
@@ -174,11 +200,7 @@ class Limiter:
         """
         headers: dict[str, str] = {}
         for name, item in self._items_of(policy, quotas).items():
-            try:
-                allowed, remaining, seconds = await self.counter.hit(item, name, caller)
-            except StorageError as error:
-                log.warning("rate limits cannot be counted", error=type(error.storage_error).__name__)
-                return {}  # requests are served without limits
+            allowed, remaining, seconds = await self.counter.hit(item, name, caller)
             wait = max(1, round(seconds))
             fields = {
                 "RateLimit-Policy": f'"{name}";q={item.amount};w={item.get_expiry()}',

@@ -76,14 +76,32 @@ def test_a_wrong_setting_does_not_start(rates: str) -> None:
         Limiter(rates)
 
 
-def test_readers_are_served_while_the_shared_counter_is_away() -> None:
-    class Away:
-        async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
-            raise StorageError(ConnectionError())
+class Shared:
+    """A counter of several processes."""
 
-    limiter = Limiter("on")
-    limiter.counter = Away()
-    assert hit(limiter) == {}
+    def __init__(self) -> None:
+        self.is_away, self.asked = False, 0
+
+    async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
+        self.asked += 1
+        if self.is_away:
+            raise StorageError(ConnectionError())
+        return True, 1000, 60.0
+
+
+def test_a_process_counts_alone_while_the_shared_counter_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared, limiter, clock = Shared(), Limiter("read=3/minute"), [100.0]
+    limiter.counter = rate_limits._SharedCounter(shared)
+    monkeypatch.setattr(rate_limits.time, "monotonic", lambda: clock[0])
+    assert hit(limiter)["RateLimit"] == '"read";r=1000;t=60'
+    shared.is_away = True
+    assert hit(limiter, times=3)["RateLimit"] == '"read";r=0;t=60'
+    assert shared.asked == 2, "once it has failed, it is not asked for a while"
+    with pytest.raises(TooManyRequests):
+        hit(limiter)
+    shared.is_away = False
+    clock[0] += rate_limits.REST_SECONDS
+    assert hit(limiter)["RateLimit"] == '"read";r=1000;t=60'
 
 
 def test_ipv6_counts_by_household() -> None:
