@@ -328,11 +328,11 @@ def _cells(row: Row, caller: Caller, world: World) -> Iterator[tuple[str, dict[s
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_publishable_key_reads_what_anybody_may_read(client: TestClient, make_key: Callable[..., Headers]) -> None:
-    key = make_key("public:read")
+    key, asked = make_key("public:read"), Portion(25)
     wrong = []
-    for operation, route, access in routes(client.app):  # type: ignore[arg-type]
+    for operation, _, access in routes(client.app):  # type: ignore[arg-type]
         method, path = operation.split(" ", 1)
-        if route.operation_id == "getCaller":
+        if operation == "GET /v1/whoami" or operation not in asked:
             continue
 
         def status(headers: Headers, method: str = method, path: str = path) -> int:
