@@ -199,13 +199,16 @@ def read_links(connection: sa.Connection, ids: Iterable[str]) -> dict[str, list[
     return lists
 
 
+_IS_STALE = sa.text("related_text.stale")  # as in the index: SQLite does not use it for `stale = 1`
+
+
 def list_stale(connection: sa.Connection, limit: int) -> list[TextRow]:
     """List texts whose link lists must be rebuilt."""
-    query = sa.select(TEXT).where(TEXT.c.stale).order_by(TEXT.c.n).limit(limit)
+    query = sa.select(TEXT).where(_IS_STALE).order_by(TEXT.c.n).limit(limit)
     return fetch_rows(connection, query, TextRow)
 
 
-STALE_LIST = sa.select(PAST).where(sa.exists().where(TEXT.c.stale))
+STALE_LIST = sa.select(PAST).where(sa.exists().select_from(TEXT).where(_IS_STALE))
 """Selects that a rebuild is due, while any list is stale."""
 
 LISTS_PER_BATCH = 4  # lists per batch, which holds SQLite's writer for some 50 ms

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.db import Database
-from app.related import rebuilding
+from app.related import linking, rebuilding
 from app.related.linking import LINK
 from app.related.rebuilding import advance_rebuild, begin_rebuild
+from bench.statements import recorded
 from tests import make
 from tests.make import Headers
 from tests.related.conftest import COURT, FERRY, LAWS, PORT, related, titles
@@ -90,3 +91,14 @@ def test_no_reason_is_told_that_the_text_may_have_lost(
     ferry = {term.lower() for row in related(client, town[1]) for term in row["reason"]["terms"]}
     assert told()
     assert not any("ferry" in row["reason"]["text"].lower() for row in related(client, town[0])), ferry
+
+
+def test_stale_lists_are_found_by_their_index(db: Database) -> None:
+    with db.connect() as connection, recorded() as statements:
+        assert connection.execute(linking.STALE_LIST).all() == []
+        assert linking.list_stale(connection, 4) == []
+    if db.dialect == "sqlite":
+        for statement in statements:
+            with db.connect() as connection:
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement.sql}", statement.parameters).all()
+            assert "ix_related_text_stale" in str(plan)
