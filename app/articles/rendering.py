@@ -8,11 +8,13 @@ syndication level and to the selected fields here.
 import contextlib
 import hashlib
 import json
+import types
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache, partial
 from typing import NamedTuple, Protocol, TypeAlias, TypedDict, TypeVar, cast
 
+import msgspec
 import pydantic_core
 import sqlalchemy as sa
 
@@ -42,7 +44,7 @@ from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.schemas import Level
 from app.publication.tables import Generation
 from app.web.fields import FieldTree as SelectedFields
-from app.web.fields import parse_fields, pick_fields
+from app.web.fields import parse_fields
 from app.web.paging import PageInfo
 from app.web.responses import dump_json
 
@@ -119,7 +121,7 @@ class RenderedArticle(NamedTuple):
 
     def select(self, fields: FieldTree) -> "RenderedArticle":
         """Select fields; all if None."""
-        return self._replace(json=_select_fields(self.json, fields)) if fields else self
+        return self._replace(json=_select_fields([self.json], fields)[0]) if fields else self
 
     def cache_groups(self, *, counts: bool) -> Iterable[str]:
         """Return the cache groups of an answer with this one article, with or without its counts."""
@@ -128,8 +130,36 @@ class RenderedArticle(NamedTuple):
         return dict.fromkeys([f"article:{article_id}", PUBLICATION_GROUP, *shown, *self.groups])
 
 
-def _select_fields(item: bytes, fields: SelectedFields) -> bytes:
-    return pydantic_core.to_json(pick_fields(pydantic_core.from_json(item), fields))
+_FrozenTree: TypeAlias = "tuple[tuple[str, _FrozenTree | None], ...]"
+"""Selected fields as a key of a cache; None for a whole field."""
+
+
+def _freeze_tree(tree: SelectedFields) -> _FrozenTree:
+    return tuple([(name, _freeze_tree(inner) if isinstance(inner, Mapping) else None) for name, inner in tree.items()])
+
+
+_make_typed_dict = cast(Callable[..., type], TypedDict)
+
+
+def _make_selected_type(tree: _FrozenTree) -> type | types.GenericAlias:
+    """Make the type of an object or list of which selected fields are read, as they stand in the JSON."""
+    members: dict[str, object] = {
+        name: msgspec.Raw if inner is None else _make_selected_type(inner) | None for name, inner in tree
+    }
+    if "__all__" in members:
+        return types.GenericAlias(list, (members["__all__"],))
+    return _make_typed_dict("Selected", members, total=False)
+
+
+@lru_cache(256)
+def _make_selector(tree: _FrozenTree) -> Callable[[bytes], object]:
+    return msgspec.json.Decoder(cast(type, _make_selected_type(tree))).decode
+
+
+def _select_fields(items: Iterable[bytes], fields: SelectedFields) -> list[bytes]:
+    """Select fields of JSON objects as `pick_fields` does of values; what is not selected is skipped and not read."""
+    select = _make_selector(_freeze_tree(fields))
+    return [msgspec.json.encode(select(item)) for item in items]
 
 
 _REDUCED_FIELDS: dict[str, JsonObject] = {
@@ -185,10 +215,9 @@ def render_page(
     articles: Iterable[RenderedArticle], page: PageInfo, fields: FieldTree, actor: Actor, access_log: AccessLog
 ) -> bytes:
     """Return a page of a list as JSON, its articles limited to the caller's syndication level and to some fields."""
-    rows = splice_array(limit_for_partner(actor, access_log, [article.json for article in articles]))
-    if fields:
-        rows = _select_fields(rows, {"__all__": fields})
-    return b"".join((b'{"data":', rows, b',"page":', pydantic_core.to_json(page), b"}"))
+    rows = limit_for_partner(actor, access_log, [article.json for article in articles])
+    shown = splice_array(_select_fields(rows, fields) if fields else rows)
+    return b"".join((b'{"data":', shown, b',"page":', pydantic_core.to_json(page), b"}"))
 
 
 def groups_of_list(members: Iterable[str], ids: Iterable[str], *, counts: bool) -> tuple[str, ...]:
