@@ -37,6 +37,10 @@ class Listener:
             self._pause.cancel()
         self._loop.remove_reader(self._listener)
 
+    async def wait_closed(self) -> None:
+        """Wait until each accepted connection has its protocol, which ends it; uvicorn calls this last."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     def _accept(self) -> None:
         for _ in range(MAX_ACCEPTS):
             try:
