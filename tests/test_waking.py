@@ -116,6 +116,7 @@ def test_the_clock_wakes_the_worker(db: Database) -> None:
         run(db, story, NOON + timedelta(hours=1))
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_sleeping_worker_asks_the_store_nothing(db: Database) -> None:
     async def story(own: Database, worker: Sleeper, done: asyncio.Event) -> None:
         asked: list[str] = []
