@@ -88,6 +88,7 @@ clean: ## remove .venv and what tools left behind; data stays
 .venv/.stamp-run: requirements.lock pyproject.toml | .venv/bin/python
 	@$(PIP) install --require-hashes -r requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q app migrations
 	@touch $@
 
 .venv/.stamp-dev: requirements-dev.lock .venv/.stamp-run
