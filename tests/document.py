@@ -1,5 +1,6 @@
 """Reading the OpenAPI document in tests: what stands once for all operations is put back into each."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ COMMON = {"400": "bad_request", "401": "unauthorized", "429": "rate_limited", "5
 WITH_KEY = {"403": "forbidden"}
 WITH_BODY = {"413": "body_too_large", "415": "unsupported_media_type", "422": "invalid_body"}
 WITH_PRECONDITION = {"412": "stale_version", "428": "precondition_required"}
+REFERENCE = re.compile(r"#/components/schemas/(\w+)")
 POST = {"409": "request_in_progress", "422": "idempotency_key_reused"}
 
 
@@ -43,6 +45,17 @@ def resolved(document: dict[str, Any], method: str, operation: dict[str, Any]) -
             assert f"`{code}` ({status})" in default["description"]
             responses.setdefault(status, {**default, "description": f"`{code}`: {default['description']}"})
     return {**operation, "parameters": parameters, "responses": responses}
+
+
+def with_schemas(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """A schema with the components that it needs: a validator reads all that it is given, which takes long."""
+    needed: dict[str, Any] = {}
+    waiting = [schema]
+    while waiting:
+        names = set(REFERENCE.findall(repr(waiting.pop()))) - needed.keys()
+        needed |= {name: schemas[name] for name in names}
+        waiting += (schemas[name] for name in names)
+    return {**schema, "components": {"schemas": needed}}
 
 
 def operations(document: dict[str, Any]) -> Iterator[Operation]:

@@ -31,7 +31,7 @@ from app.identity.schemas import SCOPES
 from app.main import create_app
 from tests import make
 from tests.contract.day import Checked, Headers, live, subscribe
-from tests.document import expanded, operation_at, operations
+from tests.document import expanded, operation_at, operations, with_schemas
 from tests.effort import effort
 from tests.flows.conftest import serving
 
@@ -136,7 +136,7 @@ def test_every_problem_has_a_page(client: TestClient) -> None:
 def test_examples_and_patterns_are_valid(api: FastAPI) -> None:
     schemas = api.openapi()["components"]["schemas"]
     for schema in schemas.values():
-        jsonschema_rs.validator_for({**schema, "components": {"schemas": schemas}})
+        jsonschema_rs.validator_for(with_schemas(schema, schemas))
 
 
 # Answers of a whole day against the document
@@ -357,7 +357,7 @@ def test_generators_can_read_the_schemas(api: FastAPI) -> None:
             return
         if "default" in schema and schema["default"] is not None:
             rules = {name: value for name, value in schema.items() if name != "default"}
-            validator = jsonschema_rs.validator_for({**rules, "components": {"schemas": schemas}})
+            validator = jsonschema_rs.validator_for(with_schemas(rules, schemas))
             assert validator.is_valid(schema["default"]), f"{where}: the default is not allowed"
         for name, part in schema.items():
             in_names = where.rpartition("/")[2] == "properties"
@@ -410,7 +410,7 @@ RULES = [
 @pytest.mark.parametrize(("name", "good", "bad"), RULES)
 def test_rules_of_bodies_are_in_the_document(api: FastAPI, name: str, good: object, bad: object) -> None:
     schemas = api.openapi()["components"]["schemas"]
-    validator = jsonschema_rs.validator_for({**schemas[name], "components": {"schemas": schemas}})
+    validator = jsonschema_rs.validator_for(with_schemas(schemas[name], schemas))
     assert validator.is_valid(good)
     assert not validator.is_valid(bad)
 
