@@ -31,7 +31,7 @@ def list_children(parent: int) -> list[int]:
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
         if int(fields[1]) == parent:
             found.append(int(stat.parent.name))
