@@ -5,6 +5,8 @@ WORKDIR /srv/broadsheet
 RUN python -m venv /opt/venv
 COPY requirements.lock .
 RUN /opt/venv/bin/pip install --require-hashes -r requirements.lock
+ARG EXTRA_PACKAGES=""
+RUN [ -z "$EXTRA_PACKAGES" ] || /opt/venv/bin/pip install $EXTRA_PACKAGES
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY migrations migrations
