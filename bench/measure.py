@@ -14,7 +14,7 @@ from bench.seed import Store
 from bench.servers import Process, app, floor, list_children, list_tree, read_cpu, read_pss
 
 ROUNDS = 7
-WARM_UP = 0.25  # seconds
+WARM_UP = 0.25  # seconds for 400 different requests
 BUSY, ALONE, FLOOR = 0.5, 0.35, 0.15  # shares of the time: many connections, one connection, the floor
 SAMPLE = 25  # responses, of which the floor sends the one of median size
 CACHE_SIZE = Settings.model_fields["cache_size"].default  # megabytes
@@ -124,7 +124,7 @@ def _rounds(
 
     on_floor(WARM_UP)
     for target in targets:
-        target.drive(case.connections, WARM_UP)
+        target.drive(case.connections, WARM_UP * max(1.0, len(target.requests) / 400))
     for _ in range(ROUNDS):
         least = on_floor(part * FLOOR)
         for target in targets:

@@ -354,6 +354,7 @@ def update_statistics(db: Database) -> None:
     """Update the planner's statistics."""
     with db.connect() as connection:
         if db.dialect == "sqlite":
+            connection.exec_driver_sql("PRAGMA analysis_limit=1000")  # as the server does at its start
             connection.exec_driver_sql("ANALYZE")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         else:

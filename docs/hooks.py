@@ -7,6 +7,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
+PLOTS = ROOT / "bench/results"
 PROJECT = ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
 LINK = re.compile(r"\[([^\]]*)\]\(([^)\s:#]+)(#[^)\s]*)?\)")
 
@@ -21,10 +22,12 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages at the top of the repository."""
+    """Add the pages at the top of the repository, and the plots of the benchmark."""
     for name in PROJECT:
         text = (ROOT / name).read_text("utf-8")
         files.append(File.generated(config, f"project/{name.lower()}", content=relink(text, ROOT, "project")))
+    for plot in sorted(PLOTS.glob("*.svg")):
+        files.append(File.generated(config, f"img/bench/{plot.name}", abs_src_path=str(plot)))
     return files
 
 
@@ -43,6 +46,8 @@ def relink(markdown: str, folder: Path, at: str) -> str:
         words, target, anchor = link[1], (folder / link[2]).resolve(), link[3] or ""
         if target.parent == ROOT and target.name in PROJECT:
             return f"[{words}]({up}project/{target.name.lower()}{anchor})"
+        if target.parent == PLOTS and target.suffix == ".svg":
+            return f"[{words}]({up}img/bench/{target.name})"
         if target.is_relative_to(ROOT / "docs") and target.is_file():
             return f"[{words}]({up}{target.relative_to(ROOT / 'docs').as_posix()}{anchor})"
         return words
