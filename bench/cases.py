@@ -3,6 +3,7 @@
 import itertools
 import json
 import random
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ DEPTH = 25  # the deep page is number articles / 25: page 80 of 2,000, page 4,00
 SAMPLE = 2000  # different articles that are requested
 KNOWN = 200  # different articles whose ETags the client has
 DRAFTS = 50  # different texts that are sent
-_NUMBERS = itertools.count()
+_NUMBERS = itertools.count(time.time_ns() // 1000)  # stores are kept: no run repeats the texts of another
 
 
 class Request(NamedTuple):
@@ -246,5 +247,9 @@ def cycle_requests(case: Case, requests: list[Request], path: str | None = None)
     wires = itertools.cycle([request.wire(path) for request in requests])
     if not case.creates:
         return wires
-    # The number has as many digits as the placeholder has letters, so that Content-Length stays correct.
-    return (wire.replace(b"slug-to-be-made-unique", b"draft-%016d" % next(_NUMBERS)) for wire in wires)
+    return map(make_unique, wires)
+
+
+def make_unique(text: bytes) -> bytes:
+    """Replace the placeholder by a number of as many digits, so that Content-Length stays correct."""
+    return text.replace(b"slug-to-be-made-unique", b"draft-%016d" % next(_NUMBERS))

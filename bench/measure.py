@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app.core.settings import Settings
-from bench.cases import Case, Request, cycle_requests, prepare_requests, read_facts
+from bench.cases import Case, Request, cycle_requests, make_unique, prepare_requests, read_facts
 from bench.load import Answer, Slice, WrongAnswer, drive, send_request
 from bench.seed import Store
 from bench.servers import Process, app, floor, list_children, list_tree, read_cpu, read_pss
@@ -87,7 +87,9 @@ class _Target(NamedTuple):
 
     def answer(self) -> Answer:
         """Return the response of median size among a few."""
-        asked = self.requests[: 1 if self.case.creates else SAMPLE]
+        asked = self.requests[:SAMPLE]
+        if self.case.creates:
+            asked = [asked[0]._replace(body=make_unique(asked[0].body))]
         answers = sorted(
             (send_request(self.process.port, request) for request in asked), key=lambda found: len(found.body)
         )
