@@ -461,10 +461,10 @@ def select_filtered_ids(shape: QueryShape, at: int) -> tuple[Statement, Statemen
 
 def is_quick(query: ListQuery, filters: tuple[Filter, ...]) -> bool:
     """Whether one index leads straight to the page; other queries may visit many articles to find a few."""
-    number = len(filters) + (query.featured is not None)
-    if query.q is not None or query.states is not None or query.updated_after is not None:
+    number, order = len(filters) + (query.featured is not None), query.sort.lstrip("-")
+    if query.q is not None or query.states is not None or (query.updated_after is not None and order != "updated_at"):
         return False
-    if number and query.sort.lstrip("-") != "published_at":
+    if number and order != "published_at":
         return False  # no index has this order within a tag or section, so all its articles are sorted
     return query.count == "none" and number <= 1 and not any(filter_.negative for filter_ in filters)
 

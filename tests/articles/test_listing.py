@@ -330,6 +330,9 @@ def test_etags_of_lists(client: TestClient, editor: Headers, shelf: list[Piece])
         ({"type": ["opinion"], "sort": "-discussed_7d"}, False),
         ({"q": "ferry"}, False),
         ({"tag": ["-a"]}, False),
+        ({"updated_after": "2026-01-01"}, False),  # articles of any time are looked at
+        ({"updated_after": "2026-01-01", "sort": "-updated_at"}, True),
+        ({"updated_after": "2026-01-01", "sort": "updated_at", "tag": ["a"]}, False),
     ],
 )
 def test_what_may_be_read_where_others_wait(asked: dict[str, Any], quick: bool) -> None:
