@@ -48,6 +48,12 @@ def test_every_operation_has_a_short_title(document: dict[str, Any]) -> None:
     assert len(titles) == len(set(titles))
 
 
+def test_problems_of_a_kind_of_route_join_those_of_the_route(document: dict[str, Any]) -> None:
+    answers = operation_at(document, "PATCH", "/v1/comments/{comment}")["responses"]
+    assert {"`forbidden`: ", "`banned`: "} <= set(re.findall(r"`\w+`: ", answers["403"]["description"]))
+    assert {"401", "404", "422"} <= set(answers)
+
+
 def test_every_tag_is_described_and_used(document: dict[str, Any]) -> None:
     described = {tag["name"]: tag["description"] for tag in document["tags"]}
     used = {tag for _, _, operation in operations(document) for tag in operation["tags"]}
