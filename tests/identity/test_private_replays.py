@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel
 from sqlmodel import Session
 from starlette.responses import Response
@@ -24,9 +24,10 @@ from app.identity.schemas import Actor
 from app.identity.tables import Audit, Replay
 from app.identity.writes import WriteResult, write_private
 from app.main import create_app
+from app.web.routing import Router
 from tests.make import Headers, ok
 
-NOTES = APIRouter()
+NOTES = Router()
 gone: set[str] = set()
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import pytest
 import sqlalchemy as sa
 import time_machine
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import BaseModel
 from sqlmodel import Session
 from starlette.responses import Response
@@ -26,9 +26,10 @@ from app.identity.schemas import Actor
 from app.identity.tables import Audit, Replay
 from app.identity.writes import write
 from app.main import create_app
+from app.web.routing import Router
 
 Headers = dict[str, str]
-NOTES = APIRouter()
+NOTES = Router()
 broken = threading.Event()
 
 
