@@ -47,7 +47,7 @@ def test_while_nobody_listens_nothing_is_given(postgres: Settings, monkeypatch: 
             database = app.state.services.database
             listen, refused = database.listen, asyncio.Event()
 
-            async def refuse(_channel: str) -> Any:
+            async def refuse() -> Any:
                 refused.set()
                 raise psycopg.OperationalError("refused")
 
