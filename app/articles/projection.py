@@ -72,6 +72,7 @@ class ArticleSnapshot(NamedTuple):
     author: frozenset[str]
     tag: frozenset[str]
     shown_with: dict[ShownKind, frozenset[str]]  # empty unless readers see the article now or at a set time
+    listed_with: dict[ShownKind, frozenset[str]]  # those, or the terms of a retracted article, whose feeds name it
     revision: int
     embargoed_until: datetime | None
     exposure: Exposure | None
@@ -120,9 +121,9 @@ def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleT
 def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
     """Return the article as it is now, to compare with after a change. Pages are not counted in lists."""
     is_counted, is_seen = article.public and article.type != PAGE_TYPE, is_article_shown(article)
-    shown_with: dict[ShownKind, frozenset[str]] = {}
-    if is_seen:
-        shown_with = {
+    listed_with: dict[ShownKind, frozenset[str]] = {}
+    if is_seen or article.state == "retracted":
+        listed_with = {
             "section": frozenset(filter(None, [article.section_id])),
             "series": frozenset(filter(None, [article.series_id])),
             "author": frozenset(list_linked_ids(session, ArticleAuthor, article.id)),
@@ -131,11 +132,12 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
         }
     return ArticleSnapshot(
         article.public,
-        shown_with["section"] if is_counted else frozenset(),
-        shown_with["series"] if is_counted else frozenset(),
-        shown_with["author"] if is_counted else frozenset(),
-        shown_with["tag"] if is_counted else frozenset(),
-        shown_with,
+        listed_with["section"] if is_counted else frozenset(),
+        listed_with["series"] if is_counted else frozenset(),
+        listed_with["author"] if is_counted else frozenset(),
+        listed_with["tag"] if is_counted else frozenset(),
+        listed_with if is_seen else {},
+        listed_with,
         article.revision,
         article.embargoed_until,
         exposure_of(article),
@@ -153,7 +155,7 @@ class EventFields(TypedDict):
 
 def build_event_fields(session: Session, article: Article, before: ArticleSnapshot | None = None) -> EventFields:
     """Return the fields of every event about an article; `within` also names the terms that it had `before`."""
-    former: Mapping[ShownKind, frozenset[str]] = before.shown_with if before is not None else {}
+    former: Mapping[ShownKind, frozenset[str]] = before.listed_with if before is not None else {}
     sections = {article.section_id, *former.get("section", ())} - {None}
     places = {
         "section": {above for section_id in sections for above in find_ancestors(session, str(section_id))},

@@ -162,6 +162,24 @@ def test_whatever_changes_an_answer_names_one_of_its_groups(
         before = after
 
 
+def test_a_retracted_article_leaves_the_feeds_of_its_former_terms(
+    client: TestClient, editor: Headers, db: Database
+) -> None:
+    by = author(client, editor, "Ann")["id"]
+    gone = published(client, editor, "Gone", authors=["ann"])
+    act(client, editor, gone, "retract", {"reason": "Made up"})
+    assert "Made up" in client.get("/feeds/authors/ann.atom").text
+    with db.connect() as connection:
+        start = find_last_position(connection)
+    path = f"/v1/articles/{gone['id']}"
+    ok(client.patch(path, json={"authors": []}, headers={**editor, "If-Match": "*"}))
+    ok(client.post(f"{path}/publish", headers={**editor, "If-Match": "*"}))
+    assert "Made up" not in client.get("/feeds/authors/ann.atom").text
+    with db.connect() as connection:
+        told = read_between(connection, start, Position(2**62, 2**62), 100)
+    assert f"author:{by}" in {group for entry in told for group in entry.groups}
+
+
 def test_a_comment_spares_lists_that_do_not_show_its_article(client: TestClient, editor: Headers, db: Database) -> None:
     section(client, editor, "Sea")
     one = published(client, editor, "One", section="sea", tags=["ferry"])
