@@ -151,6 +151,12 @@ class WriteSession(Session):
             return super().connection(bind_arguments, execution_options)
         return self._own_connection
 
+    def rollback(self) -> None:
+        """Roll back the caller's transaction, of whose statements the session may know none."""
+        super().rollback()
+        if (transaction := self._own_connection.get_transaction()) is not None and transaction.is_active:
+            transaction.rollback()
+
 
 class Database(ABC):
     """A database. `read` and `write` are for the event loop, `connect` and `transaction` for commands and threads."""
