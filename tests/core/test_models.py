@@ -1,5 +1,6 @@
 """Models are built at their first use: a process starts without the many that it never needs."""
 
+import sys
 from collections.abc import Iterator
 
 import pydantic
@@ -13,7 +14,7 @@ def iterate_models(model: type[pydantic.BaseModel]) -> Iterator[type[pydantic.Ba
     """Iterate over the models of the app that derive from a model, except tables and the settings."""
     for derived in model.__subclasses__():
         if derived not in (SQLModel, Settings):
-            if derived.__module__.startswith("app."):
+            if derived.__module__.startswith("app.") and derived.__module__ in sys.modules:  # not those of tests
                 yield derived
             yield from iterate_models(derived)
 
