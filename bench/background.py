@@ -52,6 +52,7 @@ class Server(NamedTuple):
     port: int
     postmaster: int  # 0 on SQLite
     store: Store
+    facts: Facts  # of the store before anything was published
     folder: Path
 
     def read_cpu(self) -> float:
@@ -83,7 +84,7 @@ def serve(store: Store, folder: Path, postmaster: int) -> Iterator[Server]:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         _wait_for(port)
-        server = Server(process.pid, port, postmaster, store, folder)
+        server = Server(process.pid, port, postmaster, store, read_facts(store), folder)
         _drain(server)
         yield server
     finally:
@@ -185,7 +186,7 @@ def measure_idle(server: Server, seconds: float) -> Iterator[Row]:
 
 def measure_comments(server: Server, seconds: float) -> Iterator[Row]:
     """Measure the CPU time of a comment at some comments per second, the worker included."""
-    facts = read_facts(server.store)
+    facts = server.facts
     uvloop.run(_comment(server.port, facts, 2.0))
     before = server.read_cpu()
     posted = uvloop.run(_comment(server.port, facts, seconds))
@@ -227,7 +228,7 @@ def _create_editor(store: Store) -> str:
 
 def measure_publishing(server: Server, seconds: float, number: int) -> Iterator[Row]:
     """Publish drafts at once, beside reads and comments."""
-    facts, texts, acts = read_facts(server.store), Texts(), []
+    facts, texts, acts = server.facts, Texts(), []
     authorization = (("Authorization", f"Bearer {_create_editor(server.store)}"),)
     any_version = (*authorization, ("If-Match", "*"))
     for _ in range(number):
@@ -248,7 +249,7 @@ def measure_publishing(server: Server, seconds: float, number: int) -> Iterator[
 
 def measure_importing(server: Server, seconds: float, number: int) -> Iterator[Row]:
     """Import posts by the command, beside reads and comments, for as long as that takes but at most some seconds."""
-    facts, file = read_facts(server.store), server.folder / "posts.xml"
+    facts, file = server.facts, server.folder / "posts.xml"
     file.write_text(_write_export(number))
     alone = uvloop.run(_read_and_comment(server.port, facts, seconds))
     environment = {
