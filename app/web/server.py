@@ -1,11 +1,13 @@
 """The HTTP server: uvicorn with limits for request heads and slow readers, problem responses and graceful shutdown."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import socket
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from types import FrameType
 from typing import ClassVar, Final, NoReturn, cast
 
 import structlog
@@ -24,6 +26,7 @@ BACKLOG: Final = 2048
 KEEP_ALIVE_SECONDS: Final = 65  # longer than proxies keep idle connections, so that they close them and lose no request
 START_SECONDS: Final = 60  # for a process to start or to answer its parent, before it is replaced
 DRAIN_SECONDS: Final = 20  # for requests to finish after SIGTERM
+TICK_SECONDS: Final = 1.0  # between two looks at the clock, for the header `Date`
 STALLED_READER_SECONDS: Final = 30.0  # without progress, after which a slow reader is disconnected
 MIN_READ_BYTES_PER_SECOND: Final = 1000  # that count as progress
 MAX_UNREAD_BYTES: Final = 64_000_000  # for slow readers of one process; beyond it, the oldest is disconnected
@@ -296,6 +299,22 @@ class Protocol(HttpToolsProtocol):
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which looks at its clock once a second instead of ten times, and is woken by signals."""
+
+    async def main_loop(self) -> None:
+        self._loop, self._signalled = asyncio.get_running_loop(), asyncio.Event()
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._signalled.wait()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if hasattr(self, "_loop"):  # else the signal came before the loop, which looks first
+            self._loop.call_soon_threadsafe(self._signalled.set)
+
+
 class _Supervisor(Multiprocess):
     """Uvicorn's supervisor, which closes its copies of what only the processes should hold open."""
 
@@ -393,7 +412,7 @@ def serve(config: uvicorn.Config, listener: socket.socket) -> None:
         failed = any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes)
     else:
         try:
-            uvicorn.Server(config).run([listener])
+            _Server(config).run([listener])
             failed = False
         except SystemExit as end:
             failed = end.code == STARTUP_FAILURE
