@@ -8,16 +8,8 @@ from typing import NamedTuple, Protocol, TypedDict
 
 import sqlalchemy as sa
 
+from app.articles import rendering
 from app.articles.reading import ARTICLE
-from app.articles.rendering import (
-    CachedRow,
-    RenderedArticle,
-    cache_key_of,
-    fetch_cached,
-    render_articles,
-    select_cached,
-    splice_object,
-)
 from app.articles.schemas import NeighboursOut
 from app.articles.site import Site
 from app.core.models import BaseModel
@@ -35,7 +27,7 @@ class ListPosition(TypedDict):
     listed_at: datetime
 
 
-class _NeighbourRow(CachedRow):
+class _NeighbourRow(rendering.CachedRow):
     listed_at: datetime
 
 
@@ -62,26 +54,26 @@ def _select_neighbours(formats: tuple[str, ...], within: str) -> Statement:
         .order_by(ARTICLE.c.listed_at, ARTICLE.c.id)
         .limit(1)
     )
-    return select_cached("listed_at", "updated_at", formats=formats).where(
+    return rendering.select_cached("listed_at", "updated_at", formats=formats).where(
         ARTICLE.c.id.in_([before.scalar_subquery(), after.scalar_subquery()])
     )
 
 
 def render_neighbours(
     connection: sa.Connection, row: ListPosition, site: Site, within: str = "site", formats: tuple[str, ...] = ()
-) -> RenderedArticle:
+) -> rendering.RenderedArticle:
     """Return the public articles just before and just after one as JSON of `NeighboursOut`."""
     among = {"section": row["section_id"], "series": row["series_id"]}.get(within)
     sides = {"previous": b"null", "next": b"null"}
     rows: list[_NeighbourRow] = []
     if within == "site" or among is not None:
-        values = {"key": row["listed_at"], "id": row["id"], "cache_key": cache_key_of(site)}
+        values = {"key": row["listed_at"], "id": row["id"], "cache_key": rendering.cache_key_of(site)}
         values |= {"among": among} if within != "site" else {}
-        rows = fetch_cached(connection, _select_neighbours(formats, within), _NeighbourRow, values)
-        for neighbour, article in zip(rows, render_articles(connection, rows, site, formats), strict=True):
+        rows = rendering.fetch_cached(connection, _select_neighbours(formats, within), _NeighbourRow, values)
+        for neighbour, article in zip(rows, rendering.render_articles(connection, rows, site, formats), strict=True):
             is_before = (neighbour["listed_at"], neighbour["id"]) < (row["listed_at"], row["id"])
             sides["previous" if is_before else "next"] = article.json
-    return RenderedArticle(splice_object({}, sides), tuple(neighbour["id"] for neighbour in rows))
+    return rendering.RenderedArticle(rendering.splice_object({}, sides), tuple(neighbour["id"] for neighbour in rows))
 
 
 class ReadPart(Protocol):
@@ -89,7 +81,7 @@ class ReadPart(Protocol):
 
     def __call__(
         self, connection: sa.Connection, row: ListPosition, site: Site, actor: Actor, /
-    ) -> RenderedArticle: ...
+    ) -> rendering.RenderedArticle: ...
 
 
 class Include(NamedTuple):
@@ -99,7 +91,9 @@ class Include(NamedTuple):
     model: type[BaseModel]
 
 
-def _include_neighbours(connection: sa.Connection, row: ListPosition, site: Site, _actor: Actor) -> RenderedArticle:
+def _include_neighbours(
+    connection: sa.Connection, row: ListPosition, site: Site, _actor: Actor
+) -> rendering.RenderedArticle:
     part = render_neighbours(connection, row, site)
     return part._replace(groups=(ARTICLES_GROUP, *counts_groups_of(part.ids)))
 

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple, Protocol, cast
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
+from app.articles import rendering
 from app.articles.counters import ACTIVITY, activity_column
 from app.articles.list_parameters import EDITOR_SORTS, SORTS, Filter, FilterQuery, ListQuery
 from app.articles.reading import (
@@ -31,14 +32,6 @@ from app.articles.reading import (
     list_languages,
     parse_formats,
     visible_to,
-)
-from app.articles.rendering import (
-    CachedRow,
-    RenderedArticle,
-    cache_key_of,
-    fetch_cached,
-    render_articles,
-    select_cached,
 )
 from app.articles.schemas import PAGE_TYPE
 from app.articles.site import Site
@@ -123,7 +116,7 @@ MAX_COMPARED_VALUES = 256
 """Comparisons in all merged walks together: they bound the time that compiling a new statement takes."""
 
 
-class ListRow(CachedRow):
+class ListRow(rendering.CachedRow):
     """A row of a page: a row of `select_cached` with its sort key. Times are text."""
 
     key: str | int
@@ -370,7 +363,7 @@ def _select_ids(shape: QueryShape) -> sa.Subquery:
 @lru_cache(512)
 def _select_page(shape: QueryShape) -> Prepared[ListRow] | Statement:
     ids = _select_ids(shape)
-    statement = select_cached(formats=shape.formats, editing=shape.editing, page=ids)
+    statement = rendering.select_cached(formats=shape.formats, editing=shape.editing, page=ids)
     if shape.resolves_inline:
         terms = [(at, kind, by_id) for at, (kind, _, by_id) in enumerate(shape.filters) if kind in _TERM_COLUMNS]
         statement = statement.add_columns(
@@ -384,7 +377,7 @@ def _fetch_rows(connection: sa.Connection, shape: QueryShape, values: Mapping[st
     statement = _select_page(shape)
     if isinstance(statement, Prepared):
         return statement.rows(connection, values)
-    return fetch_cached(connection, statement, ListRow, values)
+    return rendering.fetch_cached(connection, statement, ListRow, values)
 
 
 def conditions_of(shape: QueryShape) -> list[ColumnElement[bool]]:
@@ -511,7 +504,7 @@ def _find_page(
     """
     if _can_resolve_inline(query, filters):
         shape, values = shape_of(query, filters, actor, SORTS[query.sort], site, resolves_inline=True)
-        page = _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)})
+        page = _fetch_page(connection, query, shape, {**values, "cache_key": rendering.cache_key_of(site)})
         if page["data"]:
             first: Mapping[str, object] = page["data"][0]
             refs = [(str(first[f"term_{at}"]),) for at in range(len(filters))]
@@ -519,7 +512,7 @@ def _find_page(
     filters = resolve_filters(connection, filters, query)
     counts = _count_articles(connection, filters)
     shape, values = shape_of(query, filters, actor, SORTS[query.sort], site, counts=counts)
-    return _fetch_page(connection, query, shape, {**values, "cache_key": cache_key_of(site)}), shape, filters
+    return _fetch_page(connection, query, shape, {**values, "cache_key": rendering.cache_key_of(site)}), shape, filters
 
 
 def _fetch_page(
@@ -565,7 +558,7 @@ def _fetch_by_activity(
 class ArticlePage(NamedTuple):
     """A page of a list as JSON, and its filters with ids in place of slugs, for cache groups."""
 
-    articles: list[RenderedArticle]
+    articles: list[rendering.RenderedArticle]
     page: PageInfo
     filters: tuple[Filter, ...]
 
@@ -596,5 +589,7 @@ def list_articles(
     if query.q is not None:
         return search(connection, query, resolve_filters(connection, filters, query), actor, site)
     page, shape, filters = _find_page(connection, query, filters, actor, site)
-    articles = render_articles(connection, page["data"], site, shape.formats, actor if shape.editing else None)
+    articles = rendering.render_articles(
+        connection, page["data"], site, shape.formats, actor if shape.editing else None
+    )
     return ArticlePage(articles, page["page"], filters)

@@ -17,22 +17,7 @@ from app.core.problems import InvalidParameter, Unavailable
 from app.db.columns import table_of
 from app.db.prepared import Prepared
 from app.db.rows import JsonObject
-from app.events.catalog import (
-    AnchorChanged,
-    AnchorsResolved,
-    ArticleEvent,
-    ArticleRetracted,
-    ArticleUnpublished,
-    CommentEdited,
-    CommentPublished,
-    CommentRemoved,
-    CommentVoted,
-    DiscussionChanged,
-    Event,
-    LoggedEvent,
-    NoticeChanged,
-    NoticeDeleted,
-)
+from app.events import catalog
 from app.events.log import (
     NEXT_EVENTS,
     EventRow,
@@ -96,27 +81,27 @@ class Change(TypedDict):
     status: int | None
 
 
-def _find_parent(event: Event, article_id: str | None) -> Parent | None:
+def _find_parent(event: catalog.Event, article_id: str | None) -> Parent | None:
     """Return the object that the subject of an event belongs to."""
     match event:
-        case NoticeChanged() | NoticeDeleted():
+        case catalog.NoticeChanged() | catalog.NoticeDeleted():
             return {"type": event.scope, "id": event.target_id}
-        case DiscussionChanged():
+        case catalog.DiscussionChanged():
             return {"type": event.scope, "id": None if event.subject_id == SITE_ID else event.subject_id}
         case (
-            AnchorChanged()
-            | AnchorsResolved()
-            | CommentPublished()
-            | CommentEdited()
-            | CommentRemoved()
-            | CommentVoted()
+            catalog.AnchorChanged()
+            | catalog.AnchorsResolved()
+            | catalog.CommentPublished()
+            | catalog.CommentEdited()
+            | catalog.CommentRemoved()
+            | catalog.CommentVoted()
         ):
             return {"type": "article", "id": article_id}
         case _:
             return None
 
 
-def present_change(logged: LoggedEvent, event: Event) -> Change:
+def present_change(logged: catalog.LoggedEvent, event: catalog.Event) -> Change:
     """Return an event as a change."""
     meaning, parent = MEANINGS[logged.type], _find_parent(event, logged.article_id)
     change: Change = {
@@ -131,11 +116,11 @@ def present_change(logged: LoggedEvent, event: Event) -> Change:
         "status": None,
     }
     match event:
-        case ArticleUnpublished():
+        case catalog.ArticleUnpublished():
             change["reason"], change["status"] = event.reason, 404
-        case ArticleRetracted():
+        case catalog.ArticleRetracted():
             change["reason"], change["status"] = event.reason, 451 if event.legal else 410
-    if isinstance(event, ArticleEvent):
+    if isinstance(event, catalog.ArticleEvent):
         change["revision"] = event.revision
     return change
 

@@ -16,17 +16,7 @@ from app.comments.reading import C
 from app.db.columns import is_among
 from app.db.prepared import Prepared
 from app.db.rows import Statement
-from app.events.catalog import (
-    ArticlePurged,
-    ArticleRetracted,
-    ArticleUnpublished,
-    CommentEdited,
-    CommentPublished,
-    CommentRemoved,
-    CommentVoted,
-    LoggedEvent,
-    MediaChanged,
-)
+from app.events import catalog
 
 IS_PUBLISHED: Final = C.c.state == "published"
 """Whether readers see the text of a comment, where they see the discussion."""
@@ -72,16 +62,16 @@ class Visibility(NamedTuple):
         """Whether readers see the text of a comment on an article."""
         return comment_id in self.published_comments and self.has_discussion(article_id)
 
-    def shows(self, logged: LoggedEvent) -> bool:
+    def shows(self, logged: catalog.LoggedEvent) -> bool:
         """Whether readers still see what an event reports. That something was taken away, they may always know."""
         match logged.event:
-            case ArticleUnpublished() | ArticleRetracted() | ArticlePurged():
+            case catalog.ArticleUnpublished() | catalog.ArticleRetracted() | catalog.ArticlePurged():
                 return True
-            case CommentRemoved(article_id=article_id):
+            case catalog.CommentRemoved(article_id=article_id):
                 return self.has_discussion(article_id)
-            case CommentPublished() | CommentEdited() | CommentVoted() as event:
+            case catalog.CommentPublished() | catalog.CommentEdited() | catalog.CommentVoted() as event:
                 return self.has_comment(event.article_id, event.subject_id)
-            case MediaChanged(subject_id=media_id):
+            case catalog.MediaChanged(subject_id=media_id):
                 return media_id in self.shown_media
             case _:
                 return logged.article_id is None or self.has_article(logged.article_id)
@@ -140,15 +130,15 @@ def read_visibility(
     )
 
 
-def read_event_visibility(connection: sa.Connection, entries: Iterable[LoggedEvent]) -> Visibility:
+def read_event_visibility(connection: sa.Connection, entries: Iterable[catalog.LoggedEvent]) -> Visibility:
     """Read what readers see of the subjects of some events."""
     articles, comments, media = set[str](), set[str](), set[str]()
     for entry in entries:
         if entry.article_id is not None:
             articles.add(entry.article_id)
         match entry.event:
-            case CommentPublished() | CommentEdited() | CommentVoted() as event:
+            case catalog.CommentPublished() | catalog.CommentEdited() | catalog.CommentVoted() as event:
                 comments.add(event.subject_id)
-            case MediaChanged(subject_id=media_id):
+            case catalog.MediaChanged(subject_id=media_id):
                 media.add(media_id)
     return read_visibility(connection, articles=articles, comments=comments, media=media)

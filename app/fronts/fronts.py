@@ -8,19 +8,9 @@ from typing import NamedTuple, TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
+from app.articles import rendering
 from app.articles.counters import ACTIVITY, activity_column
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, select_visible_ids
-from app.articles.rendering import (
-    CachedRow,
-    RenderedArticle,
-    SnapshotChanged,
-    cache_key_of,
-    fetch_cached,
-    render_articles,
-    select_cached,
-    splice_array,
-    splice_object,
-)
 from app.articles.site import Site
 from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id, new_id
@@ -302,7 +292,7 @@ def _select_ids(sources: tuple[tuple[int, Source], ...]) -> sa.Executable:
 @lru_cache(1)
 def _select_articles() -> Statement:
     ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
-    return select_cached().where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
+    return rendering.select_cached().where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
 
 
 def _find_candidates(connection: sa.Connection, blocks: Sequence[Block]) -> list[list[str]]:
@@ -348,7 +338,7 @@ def is_indexed(version: Version) -> bool:
     return not any(block["days"] and block["only"] for block in version["blocks"])
 
 
-def render_front(connection: sa.Connection, row: FrontRow, version: Version, site: Site) -> RenderedArticle:
+def render_front(connection: sa.Connection, row: FrontRow, version: Version, site: Site) -> rendering.RenderedArticle:
     """Render a front as JSON of `FrontOut`.
 
     Pinned articles that are not public are left out. Raises `SnapshotChanged` if another article is no longer
@@ -359,17 +349,21 @@ def render_front(connection: sa.Connection, row: FrontRow, version: Version, sit
     ids = [article_id for block in chosen for article_id in block]
     articles_json: dict[str, bytes] = {}
     if ids:
-        values = {"ids": ids, "cache_key": cache_key_of(site)}
-        rows = fetch_cached(connection, _select_articles(), CachedRow, values)
-        articles_json = {article.ids[0]: article.json for article in render_articles(connection, rows, site)}
+        values = {"ids": ids, "cache_key": rendering.cache_key_of(site)}
+        rows = rendering.fetch_cached(connection, _select_articles(), rendering.CachedRow, values)
+        articles_json = {article.ids[0]: article.json for article in rendering.render_articles(connection, rows, site)}
     parts = []
     for block, article_ids in zip(blocks, chosen, strict=True):
         if block["kind"] != "pinned" and not articles_json.keys() >= set(article_ids):
-            raise SnapshotChanged
-        articles = splice_array(articles_json[article_id] for article_id in article_ids if article_id in articles_json)
-        parts.append(splice_object({"kind": block["kind"], "title": block["title"]}, {"articles": articles}))
+            raise rendering.SnapshotChanged
+        articles = rendering.splice_array(
+            articles_json[article_id] for article_id in article_ids if article_id in articles_json
+        )
+        parts.append(rendering.splice_object({"kind": block["kind"], "title": block["title"]}, {"articles": articles}))
     front: JsonObject = {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
-    return RenderedArticle(splice_object(front, {"blocks": splice_array(parts)}), tuple(articles_json))
+    return rendering.RenderedArticle(
+        rendering.splice_object(front, {"blocks": rendering.splice_array(parts)}), tuple(articles_json)
+    )
 
 
 def follow_merge(session: Session, entry: LoggedEvent) -> None:

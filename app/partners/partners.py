@@ -10,17 +10,9 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.articles import rendering
 from app.articles.projection import WrongState, lock_article
 from app.articles.reading import ARTICLE
-from app.articles.rendering import (
-    AccessRecord,
-    CachedRow,
-    RenderedArticle,
-    cache_key_of,
-    fetch_cached,
-    render_articles,
-    select_cached,
-)
 from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id, new_id
@@ -134,7 +126,7 @@ def list_access(connection: sa.Connection, article_id: str, query: PageQuery) ->
     return map_page(page, _present_fetch)
 
 
-class EarlyRow(CachedRow):
+class EarlyRow(rendering.CachedRow):
     """An article that a key may read early, with the time at which the key was named."""
 
     key: str
@@ -142,12 +134,12 @@ class EarlyRow(CachedRow):
 
 def list_embargoed(
     connection: sa.Connection, actor: Actor, site: Site, formats: tuple[str, ...], query: PageQuery
-) -> Page[RenderedArticle]:
+) -> Page[rendering.RenderedArticle]:
     """Return a page of the articles that a key may read early, the last named first."""
     values: JsonObject = {
         "key": actor.id,
         "moment": now(),
-        "cache_key": cache_key_of(site),
+        "cache_key": rendering.cache_key_of(site),
         "most": query.limit + 1,
     }
     ids = sa.select(EARLY.c.article_id.label("id"), EARLY.c.named_at.label("key")).select_from(_EARLY_ARTICLES)
@@ -161,9 +153,11 @@ def list_embargoed(
         values |= bind_cursor(sort.decode(query.cursor))
         ids = ids.where(sort.after(*order))
     limited = ids.order_by(*sort.order_by(*order)).limit(sa.bindparam("most", type_=sa.BigInteger())).subquery("page")
-    statement = select_cached(formats=formats, page=limited).order_by(*sort.order_by(limited.c.key, limited.c.id))
-    page = page_of(fetch_cached(connection, statement, EarlyRow, values), query.limit, sort, "key", total)
-    return {"data": render_articles(connection, page["data"], site, formats), "page": page["page"]}
+    statement = rendering.select_cached(formats=formats, page=limited).order_by(
+        *sort.order_by(limited.c.key, limited.c.id)
+    )
+    page = page_of(rendering.fetch_cached(connection, statement, EarlyRow, values), query.limit, sort, "key", total)
+    return {"data": rendering.render_articles(connection, page["data"], site, formats), "page": page["page"]}
 
 
 FLUSH_SECONDS: Final = 1.0  # between writes of the access log
@@ -225,7 +219,7 @@ class PartnerAccessLog:
             await asyncio.gather(self._task, return_exceptions=True)
         await self.flush()
 
-    def note(self, key_id: str, receipts: Sequence[AccessRecord]) -> None:
+    def note(self, key_id: str, receipts: Sequence[rendering.AccessRecord]) -> None:
         """Record what is sent to a partner."""
         moment = now()
         for article_id, revision, level in receipts:

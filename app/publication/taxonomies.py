@@ -12,16 +12,7 @@ from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.db.rows import JsonObject
-from app.events.catalog import (
-    AuthorChanged,
-    AuthorDeleted,
-    SectionChanged,
-    SectionDeleted,
-    SeriesChanged,
-    SeriesDeleted,
-    TagChanged,
-    TagDeleted,
-)
+from app.events import catalog
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication.media_library import require_media
@@ -200,26 +191,26 @@ SeriesTaxonomy = MergeableTaxonomy[Series, SeriesIn, SeriesPatch]
 SECTIONS = SectionTaxonomy(
     Section,
     SectionOut,
-    SectionChanged,
-    SectionDeleted,
+    catalog.SectionChanged,
+    catalog.SectionDeleted,
     select_terms=sa.select(
         _SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")
     ).select_from(_SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id)),
     sorts=SECTION_SORTS,
     groups=["sections"],
 )
-TAGS = TagTaxonomy(Tag, TagDetailOut, TagChanged, TagDeleted)
+TAGS = TagTaxonomy(Tag, TagDetailOut, catalog.TagChanged, catalog.TagDeleted)
 AUTHORS = AuthorTaxonomy(
     Author,
     AuthorOut,
-    AuthorChanged,
-    AuthorDeleted,
+    catalog.AuthorChanged,
+    catalog.AuthorDeleted,
     select_terms=sa.select(_AUTHOR, *(column.label(f"picture_{column.key}") for column in _MEDIA.c)).select_from(
         _AUTHOR.outerjoin(_MEDIA, _MEDIA.c.id == _AUTHOR.c.image_id)
     ),
     groups=["media"],
 )
-SERIES = SeriesTaxonomy(Series, SeriesOut, SeriesChanged, SeriesDeleted)
+SERIES = SeriesTaxonomy(Series, SeriesOut, catalog.SeriesChanged, catalog.SeriesDeleted)
 MERGEABLE: Final[Mapping[str, TagTaxonomy | AuthorTaxonomy | SeriesTaxonomy]] = MappingProxyType(
     {"tag": TAGS, "author": AUTHORS, "series": SERIES}
 )

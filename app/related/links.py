@@ -8,20 +8,11 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
+from app.articles import rendering
 from app.articles.exposure import check_attachment
 from app.articles.includes import ListPosition
 from app.articles.projection import lock_article
 from app.articles.reading import ARTICLE, SERIES, can_read_drafts, visible_to
-from app.articles.rendering import (
-    CachedRow,
-    RenderedArticle,
-    cache_key_of,
-    fetch_cached,
-    render_articles,
-    select_cached,
-    splice_array,
-    splice_object,
-)
 from app.articles.site import Site
 from app.core.ids import is_id
 from app.core.problems import Invalid
@@ -49,7 +40,7 @@ class RelatedLinks(NamedTuple):
 
     article_id: str
     version: int
-    items: Sequence[RenderedArticle]
+    items: Sequence[rendering.RenderedArticle]
 
 
 def _select_article(column: Column, *conditions: ColumnElement[bool]) -> sa.CTE:
@@ -119,12 +110,12 @@ def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> Statemen
     rows = page.subquery("page")
     shown = ARTICLE.c.listed | (ARTICLE.c.public & (rows.c.kind == 0))  # pages appear only if editors pinned them
     is_visible = shown if not can_read_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
-    cards: Statement = select_cached(formats=formats, page=rows)
+    cards: Statement = rendering.select_cached(formats=formats, page=rows)
     cards = cards.add_columns(rows.c.kind, rows.c.score, rows.c.terms, rows.c.of, rows.c.choice, rows.c.series)
     return cards.where(is_visible).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT_PARAMETER)
 
 
-class RelatedRow(CachedRow):
+class RelatedRow(rendering.CachedRow):
     """A linked article: why it is related, and the article whose links they are."""
 
     kind: int  # place in KINDS
@@ -149,21 +140,21 @@ def _present_reason(row: RelatedRow) -> JsonObject:
     return {"terms": terms, "text": text}
 
 
-def _render_link(row: RelatedRow, article: RenderedArticle) -> RenderedArticle:
+def _render_link(row: RelatedRow, article: rendering.RenderedArticle) -> rendering.RenderedArticle:
     score = None if row["score"] is None else row["score"] / MAX_SCORE
     link: JsonObject = {"kind": KINDS[row["kind"]], "score": score, "reason": _present_reason(row)}
-    return article._replace(json=splice_object(link, {"article": article.json}))
+    return article._replace(json=rendering.splice_object(link, {"article": article.json}))
 
 
 def _read_related(
     connection: sa.Connection, by: str, ref: str, actor: Actor, site: Site, formats: tuple[str, ...], limit: int
 ) -> RelatedLinks | None:
     statement = _select_related(by, formats, actor if can_read_drafts(actor) else ANONYMOUS)
-    values = {"ref": ref, "most": limit, "cache_key": cache_key_of(site)}
-    rows = fetch_cached(connection, statement, RelatedRow, values)
+    values = {"ref": ref, "most": limit, "cache_key": rendering.cache_key_of(site)}
+    rows = rendering.fetch_cached(connection, statement, RelatedRow, values)
     if not rows:
         return None
-    items = list(map(_render_link, rows, render_articles(connection, rows, site, formats)))
+    items = list(map(_render_link, rows, rendering.render_articles(connection, rows, site, formats)))
     return RelatedLinks(rows[0]["of"], rows[0]["choice"] or 0, items)
 
 
@@ -190,13 +181,15 @@ def read_version(connection: sa.Connection, article_id: str) -> int:
     return connection.execute(query).scalar_one_or_none() or 0
 
 
-def include_related(connection: sa.Connection, row: ListPosition, site: Site, actor: Actor) -> RenderedArticle:
+def include_related(
+    connection: sa.Connection, row: ListPosition, site: Site, actor: Actor
+) -> rendering.RenderedArticle:
     """Return the related articles of an article as a JSON array to include in its response."""
     related = _read_related(connection, "row", row["id"], actor, site, (), 20)
     links = related.items if related else ()
     ids = tuple(article_id for link in links for article_id in link.ids)
     groups = membership_groups(row["id"]) + (counts_groups_of(ids) if related else ())
-    return RenderedArticle(splice_array(link.json for link in links), ids, groups=groups)
+    return rendering.RenderedArticle(rendering.splice_array(link.json for link in links), ids, groups=groups)
 
 
 def membership_groups(article_id: str) -> tuple[str, ...]:

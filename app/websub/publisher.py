@@ -23,33 +23,8 @@ from app.core.settings import Settings
 from app.db import Database
 from app.deliveries.outbox import enqueue_deliveries
 from app.deliveries.schemas import MAX_ANSWER_LENGTH, ClaimedDelivery, NewDelivery, Outcome
+from app.events import catalog
 from app.events.cache_groups import PUBLICATION_GROUP
-from app.events.catalog import (
-    ArticleCorrected,
-    ArticleCorrectionChanged,
-    ArticleCorrectionWithdrawn,
-    ArticlePublished,
-    ArticleRetracted,
-    ArticleUnpublished,
-    ArticleUpdated,
-    AuthorChanged,
-    AuthorDeleted,
-    CommentEdited,
-    CommentPublished,
-    CommentRemoved,
-    DiscussionChanged,
-    LoggedEvent,
-    MediaChanged,
-    MediaDeleted,
-    NoticeChanged,
-    NoticeDeleted,
-    SectionChanged,
-    SectionDeleted,
-    SeriesChanged,
-    SeriesDeleted,
-    TagChanged,
-    TagDeleted,
-)
 from app.events.schemas import Position
 from app.feeds.schemas import HUB_PATH, Publication
 from app.net.outgoing import Answer, CallFailed, Outgoing, TargetRefused
@@ -283,43 +258,53 @@ def _list_feeds_of(session: Session, article: SubjectRow | None) -> Iterator[Fee
     yield from (Feeds("author", author) for author in list_linked_ids(session, ArticleAuthor, article["id"]))
 
 
-def _list_changed(session: Session, entry: LoggedEvent, visibility: Visibility) -> Iterator[Feeds]:
+def _list_changed(session: Session, entry: catalog.LoggedEvent, visibility: Visibility) -> Iterator[Feeds]:
     """Yield the feeds that an event may change; subscribers get them only if they really have."""
     article = visibility.articles.get(entry.article_id) if entry.article_id else None
     match entry.event:
-        case CommentPublished() | CommentEdited() | CommentRemoved() as event:
+        case catalog.CommentPublished() | catalog.CommentEdited() | catalog.CommentRemoved() as event:
             if visibility.shows(entry):
                 yield Feeds("comments", event.article_id)
-        case ArticleUpdated(fields=fields):
+        case catalog.ArticleUpdated(fields=fields):
             yield from _list_feeds_of(session, article)
             # The event does not say where the article was before, so any feed of that kind may have lost it.
             yield from (Feeds(kind) for field, kind in _LINKS.items() if field in fields)
         case (
-            ArticlePublished()
-            | ArticleCorrected()
-            | ArticleCorrectionChanged()
-            | ArticleCorrectionWithdrawn()
-            | ArticleUnpublished()
-            | ArticleRetracted()
+            catalog.ArticlePublished()
+            | catalog.ArticleCorrected()
+            | catalog.ArticleCorrectionChanged()
+            | catalog.ArticleCorrectionWithdrawn()
+            | catalog.ArticleUnpublished()
+            | catalog.ArticleRetracted()
         ):
             yield from _list_feeds_of(session, article)
-        case DiscussionChanged(scope="article"):
+        case catalog.DiscussionChanged(scope="article"):
             yield from _list_feeds_of(session, article)
-        case DiscussionChanged():
+        case catalog.DiscussionChanged():
             yield Feeds("comments")
             yield from _ALL_FEEDS
         case (
-            SectionChanged() | SectionDeleted() | TagChanged() | TagDeleted() | AuthorChanged() | AuthorDeleted()
+            catalog.SectionChanged()
+            | catalog.SectionDeleted()
+            | catalog.TagChanged()
+            | catalog.TagDeleted()
+            | catalog.AuthorChanged()
+            | catalog.AuthorDeleted()
         ) as event if PUBLICATION_GROUP in entry.groups:
             yield from (Feeds(kind, event.subject_id) for kind in TERMS if kind == event.singular)
             yield from _ALL_FEEDS
         case (
-            SeriesChanged() | SeriesDeleted() | NoticeChanged() | NoticeDeleted() | MediaChanged() | MediaDeleted()
+            catalog.SeriesChanged()
+            | catalog.SeriesDeleted()
+            | catalog.NoticeChanged()
+            | catalog.NoticeDeleted()
+            | catalog.MediaChanged()
+            | catalog.MediaDeleted()
         ) if PUBLICATION_GROUP in entry.groups:
             yield from _ALL_FEEDS
 
 
-def enqueue_changed_feeds(session: Session, entries: Sequence[LoggedEvent], hubs: Sequence[str]) -> None:
+def enqueue_changed_feeds(session: Session, entries: Sequence[catalog.LoggedEvent], hubs: Sequence[str]) -> None:
     """Enqueue deliveries about feeds that may have changed, due at the end of this batch: for subscribers and hubs."""
     connection = session.connection()
     if not hubs and not has_subscribers(connection):
