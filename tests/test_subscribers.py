@@ -51,11 +51,11 @@ def matched(source: str) -> Iterator[str]:
     """Yield the names of the events that some code names in `case` patterns or with `isinstance`."""
     for node in ast.walk(ast.parse(dedent(source))):
         if isinstance(node, ast.MatchClass):
-            yield from events_of(getattr(catalog, ast.unparse(node.cls), None))
+            yield from events_of(getattr(catalog, ast.unparse(node.cls).removeprefix("catalog."), None))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
             for name in ast.walk(node.args[1]):
-                if isinstance(name, ast.Name):
-                    yield from events_of(getattr(catalog, name.id, None))
+                if isinstance(name, ast.Name | ast.Attribute):
+                    yield from events_of(getattr(catalog, ast.unparse(name).removeprefix("catalog."), None))
 
 
 def rows_of(consumer: str) -> set[str]:
