@@ -25,7 +25,11 @@ class Listener:
         )
         listener = cls(connection, channel)
         connection.add_notify_handler(listener._hear)
-        await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        try:
+            await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        except BaseException:  # a cancellation, too
+            await connection.close()
+            raise
         return listener
 
     def _hear(self, notify: psycopg.Notify) -> None:
