@@ -76,7 +76,8 @@ def _claim_from_lane(
         "due_at": until,
     }
     rows = session.execute(claim.values(values).returning(*_CLAIMED_COLUMNS)).all()
-    return [ClaimedDelivery._make((*row[:-2], Position(row.xid, row.seq))) for row in rows]
+    claimed = [ClaimedDelivery._make((*row[:-2], Position(row.xid, row.seq))) for row in rows]
+    return sorted(claimed, key=lambda delivery: delivery.position)  # RETURNING has no order
 
 
 def _is_leased(delivery: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:

@@ -203,7 +203,8 @@ def fan_out(session: Session) -> int:
 
 def _fan_out_next(session: Session) -> bool:
     """Notify the next recipients of the oldest due event; tell whether there was one."""
-    due = sa.select(FANOUT).where(FANOUT.c.due_at <= now()).order_by(FANOUT.c.due_at).limit(1)
+    due = sa.select(FANOUT).where(FANOUT.c.due_at <= now())
+    due = due.order_by(FANOUT.c.due_at, FANOUT.c.xid, FANOUT.c.seq).limit(1)
     row = fetch_row(session, due.with_for_update(skip_locked=True), FanoutRow)
     if row is None:
         return False
