@@ -153,22 +153,16 @@ _SELECT_PUBLISHED_AT = sa.select(REVISION.c.published_at).where(
 )
 
 
-class QuoteNotFound(Invalid):
+class QuoteNotFound(Invalid, code="quote_not_found", title="The quote was not found in the text"):
     """The quote is not in the text, or occurs several times without enough context to choose one."""
 
-    code, title = "quote_not_found", "The quote was not found in the text"
 
-
-class StaleRevision(Conflict):
+class StaleRevision(Conflict, code="stale_revision", title="The article has changed since the passage was selected"):
     """The passage is from an earlier revision and is not in the current one; load the article again."""
 
-    code, title = "stale_revision", "The article has changed since the passage was selected"
 
-
-class TooManyAnchors(Conflict):
+class TooManyAnchors(Conflict, code="too_many_anchors", title="The article has too many anchors"):
     """The article has the maximum number of anchors; use an existing one."""
-
-    code, title = "too_many_anchors", "The article has too many anchors"
 
 
 def _quote_not_found(pointer: str) -> QuoteNotFound:

@@ -32,10 +32,8 @@ from app.web import etag
 Versions = frozenset[int] | None
 
 
-class AlreadyAsked(Conflict):
+class AlreadyAsked(Conflict, code="already_asked", title="The passage already has a question"):
     """The passage has another question already; change that one instead."""
-
-    code, title = "already_asked", "The passage already has a question"
 
 
 def _require_public(article: Article) -> None:

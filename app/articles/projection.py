@@ -57,10 +57,8 @@ class IndexArticle(Protocol):
     def __call__(self, session: Session, article: Article, /) -> None: ...
 
 
-class WrongState(Conflict):
+class WrongState(Conflict, code="wrong_state", title="The article's state does not allow this"):
     """The article's state does not allow this."""
-
-    code, title = "wrong_state", "The article's state does not allow this"
 
 
 class ArticleSnapshot(NamedTuple):

@@ -64,16 +64,14 @@ from app.web.routing import Router
 articles_router = Router(prefix="/v1", tags=["articles"])
 
 
-class Retracted(Gone):
+class Retracted(Gone, code="article_retracted", title="The article was retracted"):
     """The article was retracted; `reason` is public."""
 
-    code, title = "article_retracted", "The article was retracted"
 
-
-class WithheldForLegalReasons(Problem):
+class WithheldForLegalReasons(
+    Problem, status=451, code="article_withheld", title="The article is withheld for legal reasons"
+):
     """The article was withheld for legal reasons (RFC 7725); `reason` is public."""
-
-    status, code, title = 451, "article_withheld", "The article is withheld for legal reasons"
 
 
 def make_retraction_problem(retraction: RetractionColumn) -> Problem:

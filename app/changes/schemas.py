@@ -70,10 +70,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
 """The events that followers are told of, by type; all others stay private."""
 
 
-class CursorExpired(Gone):
+class CursorExpired(Gone, code="cursor_expired", title="The cursor is too old"):
     """The changes after this cursor are no longer kept: read the export, and continue from its cursor."""
-
-    code, title = "cursor_expired", "The cursor is too old"
 
 
 def encode_cursor(log: str, position: Position) -> str:

@@ -20,10 +20,8 @@ from app.identity.secrets import Vault
 _EDITABLE_STATES = {"published", "pending"}
 
 
-class EditWindowClosed(Conflict):
+class EditWindowClosed(Conflict, code="edit_window_closed", title="This comment can no longer be changed"):
     """The edit window has passed, or the comment's state does not allow edits."""
-
-    code, title = "edit_window_closed", "This comment can no longer be changed"
 
 
 class Editor(NamedTuple):

@@ -60,10 +60,8 @@ _SET_VOTES: Prepared[JsonObject] = Prepared(
 )
 
 
-class ParentNotPublished(Conflict):
+class ParentNotPublished(Conflict, code="parent_not_published", title="The parent comment is not public"):
     """The parent comment is not public."""
-
-    code, title = "parent_not_published", "The parent comment is not public"
 
 
 class _Parent(TypedDict):

@@ -20,16 +20,12 @@ from app.web.offload import Offload
 ModeratedState = Literal["published", "pending", "rejected", "spam"]
 
 
-class Banned(Forbidden):
+class Banned(Forbidden, code="banned", title="You are banned from taking part"):
     """Moderators have banned the caller from commenting, voting and reporting."""
 
-    code, title = "banned", "You are banned from taking part"
 
-
-class DuplicateComment(Conflict):
+class DuplicateComment(Conflict, code="duplicate_comment", title="Duplicate comment"):
     """The same text was posted in the same place before or, unless it is short, in several other places."""
-
-    code, title = "duplicate_comment", "Duplicate comment"
 
 
 @dataclass(frozen=True)

@@ -39,28 +39,20 @@ _SELECT_BYLINE = sa.select(ARTICLE_AUTHOR.c.author_id).where(
 )
 
 
-class DiscussionClosed(Conflict):
+class DiscussionClosed(Conflict, code="discussion_closed", title="The discussion is closed"):
     """The article does not accept comments, or no longer."""
 
-    code, title = "discussion_closed", "The discussion is closed"
 
-
-class IdTaken(Conflict):
+class IdTaken(Conflict, code="id_taken", title="Another comment has this id"):
     """Somebody else's comment has this id. Generate a new one (UUIDv7)."""
 
-    code, title = "id_taken", "Another comment has this id"
 
-
-class IdReused(Invalid):
+class IdReused(Invalid, code="id_reused", title="This id belongs to another comment of the same author"):
     """The caller has posted another comment with this id."""
 
-    code, title = "id_reused", "This id belongs to another comment of the same author"
 
-
-class NameReserved(Invalid):
+class NameReserved(Invalid, code="name_reserved", title="This name is reserved"):
     """The name is that of a member of the publication's staff, or looks like it."""
-
-    code, title = "name_reserved", "This name is reserved"
 
 
 class Poster(NamedTuple):

@@ -46,10 +46,12 @@ class Problem(Exception):
     title: ClassVar[str] = "Internal server error"
     registry: ClassVar[dict[str, type["Problem"]]] = {}
 
-    def __init_subclass__(cls) -> None:
-        if cls.code in Problem.registry:
-            raise TypeError(f"two problems have the code {cls.code}")
-        Problem.registry[cls.code] = cls
+    def __init_subclass__(cls, *, code: str, title: str, status: int | None = None) -> None:
+        """Register the class under its own code; the status is by default that of the class above."""
+        if code in Problem.registry:
+            raise TypeError(f"two problems have the code {code}")
+        cls.code, cls.title, cls.status = code, title, status or cls.status
+        Problem.registry[code] = cls
 
     def __init__(
         self,
@@ -77,76 +79,56 @@ def _unpickle(kind: type[Problem], args: tuple[object, ...], state: dict[str, ob
 Problem.registry[Problem.code] = Problem
 
 
-class BadRequest(Problem):
+class BadRequest(Problem, status=400, code="bad_request", title="The request cannot be read"):
     """A parameter, header or body that cannot be read."""
 
-    status, code, title = 400, "bad_request", "The request cannot be read"
 
-
-class InvalidParameter(Problem):
+class InvalidParameter(
+    Problem, status=400, code="invalid_parameter", title="A parameter is unknown or has an unknown value"
+):
     """A query or path parameter is unknown, or its value is."""
-
-    status, code, title = 400, "invalid_parameter", "A parameter is unknown or has an unknown value"
 
     def __init__(self, parameter: str, detail: str) -> None:
         super().__init__(detail, errors=[{"parameter": parameter, "code": "invalid", "detail": detail}])
 
 
-class InvalidJson(Problem):
+class InvalidJson(Problem, status=400, code="invalid_json", title="The body is not valid JSON"):
     """The body is not valid JSON (RFC 8259)."""
 
-    status, code, title = 400, "invalid_json", "The body is not valid JSON"
 
-
-class Unauthorized(Problem):
+class Unauthorized(Problem, status=401, code="unauthorized", title="A valid key is needed"):
     """No key or token came with the request, or one that is unknown, expired or revoked."""
-
-    status, code, title = 401, "unauthorized", "A valid key is needed"
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="broadsheet"'})
 
 
-class Forbidden(Problem):
+class Forbidden(Problem, status=403, code="forbidden", title="The key does not allow this"):
     """The key lacks the scope, or is limited to other sections."""
 
-    status, code, title = 403, "forbidden", "The key does not allow this"
 
-
-class NotFound(Problem):
+class NotFound(Problem, status=404, code="not_found", title="Not found"):
     """The resource does not exist, or the caller may not see it: both answers are identical."""
 
-    status, code, title = 404, "not_found", "Not found"
 
-
-class MethodNotAllowed(Problem):
+class MethodNotAllowed(Problem, status=405, code="method_not_allowed", title="Method not allowed"):
     """The route exists but does not support the method."""
 
-    status, code, title = 405, "method_not_allowed", "Method not allowed"
 
-
-class RequestTimeout(Problem):
+class RequestTimeout(Problem, status=408, code="request_timeout", title="The request did not arrive in time"):
     """The body did not arrive in time."""
 
-    status, code, title = 408, "request_timeout", "The request did not arrive in time"
 
-
-class Conflict(Problem):
+class Conflict(Problem, status=409, code="conflict", title="The resource is not in a state that allows this"):
     """The state of the resource does not allow this."""
 
-    status, code, title = 409, "conflict", "The resource is not in a state that allows this"
 
-
-class Gone(Problem):
+class Gone(Problem, status=410, code="gone", title="Withdrawn"):
     """The resource was withdrawn for good, for a public reason."""
 
-    status, code, title = 410, "gone", "Withdrawn"
 
-
-class StaleVersion(Problem):
+class StaleVersion(Problem, status=412, code="stale_version", title="The resource has changed since it was read"):
     """`If-Match` names another version than the current one (RFC 9110 §13.1.1)."""
-
-    status, code, title = 412, "stale_version", "The resource has changed since it was read"
 
     def __init__(self, *, current_version: int, fields: Iterable[str] = ()) -> None:
         """Tell the current version, also as an `ETag` that the next `If-Match` may name, and the fields that differ."""
@@ -158,22 +140,16 @@ class StaleVersion(Problem):
         )
 
 
-class BodyTooLarge(Problem):
+class BodyTooLarge(Problem, status=413, code="body_too_large", title="The body is too large"):
     """The body is larger than the route accepts."""
 
-    status, code, title = 413, "body_too_large", "The body is too large"
 
-
-class UnsupportedMediaType(Problem):
+class UnsupportedMediaType(Problem, status=415, code="unsupported_media_type", title="Unsupported media type"):
     """The route does not accept the media type of the body."""
 
-    status, code, title = 415, "unsupported_media_type", "Unsupported media type"
 
-
-class Invalid(Problem):
+class Invalid(Problem, status=422, code="invalid_body", title="The request body is invalid"):
     """The body is valid JSON but breaks the rules of the request."""
-
-    status, code, title = 422, "invalid_body", "The request body is invalid"
 
     def __init__(
         self,
@@ -189,31 +165,23 @@ class Invalid(Problem):
         )
 
 
-class PreconditionRequired(Problem):
+class PreconditionRequired(Problem, status=428, code="precondition_required", title="If-Match is needed"):
     """An editorial write came without `If-Match` (RFC 6585 §3)."""
 
-    status, code, title = 428, "precondition_required", "If-Match is needed"
 
-
-class TooManyRequests(Problem):
+class TooManyRequests(Problem, status=429, code="rate_limited", title="Too many requests"):
     """The rate limit is used up (RFC 6585 §4)."""
 
-    status, code, title = 429, "rate_limited", "Too many requests"
 
-
-class Unavailable(Problem):
+class Unavailable(Problem, status=503, code="unavailable", title="Not available right now"):
     """The store cannot be reached, or is too busy; the same request may succeed soon."""
-
-    status, code, title = 503, "unavailable", "Not available right now"
 
     def __init__(self, detail: str = "", *, retry_after: int = 2) -> None:
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
 
 
-class StorageFull(Problem):
+class StorageFull(Problem, status=507, code="storage_full", title="No room is left to store this"):
     """There is no room left to write (RFC 4918 §11.5)."""
-
-    status, code, title = 507, "storage_full", "No room is left to store this"
 
 
 Responses = dict[int | str, dict[str, Any]]

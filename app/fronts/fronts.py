@@ -65,10 +65,8 @@ class FrontRow(TypedDict):
     updated_at: datetime
 
 
-class TooManyFronts(Conflict):
+class TooManyFronts(Conflict, code="too_many_fronts", title="There are too many fronts"):
     """The publication has reached the maximum number of fronts."""
-
-    code, title = "too_many_fronts", "There are too many fronts"
 
 
 def _resolve_pins(session: Session, actor: Actor, refs: list[str], pointer: str) -> list[str]:

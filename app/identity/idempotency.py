@@ -32,22 +32,18 @@ _STORE: Prepared[JsonObject] = Prepared(
 )
 
 
-class IdempotencyKeyReused(Invalid):
+class IdempotencyKeyReused(
+    Invalid, code="idempotency_key_reused", title="This Idempotency-Key belongs to another request"
+):
     """The `Idempotency-Key` was used before with another body or URL."""
 
-    code, title = "idempotency_key_reused", "This Idempotency-Key belongs to another request"
 
-
-class StillRunning(Conflict):
+class StillRunning(Conflict, code="request_in_progress", title="The same request is still running"):
     """The first request with this `Idempotency-Key` has not been answered yet."""
 
-    code, title = "request_in_progress", "The same request is still running"
 
-
-class ShownOnce(Conflict):
+class ShownOnce(Conflict, code="shown_once", title="The secret was shown in the first answer and is not kept"):
     """The request was carried out before, and its answer contained a secret that is shown only once."""
-
-    code, title = "shown_once", "The secret was shown in the first answer and is not kept"
 
 
 @dataclass(frozen=True)

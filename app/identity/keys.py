@@ -91,10 +91,8 @@ class KeyChanges(TypedDict, total=False):
     quota_day: int | None
 
 
-class KeyRevoked(Conflict):
+class KeyRevoked(Conflict, code="key_revoked", title="The key was revoked"):
     """The key was revoked; it cannot be changed any more."""
-
-    code, title = "key_revoked", "The key was revoked"
 
 
 def _check_scopes(scopes: list[str], sections: list[str] | None) -> None:

@@ -48,10 +48,8 @@ VerificationKeys = dict[tuple[str | None, str], list[VerificationKey]]
 """Keys by id and algorithm."""
 
 
-class ReaderKeysUnavailable(Unavailable):
+class ReaderKeysUnavailable(Unavailable, code="reader_keys_unavailable", title="The site's keys cannot be fetched"):
     """The keys of the publication's site cannot be fetched now, so that a reader's JWT cannot be verified."""
-
-    code, title = "reader_keys_unavailable", "The site's keys cannot be fetched"
 
 
 async def fetch_jwks(url: str) -> tuple[bytes, str]:

@@ -37,19 +37,15 @@ RETRY_AFTER_SECONDS = 5
 log = structlog.get_logger("broadsheet.live")
 
 
-class PositionGone(Gone):
+class PositionGone(Gone, code="position_gone", title="The stream cannot resume at this position"):
     """The log does not have this position, or is more than 10,000 events ahead of it.
 
     Reload the page's data, and open the stream without `Last-Event-ID`.
     """
 
-    code, title = "position_gone", "The stream cannot resume at this position"
 
-
-class TooManyStreams(TooManyRequests):
+class TooManyStreams(TooManyRequests, code="too_many_streams", title="Too many open streams"):
     """This client or key has too many open streams."""
-
-    code, title = "too_many_streams", "Too many open streams"
 
 
 class Live:

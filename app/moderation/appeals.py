@@ -113,22 +113,16 @@ def list_appeals_about(connection: sa.Connection, comment_ids: list[str]) -> lis
     return fetch_rows(connection, sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids)), AppealCopy)
 
 
-class NotAppealable(Conflict):
+class NotAppealable(Conflict, code="not_appealable", title="There is no decision to appeal"):
     """No decision went against the comment, or its author removed it."""
 
-    code, title = "not_appealable", "There is no decision to appeal"
 
-
-class AlreadyAppealed(Conflict):
+class AlreadyAppealed(Conflict, code="already_appealed", title="The decision has already been appealed"):
     """A decision can be appealed once."""
 
-    code, title = "already_appealed", "The decision has already been appealed"
 
-
-class NoAppeal(Conflict):
+class NoAppeal(Conflict, code="no_appeal", title="There is no open appeal"):
     """The comment has no open appeal to answer."""
-
-    code, title = "no_appeal", "There is no open appeal"
 
 
 def appeal_decision(session: Session, actor: Actor, comment_id: str, data: AppealIn) -> str:

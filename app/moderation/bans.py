@@ -107,10 +107,8 @@ _C = table_of(Comment)
 _SELECT_COMMENT = sa.select(_C.c.id, _C.c.participant_id, _C.c.address_hash, _C.c.email, _C.c.created_at)
 
 
-class AlreadyBanned(Conflict):
+class AlreadyBanned(Conflict, code="already_banned", title="A ban for this value exists already"):
     """The value is banned already; lift that ban first."""
-
-    code, title = "already_banned", "A ban for this value exists already"
 
 
 def address_hash_expiry(moment: datetime) -> datetime:

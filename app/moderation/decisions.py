@@ -28,10 +28,8 @@ class DecisionResult(TypedDict):
     code: str | None
 
 
-class WrongCommentState(Conflict):
+class WrongCommentState(Conflict, code="wrong_comment_state", title="The comment's state does not allow this action"):
     """The comment's state does not allow the action. A comment removed by its author cannot change state."""
-
-    code, title = "wrong_comment_state", "The comment's state does not allow this action"
 
 
 def _check_transition(comment: StoredComment, action: Action) -> bool:

@@ -78,10 +78,8 @@ def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> Page[Phrase
 MAX_PHRASES = 5000
 
 
-class TooManyPhrases(Conflict):
+class TooManyPhrases(Conflict, code="too_many_phrases", title="There are too many phrases"):
     """The publication has reached the maximum number of phrases."""
-
-    code, title = "too_many_phrases", "There are too many phrases"
 
 
 def _advance_generation(session: Session) -> None:

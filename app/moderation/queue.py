@@ -34,10 +34,8 @@ from app.moderation.tables import Appeal, ModerationCase, ModerationLease, Moder
 from app.web.paging import Key, Page, Sort, bind_cursor, page_of
 
 
-class Leased(Conflict):
+class Leased(Conflict, code="leased", title="Another moderator has claimed this comment"):
     """Another moderator has claimed the comment; `force=true` decides anyway."""
-
-    code, title = "leased", "Another moderator has claimed this comment"
 
 
 class CaseRow(TypedDict):

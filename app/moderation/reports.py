@@ -155,10 +155,8 @@ HOUR = timedelta(hours=1)
 PROVEN_WEIGHT, KNOWN_WEIGHT, STRANGER_WEIGHT = 20, 10, 5  # of a report, in tenths
 
 
-class ReportDecided(Conflict):
+class ReportDecided(Conflict, code="report_decided", title="The report has already been decided"):
     """The report was decided the other way."""
-
-    code, title = "report_decided", "The report has already been decided"
 
 
 def _identify_reporter(participant: ParticipantRow | None, addresses: tuple[str, ...]) -> tuple[list[str], int]:

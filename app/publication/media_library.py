@@ -35,10 +35,8 @@ MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or f
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
 
 
-class ImageRefused(problems.Invalid):
+class ImageRefused(problems.Invalid, code="image_refused", title="The picture is refused"):
     """The file is damaged or has too many pixels; `errors` says which."""
-
-    code, title = "image_refused", "The picture is refused"
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,8 @@ from app.web import etag
 _FORMER = table_of(FormerSlug)
 
 
-class MergeRunning(Conflict):
+class MergeRunning(Conflict, code="merge_running", title="A merge is running"):
     """One of the terms is being merged already; wait until that merge is done."""
-
-    code, title = "merge_running", "A merge is running"
 
 
 class MergeableTaxonomy(Taxonomy[T, New, Patch]):

@@ -102,16 +102,12 @@ _EMPTY_LINES = re.compile(r"\n\s*\n")
 _ADVISORY_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")
 
 
-class SlugTaken(Conflict):
+class SlugTaken(Conflict, code="slug_taken", title="The slug is taken"):
     """Another term of this kind has the slug."""
 
-    code, title = "slug_taken", "The slug is taken"
 
-
-class NameTaken(Conflict):
+class NameTaken(Conflict, code="name_taken", title="The name is taken"):
     """Another term of this kind has the name: `existing` {id, slug, name} and `Location` name it."""
-
-    code, title = "name_taken", "The name is taken"
 
     def __init__(self, kind: Kind, term_id: str, slug: str, name: str) -> None:
         super().__init__(
@@ -121,10 +117,8 @@ class NameTaken(Conflict):
         )
 
 
-class InUse(Conflict):
+class InUse(Conflict, code="in_use", title="It is still in use"):
     """Other rows refer to it; `uses` has their number and first ids by kind."""
-
-    code, title = "in_use", "It is still in use"
 
     def __init__(self, detail: str = "", uses: Mapping[str, Uses] | None = None) -> None:
         if uses:

@@ -167,10 +167,8 @@ _SELECT_OTHER_VOTES = _select_others(VOTE, _IS_VOTE_ON_COMMENT)
 _SELECT_OTHER_REACTIONS = _select_others(REACTION, _IS_REACTION_TO_ARTICLE)
 
 
-class OwnComment(Forbidden):
+class OwnComment(Forbidden, code="own_comment", title="You cannot vote on your own comment"):
     """Nobody can vote on their own comment."""
-
-    code, title = "own_comment", "You cannot vote on your own comment"
 
 
 def check_may_vote(actor: Actor) -> None:

@@ -117,10 +117,8 @@ class NotifyRow(TypedDict):
 _SELECT_NOTIFY = sa.select(*(C.c[name] for name in NotifyRow.__annotations__))
 
 
-class UnknownTarget(Invalid):
+class UnknownTarget(Invalid, code="unknown_target", title="The subscription target is unknown"):
     """No public target of this type exists, or the kind of subscription does not support it."""
-
-    code, title = "unknown_target", "The subscription target is unknown"
 
 
 def resolve_target(store: sa.Connection, actor: Actor, data: SubscriptionIn) -> tuple[str, str | None]:
@@ -246,10 +244,8 @@ class NetworkOrigin(NamedTuple):
     far_range: str | None = None
 
 
-class TokenInvalid(Invalid):
+class TokenInvalid(Invalid, code="token_invalid", title="The token is unknown or has expired"):
     """The token is unknown or has expired, or its subscription has ended."""
-
-    code, title = "token_invalid", "The token is unknown or has expired"
 
 
 def request_subscription(session: Session, actor: Actor, data: SubscriptionIn, origin: NetworkOrigin) -> None:

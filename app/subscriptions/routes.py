@@ -54,10 +54,8 @@ opt_ins_router = Router(prefix="/v1/subscriptions", tags=["subscriptions"])
 _PORTS = {"http": 80, "https": 443}
 
 
-class ForeignPage(Invalid):
+class ForeignPage(Invalid, code="foreign_page", title="This page is not on the publication's site"):
     """The page is neither on the publication's site nor on one of its front ends."""
-
-    code, title = "foreign_page", "This page is not on the publication's site"
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

@@ -46,10 +46,8 @@ _PATH_VARIABLE = re.compile(r"{\w+(?::\w+)?}")
 _NAMED_GROUP = re.compile(r"\(\?P<\w+>")  # in the regular expression of a path
 
 
-class BodyNotTaken(BadRequest):
+class BodyNotTaken(BadRequest, code="body_not_taken", title="This request takes no body"):
     """The request has a body but the route takes none. An empty body, `{}` and `null` count as none."""
-
-    code, title = "body_not_taken", "This request takes no body"
 
 
 def parse_json(body: bytes) -> object:

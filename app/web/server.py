@@ -45,10 +45,8 @@ class ServerError(RuntimeError):
     """The server could not start; the message says why."""
 
 
-class HeadTooLarge(Problem):
+class HeadTooLarge(Problem, status=431, code="head_too_large", title="The request's headers are too large"):
     """The request line and headers together are larger than 64 KiB (RFC 6585 §5)."""
-
-    status, code, title = 431, "head_too_large", "The request's headers are too large"
 
 
 class _Transport:

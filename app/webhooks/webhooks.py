@@ -233,22 +233,16 @@ MAX_WEBHOOKS: Final = 100
 log = structlog.get_logger("broadsheet.webhooks")
 
 
-class TooManyWebhooks(Conflict):
+class TooManyWebhooks(Conflict, code="too_many_webhooks", title="There are too many webhooks"):
     """The publication has reached the maximum number of webhooks."""
 
-    code, title = "too_many_webhooks", "There are too many webhooks"
 
-
-class WebhookDisabled(Conflict):
+class WebhookDisabled(Conflict, code="webhook_disabled", title="The webhook is disabled"):
     """The webhook is disabled; enable it first."""
 
-    code, title = "webhook_disabled", "The webhook is disabled"
 
-
-class DeliveryRunning(Conflict):
+class DeliveryRunning(Conflict, code="delivery_running", title="The delivery is being sent"):
     """The delivery is being sent; try again later."""
-
-    code, title = "delivery_running", "The delivery is being sent"
 
 
 def _create_secret() -> str:
