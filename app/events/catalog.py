@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cache, cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Self, get_args
+from typing import Any, ClassVar, Final, Self, dataclass_transform, get_args
 from urllib.parse import quote
 
 from app.db.rows import JsonObject
@@ -27,13 +27,22 @@ from app.events.schemas import Position
 _NOT_IN_PAYLOAD: Final = frozenset({"subject_id", "within"})
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 @dataclass(frozen=True, kw_only=True)
 class EventBase:
-    """The base of all events: a name, the id of a subject, and in most cases an article that the event is about."""
+    """The base of all events: a name, the id of a subject, and in most cases an article that the event is about.
+
+    Every class derived from it is a frozen dataclass; those with a `name` are events.
+    """
 
     name: ClassVar[str]
 
     subject_id: str
+
+    def __init_subclass__(cls, *, name: str | None = None) -> None:
+        if name is not None:
+            cls.name = name
+        dataclass(frozen=True, kw_only=True)(cls)
 
     @property
     def about_article(self) -> str | None:
@@ -73,7 +82,6 @@ class _OfArticle(EventBase):
 # ---- articles
 
 
-@dataclass(frozen=True, kw_only=True)
 class _ArticleEvent(_OfArticle):
     slug: str
     revision: int
@@ -84,70 +92,54 @@ class _ArticleEvent(_OfArticle):
         return ["articles", f"article:{self.subject_id}", *self.within]
 
 
-class ArticlePublished(_ArticleEvent):
+class ArticlePublished(_ArticleEvent, name="article.published"):
     """Readers can see the article, and could not before."""
 
-    name: ClassVar[str] = "article.published"
 
-
-@dataclass(frozen=True, kw_only=True)
-class ArticleUpdated(_ArticleEvent):
+class ArticleUpdated(_ArticleEvent, name="article.updated"):
     """What readers see of the article has changed; `fields` names the members that differ."""
 
-    name: ClassVar[str] = "article.updated"
     fields: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArticleCorrected(_ArticleEvent):
+class ArticleCorrected(_ArticleEvent, name="article.corrected"):
     """A correction was added. Its number `n` is 0 in logs of former releases."""
 
-    name: ClassVar[str] = "article.corrected"
     n: int = 0
     kind: str
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArticleCorrectionChanged(_ArticleEvent):
+class ArticleCorrectionChanged(_ArticleEvent, name="article.correction_changed"):
     """The text or kind of a correction was changed."""
 
-    name: ClassVar[str] = "article.correction_changed"
     n: int
     kind: str
     text: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArticleCorrectionWithdrawn(_ArticleEvent):
+class ArticleCorrectionWithdrawn(_ArticleEvent, name="article.correction_withdrawn"):
     """A correction was withdrawn."""
 
-    name: ClassVar[str] = "article.correction_withdrawn"
     n: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArticleUnpublished(_ArticleEvent):
+class ArticleUnpublished(_ArticleEvent, name="article.unpublished"):
     """Readers can no longer see the article; `reason` is `unpublished`, `embargoed` or `expired`."""
 
-    name: ClassVar[str] = "article.unpublished"
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArticleRetracted(_ArticleEvent):
+class ArticleRetracted(_ArticleEvent, name="article.retracted"):
     """The article was withdrawn for good, with a public reason."""
 
-    name: ClassVar[str] = "article.retracted"
     reason: str
     legal: bool
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArticlePurged(_OfArticle):
+class ArticlePurged(_OfArticle, name="article.purged"):
     """The article was erased for good; only its id is kept."""
 
-    name: ClassVar[str] = "article.purged"
     within: list[str] = field(default_factory=list)
 
     def cache_groups(self) -> list[str]:
@@ -155,21 +147,17 @@ class ArticlePurged(_OfArticle):
         return ["articles", f"article:{self.subject_id}", *self.within]
 
 
-class ActivityAged(EventBase):
+class ActivityAged(EventBase, name="activity.aged"):
     """Comments or reactions became older than a day, a week or a month. The subject's id is all zeros."""
-
-    name: ClassVar[str] = "activity.aged"
 
     def cache_groups(self) -> list[str]:
         """Return the group of lists ordered by activity."""
         return [ACTIVITY_GROUP]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DiscussionChanged(EventBase):
+class DiscussionChanged(EventBase, name="discussion.changed"):
     """The discussion settings of a public article, of a section, or of the site (all zeros) were changed."""
 
-    name: ClassVar[str] = "discussion.changed"
     scope: str  # article, section, site
 
     @property
@@ -184,11 +172,9 @@ class DiscussionChanged(EventBase):
         return [COUNTS_GROUP, SETTINGS_GROUP]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnchorChanged(EventBase):
+class AnchorChanged(EventBase, name="anchor.changed"):
     """An editor asked about a passage, or changed the question, its place or what is shown of it."""
 
-    name: ClassVar[str] = "anchor.changed"
     article_id: str
 
     @property
@@ -201,11 +187,9 @@ class AnchorChanged(EventBase):
         return [f"anchors:{self.article_id}", discussion_group_of(self.article_id)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AnchorsResolved(_OfArticle):
+class AnchorsResolved(_OfArticle, name="article.anchors_resolved"):
     """The anchors of an article were looked up in a new revision, and some have moved."""
 
-    name: ClassVar[str] = "article.anchors_resolved"
     revision: int
 
     def cache_groups(self) -> list[str]:
@@ -213,11 +197,9 @@ class AnchorsResolved(_OfArticle):
         return [f"anchors:{self.subject_id}", discussion_group_of(self.subject_id)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RelatedChanged(_OfArticle):
+class RelatedChanged(_OfArticle, name="article.related_changed"):
     """The related links of as many articles as `articles` says have changed; `within` names their groups."""
 
-    name: ClassVar[str] = "article.related_changed"
     articles: int
     within: list[str] = field(default_factory=list)
 
@@ -235,7 +217,6 @@ class RelatedChanged(_OfArticle):
 # ---- comments and reactions
 
 
-@dataclass(frozen=True, kw_only=True)
 class _CommentEvent(EventBase):
     orders: ClassVar[tuple[str, ...]] = ()  # groups of lists that it reorders
     article_id: str
@@ -252,40 +233,32 @@ class _CommentEvent(EventBase):
         return [discussion_group_of(self.article_id), *changed_counts_groups(self.article_id), *self.orders]
 
 
-class CommentPublished(_CommentEvent):
+class CommentPublished(_CommentEvent, name="comment.published"):
     """Readers can see the comment, and could not before."""
 
-    name: ClassVar[str] = "comment.published"
     orders: ClassVar[tuple[str, ...]] = (ACTIVITY_GROUP,)
 
 
-class CommentEdited(_CommentEvent):
+class CommentEdited(_CommentEvent, name="comment.edited"):
     """What readers see of the comment has changed."""
 
-    name: ClassVar[str] = "comment.edited"
 
-
-class CommentRemoved(_CommentEvent):
+class CommentRemoved(_CommentEvent, name="comment.removed"):
     """Readers can no longer see the comment, for whatever reason."""
 
-    name: ClassVar[str] = "comment.removed"
     orders: ClassVar[tuple[str, ...]] = (ACTIVITY_GROUP,)
 
 
-class CommentVoted(_CommentEvent):
+class CommentVoted(_CommentEvent, name="comment.voted"):
     """The votes on the comment have changed."""
-
-    name: ClassVar[str] = "comment.voted"
 
     def cache_groups(self) -> list[str]:
         """Return the group of the discussion: votes are shown with the comment alone."""
         return [discussion_group_of(self.article_id)]
 
 
-class ArticleReacted(_OfArticle):
+class ArticleReacted(_OfArticle, name="article.reacted"):
     """The reactions to an article have changed; nothing says whose."""
-
-    name: ClassVar[str] = "article.reacted"
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the answers that show its counts, and of every list that is ordered by them."""
@@ -295,7 +268,6 @@ class ArticleReacted(_OfArticle):
 # ---- moderation: for moderators and the systems that work for them, never for the public
 
 
-@dataclass(frozen=True, kw_only=True)
 class _ModerationEvent(EventBase):
     """Ids and codes, no text. `section_id` is the article's at that time: keys limited to sections get their own."""
 
@@ -312,55 +284,42 @@ class _ModerationEvent(EventBase):
         return []
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommentPending(_ModerationEvent):
+class CommentPending(_ModerationEvent, name="comment.pending"):
     """A comment, new or edited before it was public, waits for a moderator; `reasons` are the rules that held it."""
 
-    name: ClassVar[str] = "comment.pending"
     reasons: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommentHeld(_ModerationEvent):
+class CommentHeld(_ModerationEvent, name="comment.held"):
     """A comment that was public waits for a moderator: too many readers reported it, or its author edited it."""
 
-    name: ClassVar[str] = "comment.held"
     reasons: list[str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class CommentReported(_ModerationEvent):
+class CommentReported(_ModerationEvent, name="comment.reported"):
     """A reader reported a comment."""
 
-    name: ClassVar[str] = "comment.reported"
     reason: str
 
 
-class CommentAppealed(_ModerationEvent):
+class CommentAppealed(_ModerationEvent, name="comment.appealed"):
     """The author of a comment appealed against the decision about it."""
 
-    name: ClassVar[str] = "comment.appealed"
 
-
-@dataclass(frozen=True, kw_only=True)
-class CommentDecided(_ModerationEvent):
+class CommentDecided(_ModerationEvent, name="comment.decided"):
     """A moderator decided about a comment, or a rule refused it; `action` as in the moderation log."""
 
-    name: ClassVar[str] = "comment.decided"
     action: str
     state: str
     by: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ArticleReported(_ModerationEvent):
+class ArticleReported(_ModerationEvent, name="article.reported"):
     """A reader reported an article."""
 
-    name: ClassVar[str] = "article.reported"
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
 class _FrontEvent(EventBase):
     slug: str
 
@@ -369,16 +328,12 @@ class _FrontEvent(EventBase):
         return [f"front:{self.subject_id}"]
 
 
-class FrontChanged(_FrontEvent):
+class FrontChanged(_FrontEvent, name="front.changed"):
     """A front was published, for the first time or with other blocks."""
 
-    name: ClassVar[str] = "front.changed"
 
-
-class FrontDeleted(_FrontEvent):
+class FrontDeleted(_FrontEvent, name="front.deleted"):
     """Readers no longer get the front."""
-
-    name: ClassVar[str] = "front.deleted"
 
 
 # ---- sections, tags, authors, series
@@ -389,7 +344,6 @@ def _lists_of(kind: str) -> str:
     return kind if kind == "series" else f"{kind}s"
 
 
-@dataclass(frozen=True, kw_only=True)
 class _TermEvent(EventBase):
     passes_on: ClassVar[tuple[str, ...]] = ()  # groups of what others take over from the term
     slug: str
@@ -406,7 +360,6 @@ class _TermEvent(EventBase):
         return [*own, PUBLICATION_GROUP, *self.passes_on]
 
 
-@dataclass(frozen=True, kw_only=True)
 class TermChanged(_TermEvent):
     """A term was made or changed. No article shows a new one yet, so that their answers stay cached."""
 
@@ -418,64 +371,48 @@ class TermChanged(_TermEvent):
         return groups[: groups.index(PUBLICATION_GROUP)] if self.created else groups
 
 
-@dataclass(frozen=True, kw_only=True)
 class TermDeleted(_TermEvent):
     """A term was deleted; no article has it. `into` is the id of the term that it was merged into."""
 
     into: str | None = None
 
 
-class SectionChanged(TermChanged):
+class SectionChanged(TermChanged, name="section.changed"):
     """A section was made or changed."""
 
-    name: ClassVar[str] = "section.changed"
     passes_on: ClassVar[tuple[str, ...]] = (SETTINGS_GROUP,)  # of discussions
 
 
-class SectionDeleted(TermDeleted):
+class SectionDeleted(TermDeleted, name="section.deleted"):
     """A section was deleted."""
 
-    name: ClassVar[str] = "section.deleted"
     passes_on: ClassVar[tuple[str, ...]] = (SETTINGS_GROUP,)  # of discussions
 
 
-class TagChanged(TermChanged):
+class TagChanged(TermChanged, name="tag.changed"):
     """A tag was made or changed."""
 
-    name: ClassVar[str] = "tag.changed"
 
-
-class TagDeleted(TermDeleted):
+class TagDeleted(TermDeleted, name="tag.deleted"):
     """A tag was deleted."""
 
-    name: ClassVar[str] = "tag.deleted"
 
-
-class AuthorChanged(TermChanged):
+class AuthorChanged(TermChanged, name="author.changed"):
     """An author was made or changed."""
 
-    name: ClassVar[str] = "author.changed"
 
-
-class AuthorDeleted(TermDeleted):
+class AuthorDeleted(TermDeleted, name="author.deleted"):
     """An author was deleted."""
 
-    name: ClassVar[str] = "author.deleted"
 
-
-class SeriesChanged(TermChanged):
+class SeriesChanged(TermChanged, name="series.changed"):
     """A series was made or changed."""
 
-    name: ClassVar[str] = "series.changed"
 
-
-class SeriesDeleted(TermDeleted):
+class SeriesDeleted(TermDeleted, name="series.deleted"):
     """A series was deleted."""
 
-    name: ClassVar[str] = "series.deleted"
 
-
-@dataclass(frozen=True, kw_only=True)
 class _NoticeEvent(EventBase):
     scope: str  # site, section, series, author, article
     target_id: str | None
@@ -490,23 +427,17 @@ class _NoticeEvent(EventBase):
         return ["notices", f"notice:{self.subject_id}", PUBLICATION_GROUP]
 
 
-class NoticeChanged(_NoticeEvent):
+class NoticeChanged(_NoticeEvent, name="notice.changed"):
     """A notice was made or changed."""
 
-    name: ClassVar[str] = "notice.changed"
 
-
-class NoticeDeleted(_NoticeEvent):
+class NoticeDeleted(_NoticeEvent, name="notice.deleted"):
     """A notice was deleted."""
 
-    name: ClassVar[str] = "notice.deleted"
 
-
-@dataclass(frozen=True, kw_only=True)
-class MediaChanged(EventBase):
+class MediaChanged(EventBase, name="media.changed"):
     """A picture was uploaded, or its description changed. No article shows a new one yet."""
 
-    name: ClassVar[str] = "media.changed"
     created: bool
 
     def cache_groups(self) -> list[str]:
@@ -515,10 +446,8 @@ class MediaChanged(EventBase):
         return own if self.created else [*own, PUBLICATION_GROUP]
 
 
-class MediaDeleted(EventBase):
+class MediaDeleted(EventBase, name="media.deleted"):
     """A picture was deleted; nothing showed it."""
-
-    name: ClassVar[str] = "media.deleted"
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the picture."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -23,11 +22,9 @@ from app.events.log import adopt_foreign_log, emit, find_settled_position, is_fo
 from app.events.schemas import START, Position
 
 
-@dataclass(frozen=True, kw_only=True)
-class Noted(EventBase):
+class Noted(EventBase, name="test.noted"):
     """A fact of these tests."""
 
-    name = "test.noted"
     by: str
 
     def cache_groups(self) -> list[str]:
