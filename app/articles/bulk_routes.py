@@ -29,10 +29,9 @@ from app.identity.schemas import Actor
 from app.identity.writes import write, write_part
 from app.publication.merges import MergeRunning
 from app.publication.terms import find_merge
-from app.web.fields import parse_fields
 from app.web.paging import ReadQuery
 from app.web.problem_responses import problem_from_exception
-from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply_private
 from app.web.routing import Router
 
 bulk_router = Router(prefix="/v1/articles", tags=["editing"])
@@ -166,4 +165,4 @@ async def get_merge(
 ) -> Response:
     """Return the progress of a merge."""
     out = await database(request).read(_get_merge, merge)
-    return reply(request, dump_json(MergeOut, out, parse_fields(MergeOut, query.fields)), groups=(), private=True)
+    return reply_private(request, MergeOut, out, query)

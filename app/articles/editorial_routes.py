@@ -46,9 +46,8 @@ from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
-from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, PageQuery, ReadQuery
-from app.web.responses import database, dump_json, offload, reply, reply_list, settings
+from app.web.responses import database, offload, reply_private, reply_private_list, settings
 from app.web.routing import Router
 
 Ts = TypeVarTuple("Ts")
@@ -138,8 +137,7 @@ async def get_schedule(
     row = await database(request).read(publishing.find_schedule, article)
     if row is None or not is_visible(row, actor):
         raise NotFound
-    body = dump_json(ScheduleOut, row, parse_fields(ScheduleOut, query.fields))
-    return reply(request, body, groups=(), version=row["version"], private=True)
+    return reply_private(request, ScheduleOut, row, query, version=row["version"])
 
 
 @publishing_router.delete(
@@ -287,8 +285,7 @@ async def list_correction_history(
         return corrections.list_versions(connection, row["id"], query)
 
     page = await database(request).read(find)
-    fields = parse_fields(CorrectionVersionOut, query.fields)
-    return reply_list(request, ListOut[CorrectionVersionOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[CorrectionVersionOut], page, query)
 
 
 @corrections_router.patch(
@@ -340,8 +337,7 @@ async def list_revisions(
         return revisions.list_revisions(connection, actor, row["id"], row["published_revision"], query)
 
     page = await database(request).read(find)
-    fields = parse_fields(RevisionOut, query.fields)
-    return reply_list(request, ListOut[RevisionOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[RevisionOut], page, query)
 
 
 @revisions_router.get("/{n}", summary="Get a revision", response_model=RevisionOut)
@@ -361,7 +357,7 @@ async def get_revision(
         return {**revision, "published": n == row["published_revision"], "body": body}
 
     out = await database(request).read(find)
-    return reply(request, dump_json(RevisionOut, out, parse_fields(RevisionOut, query.fields)), groups=(), private=True)
+    return reply_private(request, RevisionOut, out, query)
 
 
 @revisions_router.get("/{n}/diff", summary="Compare two revisions", response_model=DiffOut)
@@ -378,7 +374,7 @@ async def compare_revisions(
         return diff
 
     out = await database(request).scan(find)
-    return reply(request, dump_json(DiffOut, out, parse_fields(DiffOut, query.fields)), groups=(), private=True)
+    return reply_private(request, DiffOut, out, query)
 
 
 @revisions_router.post(
@@ -432,8 +428,7 @@ async def list_previews(
         return previews.list_previews(connection, row["id"], query)
 
     page = await database(request).read(find)
-    fields = parse_fields(PreviewOut, query.fields)
-    return reply_list(request, ListOut[PreviewOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[PreviewOut], page, query)
 
 
 @previews_router.delete("/{preview_id}", summary="Revoke a preview link", status_code=204)

@@ -22,7 +22,7 @@ from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadQuery
-from app.web.responses import database, dump_json, reply, reply_list
+from app.web.responses import database, reply, reply_private, reply_private_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1/fronts", tags=["fronts"])
@@ -60,8 +60,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
     """List the definitions of all fronts, by slug. Not available to keys limited to sections."""
     require_all_sections(actor)
     page = await database(request).read(fronts.list_fronts, query)
-    fields = parse_fields(FrontDefinition, query.fields)
-    return reply_list(request, ListOut[FrontDefinition], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[FrontDefinition], page, query)
 
 
 @router.get("/{front}", summary="Get a front", response_model=FrontOut, responses=document_problems(Forbidden))
@@ -112,8 +111,7 @@ async def get_front_definition(
     row = await database(request).read(fronts.find_front, front)
     if row is None:
         raise NotFound
-    body = dump_json(FrontDefinition, fronts.present_definition(row), parse_fields(FrontDefinition, query.fields))
-    return reply(request, body, groups=(), version=row["version"], private=True)
+    return reply_private(request, FrontDefinition, fronts.present_definition(row), query, version=row["version"])
 
 
 @router.put(

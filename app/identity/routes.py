@@ -13,9 +13,8 @@ from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor, AuditOut, AuditQuery, GuestOut
 from app.identity.services import IdentityServices
 from app.identity.writes import write
-from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import database, reply_list, settings
+from app.web.responses import database, reply_private_list, settings
 from app.web.routing import Router
 
 audit_router = Router(prefix="/v1/audit", tags=["audit"])
@@ -27,8 +26,7 @@ async def list_audit_entries(
 ) -> Response:
     """List who did what and when, newest first."""
     page = await database(request).scan(audit.list_audit_entries, query, settings(request).time_zone)
-    fields = parse_fields(AuditOut, query.fields)
-    return reply_list(request, ListOut[AuditOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[AuditOut], page, query)
 
 
 participants_router = Router(prefix="/v1/guests", tags=["identity"])

@@ -48,7 +48,7 @@ from app.moderation.schemas import (
 )
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadQuery
-from app.web.responses import database, dump_json, reply, reply_list, settings
+from app.web.responses import database, dump_json, reply, reply_private_list, settings
 from app.web.routing import Router
 
 appeals_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
@@ -179,9 +179,8 @@ async def list_moderation_log(
     request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, require_scope("comments:moderate")]
 ) -> Response:
     """List decisions on comments, with who made them and why, newest first."""
-    fields = parse_fields(LogOut, query.fields)
     page = await database(request).scan(log.list_entries, actor, query)
-    return reply_list(request, ListOut[LogOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[LogOut], page, query)
 
 
 queue_router = Router(prefix="/v1/moderation/queue", tags=["moderation"])
@@ -193,9 +192,8 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
 
     The items contain private e-mail addresses and are for moderators only.
     """
-    fields = parse_fields(QueueItemOut, query.fields)
     page = await database(request).scan(queue.list_queue, actor, query)
-    return reply_list(request, ListOut[QueueItemOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[QueueItemOut], page, query)
 
 
 @queue_router.post("/claim", summary="Claim comments to moderate", response_model=ClaimedOut)
@@ -249,14 +247,7 @@ async def list_comment_revisions(
 ) -> Response:
     """List the former texts of a comment, newest first. They are erased together with the comment's author."""
     page = await database(request).read(redaction.list_revisions, actor, comment, query)
-    return reply_list(
-        request,
-        ListOut[CommentRevisionOut],
-        page,
-        parse_fields(CommentRevisionOut, query.fields),
-        groups=(),
-        private=True,
-    )
+    return reply_private_list(request, ListOut[CommentRevisionOut], page, query)
 
 
 reports_router = Router(prefix="/v1", tags=["moderation"])
@@ -318,9 +309,8 @@ async def report_article(request: Request, article: RefPath, body: ReportIn, act
 @reports_router.get("/moderation/reports", summary="List reports", response_model=ListOut[ReportOut])
 async def list_reports(request: Request, query: Annotated[ReportQuery, Query()], actor: Moderator) -> Response:
     """List reports on comments and articles, newest first. They contain private e-mail addresses."""
-    fields = parse_fields(ReportOut, query.fields)
     page = await database(request).scan(reports.list_reports, actor, query)
-    return reply_list(request, ListOut[ReportOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[ReportOut], page, query)
 
 
 @reports_router.post(

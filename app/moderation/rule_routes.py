@@ -25,9 +25,8 @@ from app.moderation.rule_schemas import (
     PhrasesOut,
     is_network_address,
 )
-from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadQuery
-from app.web.responses import database, dump_json, reply, reply_list
+from app.web.responses import database, reply_private, reply_private_list
 from app.web.routing import Router
 
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
@@ -40,16 +39,14 @@ CREATE_BAN_RESPONSES = document_problems(bans.AlreadyBanned)
 async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
     """List bans, newest first. Expired bans stay in the list until they are lifted."""
     page = await database(request).scan(bans.list_bans, query)
-    return reply_list(request, ListOut[BanOut], page, parse_fields(BanOut, query.fields), groups=(), private=True)
+    return reply_private_list(request, ListOut[BanOut], page, query)
 
 
 @bans_router.get("/{ban}", summary="Get a ban", response_model=BanOut)
 async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
     """Get a ban, expired or not."""
     row = await database(request).read(bans.find_ban, ban)
-    if row is None:
-        raise NotFound
-    return reply(request, dump_json(BanOut, row, parse_fields(BanOut, query.fields)), groups=(), private=True)
+    return reply_private(request, BanOut, row, query)
 
 
 @bans_router.post("", summary="Ban a commenter", status_code=201, response_model=BanOut, responses=CREATE_BAN_RESPONSES)
@@ -88,7 +85,7 @@ phrases_router = Router(prefix="/v1/moderation/phrases", tags=["moderation"])
 async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()], actor: Moderator) -> Response:
     """List watched phrases, newest first."""
     page = await database(request).scan(phrases.list_phrases, query)
-    return reply_list(request, ListOut[PhraseOut], page, parse_fields(PhraseOut, query.fields), groups=(), private=True)
+    return reply_private_list(request, ListOut[PhraseOut], page, query)
 
 
 @phrases_router.get("/{phrase}", summary="Get a watched phrase", response_model=PhraseOut)
@@ -99,8 +96,7 @@ async def get_phrase(
     row = await database(request).read(phrases.find_phrase, phrase)
     if row is None:
         raise NotFound
-    body = dump_json(PhraseOut, row, parse_fields(PhraseOut, query.fields))
-    return reply(request, body, version=row["version"], groups=(), private=True)
+    return reply_private(request, PhraseOut, row, query, version=row["version"])
 
 
 @phrases_router.post(

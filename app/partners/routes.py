@@ -19,9 +19,8 @@ from app.identity.writes import write
 from app.partners import partners
 from app.partners.partners import ArticlePartners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
-from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, PageQuery, ReadQuery
-from app.web.responses import database, dump_json, reply, reply_list
+from app.web.responses import database, reply_private, reply_private_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1", tags=["syndication"])
@@ -40,8 +39,7 @@ async def get_article_partners(
         return partners.get_partners(connection, partners.get_editable_article(connection, article, actor)["id"])
 
     row = await database(request).read(read)
-    body = dump_json(PartnersOut, row, parse_fields(PartnersOut, query.fields))
-    return reply(request, body, groups=(), version=row["version"], private=True)
+    return reply_private(request, PartnersOut, row, query, version=row["version"])
 
 
 @router.put(
@@ -80,7 +78,7 @@ async def list_partner_access(
         return partners.list_access(connection, editable["id"], query)
 
     page = await database(request).read(read)
-    return reply_list(request, ListOut[FetchOut], page, parse_fields(FetchOut, query.fields), groups=(), private=True)
+    return reply_private_list(request, ListOut[FetchOut], page, query)
 
 
 @router.get("/embargoed", summary="List embargoed articles", response_model=ArticleList)

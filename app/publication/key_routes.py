@@ -15,9 +15,8 @@ from app.identity.keys import ApiKeyRow, KeyRevoked, revoke_api_key
 from app.identity.schemas import Actor, KeyIn, KeyOut, KeyPatch, NewKeyOut
 from app.identity.writes import write
 from app.publication import api_keys
-from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery, ReadQuery
-from app.web.responses import database, dump_json, reply, reply_list
+from app.web.responses import database, reply_private, reply_private_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1/keys", tags=["keys"])
@@ -48,16 +47,14 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
 async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
     """List API keys, newest first, including revoked and expired ones, without the keys themselves."""
     page = await database(request).read(keys.list_api_keys, query)
-    return reply_list(request, ListOut[KeyOut], page, parse_fields(KeyOut, query.fields), groups=(), private=True)
+    return reply_private_list(request, ListOut[KeyOut], page, query)
 
 
 @router.get("/{key_id}", summary="Get an API key", response_model=KeyOut)
 async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
     """Return an API key."""
     row = await database(request).read(keys.find_api_key, key_id)
-    if row is None:
-        raise NotFound
-    return reply(request, dump_json(KeyOut, row, parse_fields(KeyOut, query.fields)), groups=(), private=True)
+    return reply_private(request, KeyOut, row, query)
 
 
 @router.patch("/{key_id}", summary="Change an API key", response_model=KeyOut, responses=document_problems(KeyRevoked))

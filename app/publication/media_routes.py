@@ -37,9 +37,8 @@ from app.publication.schemas import MEDIA_PATH, MediaIn, MediaOut, MediaPatch
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
-from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery
-from app.web.responses import database, reply_list, settings
+from app.web.responses import database, reply_private_list, settings
 from app.web.routing import Router
 
 MAX_UPLOAD_BYTES = 1_000_000_000  # lifts the general limit of bodies; MAX_MEDIA_SIZE limits uploads
@@ -169,9 +168,8 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 @router.get("/v1/media", summary="List pictures", response_model=ListOut[MediaOut])
 async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
     """List pictures, newest first."""
-    fields = parse_fields(MediaOut, query.fields)
     page = await database(request).read(media_library.list_media, query, settings(request).api)
-    return reply_list(request, ListOut[MediaOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[MediaOut], page, query)
 
 
 @router.get("/v1/media/{media}", summary="Get a picture", response_model=MediaOut)

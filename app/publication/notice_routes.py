@@ -20,9 +20,8 @@ from app.publication.responses import (
 )
 from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, NoticeQuery
 from app.publication.services import PublicationServices
-from app.web.fields import parse_fields
 from app.web.paging import ListOut
-from app.web.responses import database, reply_list
+from app.web.responses import database, reply_private_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1/notices", tags=["notices"])
@@ -35,9 +34,8 @@ def _articles(request: Request) -> NoticeArticles:
 @router.get("", summary="List notices", response_model=ListOut[NoticeDetailOut])
 async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
     """List notices, newest first."""
-    fields = parse_fields(NoticeDetailOut, query.fields)
     page = await database(request).read(notice_targets.list_notices, actor, _articles(request), query)
-    return reply_list(request, ListOut[NoticeDetailOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[NoticeDetailOut], page, query)
 
 
 @router.get("/{notice}", summary="Get a notice", response_model=NoticeDetailOut)

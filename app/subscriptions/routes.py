@@ -45,9 +45,16 @@ from app.subscriptions.subscriptions import (
     find_subscription,
     present_subscriptions,
 )
-from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, ReadQuery
-from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply, reply_list, settings
+from app.web.responses import (
+    PRIVATE_CACHE_CONTROL,
+    database,
+    dump_json,
+    reply,
+    reply_private,
+    reply_private_list,
+    settings,
+)
 from app.web.routing import Router
 
 opt_ins_router = Router(prefix="/v1/subscriptions", tags=["subscriptions"])
@@ -139,9 +146,7 @@ async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Q
     """List addresses with subscriptions, confirmed or not, newest first."""
     require_all_sections(actor)
     page = await database(request).scan(subscribers.list_subscribers, query)
-    return reply_list(
-        request, ListOut[SubscriberOut], page, parse_fields(SubscriberOut, query.fields), groups=(), private=True
-    )
+    return reply_private_list(request, ListOut[SubscriberOut], page, query)
 
 
 @subscribers_router.get("/{subscriber}", summary="Get a subscriber", response_model=OneSubscriberOut)
@@ -151,8 +156,7 @@ async def get_subscriber(
     """Return a subscriber with all subscriptions."""
     require_all_sections(actor)
     row = await database(request).scan(subscribers.get_subscriber, subscriber)
-    body = dump_json(OneSubscriberOut, row, parse_fields(OneSubscriberOut, query.fields))
-    return reply(request, body, groups=(), private=True)
+    return reply_private(request, OneSubscriberOut, row, query)
 
 
 @subscribers_router.delete("/{subscriber}", summary="Delete a subscriber", status_code=204)
@@ -169,8 +173,7 @@ async def list_suppressions(request: Request, query: Annotated[SuppressionQuery,
     """List suppressed addresses, which get no mail, newest first. Use `email` to look up an address."""
     require_all_sections(actor)
     page = await database(request).scan(suppressions.list_suppressions, query)
-    fields = parse_fields(SuppressionOut, query.fields)
-    return reply_list(request, ListOut[SuppressionOut], page, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[SuppressionOut], page, query)
 
 
 @suppressions_router.post("", summary="Suppress an address", status_code=201, response_model=SuppressionOut)
@@ -320,8 +323,7 @@ async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query
     Requires a manage token, or a JWT of the publication's site with `email_verified`.
     """
     own = await database(request).scan_fresh(_list_own, actor)
-    fields = parse_fields(SubscriptionOut, query.fields)
-    return reply_list(request, ListOut[SubscriptionOut], own, fields, groups=(), private=True)
+    return reply_private_list(request, ListOut[SubscriptionOut], own, query)
 
 
 @management_router.post(

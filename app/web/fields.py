@@ -61,6 +61,13 @@ def parse_fields(model: type[BaseModel], fields: str | None, included: Included 
     return tree
 
 
+def parse_row_fields(list_model: type[BaseModel], fields: str | None) -> FieldTree | None:
+    """Parse a `fields` parameter of a list, which selects fields of each row in its `data`."""
+    model = _find_model(list_model.model_fields["data"].annotation)
+    assert model is not None, "a list has rows of a model"
+    return parse_fields(model, fields)
+
+
 def pick_fields(value: object, tree: bool | FieldTree) -> object:
     """Return the selected fields of plain data, as `include` of Pydantic selects those of a model."""
     if isinstance(tree, bool) or value is None:

@@ -15,14 +15,16 @@ from pydantic import BaseModel
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
+from app.core.problems import NotFound
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.columns import Row
 from app.web import etag
-from app.web.fields import FieldTree, pick_fields
+from app.web.fields import FieldTree, parse_fields, parse_row_fields, pick_fields
 from app.web.freshness import format_http_date, parse_http_date
 from app.web.keeping import PLAIN_BODY, SEEN_AS
 from app.web.offload import Offload
+from app.web.paging import ReadQuery
 from app.web.services import WebServices
 
 MIN_COMPRESSED_BYTES = 800  # smaller bodies gain nothing
@@ -230,6 +232,23 @@ def reply_list(
     include: FieldTree | None = {"data": {"__all__": fields}, "page": True} if fields else None
     body, info = dump_json(model, page, include), cast(Mapping[str, "str | None"], page["page"])
     return reply(request, body, links=next_link(request, info["next"]), **options)
+
+
+def reply_private(
+    request: Request, model: type[BaseModel], row: object | None, query: ReadQuery, *, version: int | None = None
+) -> Response:
+    """Reply with the selected fields of a row that not everybody may see, for the caller alone; 404 without a row."""
+    if row is None:
+        raise NotFound
+    body = dump_json(model, row, parse_fields(model, query.fields))
+    return reply(request, body, groups=(), version=version, private=True)
+
+
+def reply_private_list(
+    request: Request, model: type[BaseModel], page: Mapping[str, object], query: ReadQuery
+) -> Response:
+    """Reply like `reply_list` with rows that not everybody may see, for the caller alone."""
+    return reply_list(request, model, page, parse_row_fields(model, query.fields), groups=(), private=True)
 
 
 def reply_page(

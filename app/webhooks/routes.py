@@ -11,9 +11,8 @@ from app.core.problems import document_problems
 from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.web.fields import parse_fields
 from app.web.paging import ListOut, PageQuery, ReadQuery
-from app.web.responses import database, dump_json, reply, reply_list, settings
+from app.web.responses import database, reply_private, reply_private_list, settings
 from app.web.routing import Router
 from app.webhooks import replays, webhooks
 from app.webhooks.schemas import (
@@ -65,9 +64,7 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
 async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
     """List webhooks, newest first, without their secrets."""
     page = await database(request).read(webhooks.list_webhooks, query)
-    return reply_list(
-        request, ListOut[WebhookOut], page, parse_fields(WebhookOut, query.fields), groups=(), private=True
-    )
+    return reply_private_list(request, ListOut[WebhookOut], page, query)
 
 
 @router.get("/{webhook}", summary="Get a webhook", response_model=WebhookOut)
@@ -76,8 +73,7 @@ async def get_webhook(
 ) -> Response:
     """Return a webhook, and how its deliveries succeed."""
     row = await database(request).read(webhooks.get_webhook, webhook)
-    body = dump_json(WebhookOut, row, parse_fields(WebhookOut, query.fields))
-    return reply(request, body, version=row["version"], groups=(), private=True)
+    return reply_private(request, WebhookOut, row, query, version=row["version"])
 
 
 @router.patch("/{webhook}", summary="Change a webhook", response_model=WebhookOut)
@@ -124,9 +120,7 @@ async def list_deliveries(
 ) -> Response:
     """List deliveries, newest first, with the answers. Delivered ones are kept for 14 days, dead ones for 90."""
     page = await database(request).scan(webhooks.list_deliveries, actor, webhook, query)
-    return reply_list(
-        request, ListOut[DeliveryOut], page, parse_fields(DeliveryOut, query.fields), groups=(), private=True
-    )
+    return reply_private_list(request, ListOut[DeliveryOut], page, query)
 
 
 @router.post(
