@@ -16,16 +16,15 @@ from app.articles.services import ArticleServices
 from app.core.ids import IdPath, RefPath
 from app.core.problems import NotFound, document_problems
 from app.events.cache_groups import discussion_cache_groups
-from app.identity.access import ExpectedVersions, Public, require_scope
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.access import ExpectedVersions, Public, Writer
+from app.identity.schemas import ANONYMOUS
 from app.identity.writes import write
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, Page, ReadQuery
+from app.web.paging import ListOut, Page, ReadParameters
 from app.web.responses import database, dump_json, reply, reply_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1", tags=["anchors"])
-Writer = Annotated[Actor, require_scope("content:write")]
 READ_RESPONSES = document_problems(Retracted, WithheldForLegalReasons)
 PLACING_PROBLEMS = (WrongState, QuoteNotFound, StaleRevision)
 
@@ -86,7 +85,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
 
 
 @router.get("/anchors/{anchor}", summary="Get an anchor", response_model=PassageOut, responses=READ_RESPONSES)
-async def get_anchor(request: Request, anchor: IdPath, query: Annotated[ReadQuery, Query()], actor: Public) -> Response:
+async def get_anchor(request: Request, anchor: IdPath, query: ReadParameters, actor: Public) -> Response:
     """Get an anchor, with the ETag needed to change it."""
     site = ArticleServices.of(request).site
 

@@ -1,9 +1,7 @@
 """Routes that change many articles: bulk operations, and merges of terms."""
 
-from typing import Annotated
-
 import sqlalchemy as sa
-from fastapi import Query, Request
+from fastapi import Request
 from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response
 
@@ -23,13 +21,13 @@ from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import NotFound, Problem, document_problems
 from app.db.rows import JsonObject
-from app.identity.access import POLICY_BY_KIND, ExpectedVersions, enforce_limit, require_scope
+from app.identity.access import POLICY_BY_KIND, ExpectedVersions, Publisher, Writer, enforce_limit
 from app.identity.idempotency import IdempotencyKeyReused
 from app.identity.schemas import Actor
 from app.identity.writes import write, write_part
 from app.publication.merges import MergeRunning
 from app.publication.terms import find_merge
-from app.web.paging import ReadQuery
+from app.web.paging import ReadParameters
 from app.web.problem_responses import problem_from_exception
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply_private
 from app.web.routing import Router
@@ -44,9 +42,7 @@ RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "e
     response_model=ArticleBulkOut,
     responses=document_problems(IdempotencyKeyReused),
 )
-async def change_articles(
-    request: Request, body: ArticleBulkIn, actor: Annotated[Actor, require_scope("content:write")]
-) -> Response:
+async def change_articles(request: Request, body: ArticleBulkIn, actor: Writer) -> Response:
     """Run up to 100 operations on articles in order, and return a result for each.
 
     Each operation is checked for scope, section and version like its single route, and succeeds or fails on its own: a
@@ -91,7 +87,6 @@ def _present_refusal(problem: Problem) -> JsonObject:
 
 
 merging_router = Router(prefix="/v1", tags=["merging"])
-Publisher = Annotated[Actor, require_scope("content:publish")]
 MERGE_RESPONSES = document_problems(MergeRunning)
 
 
@@ -160,9 +155,7 @@ async def merge_series(
 
 
 @merging_router.get("/merges/{merge}", summary="Get the progress of a merge", response_model=MergeOut)
-async def get_merge(
-    request: Request, merge: IdPath, query: Annotated[ReadQuery, Query()], actor: Publisher
-) -> Response:
+async def get_merge(request: Request, merge: IdPath, query: ReadParameters, actor: Publisher) -> Response:
     """Return the progress of a merge."""
     out = await database(request).read(_get_merge, merge)
     return reply_private(request, MergeOut, out, query)

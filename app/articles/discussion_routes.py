@@ -22,19 +22,17 @@ from app.articles.reading import is_visible
 from app.core.ids import RefPath
 from app.core.problems import InvalidParameter, NotFound
 from app.events.cache_groups import ARTICLES_GROUP, SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
-from app.identity.access import ExpectedVersions, Public, require_scope
+from app.identity.access import ExpectedVersions, Moderator, Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.writes import write
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.fields import FieldTree, parse_fields
-from app.web.paging import ReadQuery
+from app.web.paging import ReadParameters, ReadQuery
 from app.web.responses import database, dump_json, reply, settings
 from app.web.routing import Router
 
 router = Router(prefix="/v1", tags=["discussion"])
 Ts = TypeVarTuple("Ts")
-Reading = Annotated[ReadQuery, Query()]
-Moderator = Annotated[Actor, require_scope("comments:moderate")]
 MAX_COUNTED_ARTICLES = 100
 
 
@@ -80,7 +78,7 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
 
 
 @router.get("/discussion", summary="Get the discussion settings of the site", response_model=DiscussionSettingsOut)
-async def get_site_discussion(request: Request, query: Reading, actor: Public) -> Response:
+async def get_site_discussion(request: Request, query: ReadParameters, actor: Public) -> Response:
     """Return the discussion settings of the site; sections and articles may override them."""
     row = await database(request).read(discussion_settings.get_site_settings)
     return _reply_settings(request, row, query, (SETTINGS_GROUP,), actor)
@@ -102,7 +100,7 @@ async def set_site_discussion(
     response_model=DiscussionSettingsOut,
     responses=REDIRECT_RESPONSE,
 )
-async def get_section_discussion(request: Request, section: RefPath, query: Reading, actor: Public) -> Response:
+async def get_section_discussion(request: Request, section: RefPath, query: ReadParameters, actor: Public) -> Response:
     """Return the discussion settings of a section, own and effective."""
     row = await database(request).read(discussion_settings.find_section_settings, section)
     if row is None:
@@ -135,7 +133,7 @@ async def set_section_discussion(
     summary="Get the discussion settings of an article",
     response_model=DiscussionSettingsOut,
 )
-async def get_article_discussion(request: Request, article: RefPath, query: Reading, actor: Public) -> Response:
+async def get_article_discussion(request: Request, article: RefPath, query: ReadParameters, actor: Public) -> Response:
     """Return the discussion settings of an article, own and effective."""
     row = await database(request).read(discussion_settings.find_article_settings, article)
     if row is None or not is_visible(row, actor):

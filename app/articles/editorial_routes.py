@@ -41,18 +41,17 @@ from app.blocks import Body
 from app.core.ids import IdPath, RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
-from app.identity.access import DraftReader, ExpectedVersions, require_scope
+from app.identity.access import DraftReader, ExpectedVersions, Publisher, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
-from app.web.paging import ListOut, Page, PageQuery, ReadQuery
+from app.web.paging import ListOut, Page, PageParameters, ReadParameters, ReadQuery
 from app.web.responses import database, offload, reply_private, reply_private_list, settings
 from app.web.routing import Router
 
 Ts = TypeVarTuple("Ts")
 publishing_router = Router(prefix="/v1/articles/{article}", tags=["publishing"])
-Publisher = Annotated[Actor, require_scope("content:publish")]
 EDIT_RESPONSES = document_problems(WrongState)
 
 
@@ -130,9 +129,7 @@ async def schedule_article(
 
 
 @publishing_router.get("/schedule", summary="Get the schedule of an article", response_model=ScheduleOut)
-async def get_schedule(
-    request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: DraftReader
-) -> Response:
+async def get_schedule(request: Request, article: RefPath, query: ReadParameters, actor: DraftReader) -> Response:
     """Return which revision is published when; 404 if the article is not scheduled. The ETag is the article's."""
     row = await database(request).read(publishing.find_schedule, article)
     if row is None or not is_visible(row, actor):
@@ -161,7 +158,6 @@ async def add_correction(
 
 
 editing_router = Router(prefix="/v1/articles", tags=["editing"])
-Writer = Annotated[Actor, require_scope("content:write")]
 MAX_THREAD_CHARACTERS: Final = 2000  # converted in a few milliseconds at worst
 MAX_CONVERSIONS: Final = 2  # while other revisions are saved
 T = TypeVar("T")
@@ -273,7 +269,7 @@ CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
 async def list_correction_history(
     request: Request,
     article: RefPath,
-    query: Annotated[PageQuery, Query()],
+    query: PageParameters,
     actor: DraftReader,
 ) -> Response:
     """List former versions of corrections, the last replaced first."""
@@ -314,7 +310,6 @@ async def withdraw_correction(
 
 
 revisions_router = Router(prefix="/v1/articles/{article}/revisions", tags=["revisions"])
-Reader = DraftReader
 RevisionNumber = Annotated[int, Path(ge=1, le=999_999_999)]
 
 
@@ -327,9 +322,7 @@ class DiffQuery(ReadQuery):
 
 
 @revisions_router.get("", summary="List the revisions of an article", response_model=ListOut[RevisionOut])
-async def list_revisions(
-    request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
-) -> Response:
+async def list_revisions(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List all revisions, newest first, without their texts."""
 
     def find(connection: sa.Connection) -> JsonObject:
@@ -342,7 +335,7 @@ async def list_revisions(
 
 @revisions_router.get("/{n}", summary="Get a revision", response_model=RevisionOut)
 async def get_revision(
-    request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: Reader
+    request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: DraftReader
 ) -> Response:
     """Return one revision, with its text as HTML unless `formats` names other formats."""
     formats = parse_formats(query.formats, ("html",))
@@ -362,7 +355,7 @@ async def get_revision(
 
 @revisions_router.get("/{n}/diff", summary="Compare two revisions", response_model=DiffOut)
 async def compare_revisions(
-    request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: Reader
+    request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: DraftReader
 ) -> Response:
     """Return the changes in revision `n` since the previous one, or since `against`."""
 
@@ -385,7 +378,7 @@ async def restore_revision(
     article: RefPath,
     n: RevisionNumber,
     versions: ExpectedVersions,
-    actor: Annotated[Actor, require_scope("content:write")],
+    actor: Writer,
 ) -> Response:
     """Save the text of an old revision as a new one; publish it to show it to readers."""
     return await _write_article(request, actor, revisions.restore_revision, article, n, versions)
@@ -416,9 +409,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
 
 
 @previews_router.get("", summary="List the preview links of an article", response_model=ListOut[PreviewOut])
-async def list_previews(
-    request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
-) -> Response:
+async def list_previews(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List the article's preview links, newest first, without their tokens."""
 
     def find(connection: sa.Connection) -> Page[previews.PreviewRow]:

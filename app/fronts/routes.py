@@ -15,19 +15,17 @@ from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
 from app.fronts import fronts
 from app.fronts.fronts import FrontRow, Version
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
-from app.identity.access import ExpectedVersions, IfMatch, Public, require_scope
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.access import ContentReader, ExpectedVersions, IfMatch, Public, Publisher
+from app.identity.schemas import ANONYMOUS
 from app.identity.writes import write
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, ReadQuery
+from app.web.paging import ListOut, ReadParameters
 from app.web.responses import database, reply, reply_private, reply_private_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1/fronts", tags=["fronts"])
-Reader = Annotated[Actor, require_scope("content:read")]
-Publisher = Annotated[Actor, require_scope("content:publish")]
 
 
 async def _parse_preconditions(
@@ -56,7 +54,7 @@ Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_pre
 
 
 @router.get("", summary="List fronts", response_model=ListOut[FrontDefinition])
-async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Reader) -> Response:
+async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: ContentReader) -> Response:
     """List the definitions of all fronts, by slug. Not available to keys limited to sections."""
     require_all_sections(actor)
     page = await database(request).read(fronts.list_fronts, query)
@@ -104,7 +102,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
 
 @router.get("/{front}/definition", summary="Get the definition of a front", response_model=FrontDefinition)
 async def get_front_definition(
-    request: Request, front: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
+    request: Request, front: RefPath, query: ReadParameters, actor: ContentReader
 ) -> Response:
     """Get the published and draft definition of a front. Not available to keys limited to sections."""
     require_all_sections(actor)

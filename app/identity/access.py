@@ -288,6 +288,11 @@ AnyCaller = Annotated[Actor, Depends(Access(None, forgiving=False, names_publish
 ThirdParty = Annotated[Actor, Depends(Access(None, strict=False))]
 """For standard formats and protocols; unknown parameters are ignored."""
 Probe = Annotated[Actor, Depends(Access(None, counted=False, strict=False))]
+ContentReader = Annotated[Actor, require_scope("content:read")]
+Writer = Annotated[Actor, require_scope("content:write")]
+Publisher = Annotated[Actor, require_scope("content:publish")]
+Moderator = Annotated[Actor, require_scope("comments:moderate")]
+Admin = Annotated[Actor, require_scope("admin")]
 
 
 IfMatch = Annotated[

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.db.rows import JsonObject
 from app.identity import audit, participants
-from app.identity.access import enforce_limit, require_admission, require_scope
+from app.identity.access import Admin, enforce_limit, require_admission
 from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor, AuditOut, AuditQuery, GuestOut
 from app.identity.services import IdentityServices
@@ -21,9 +21,7 @@ audit_router = Router(prefix="/v1/audit", tags=["audit"])
 
 
 @audit_router.get("", summary="List the audit log", response_model=ListOut[AuditOut])
-async def list_audit_entries(
-    request: Request, query: Annotated[AuditQuery, Query()], actor: Annotated[Actor, require_scope("admin")]
-) -> Response:
+async def list_audit_entries(request: Request, query: Annotated[AuditQuery, Query()], actor: Admin) -> Response:
     """List who did what and when, newest first."""
     page = await database(request).scan(audit.list_audit_entries, query, settings(request).time_zone)
     return reply_private_list(request, ListOut[AuditOut], page, query)

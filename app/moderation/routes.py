@@ -15,7 +15,7 @@ from app.comments.routes import hash_address
 from app.core.ids import IdPath, RefPath
 from app.core.problems import document_problems
 from app.db.rows import JsonObject
-from app.identity.access import Public, SelfService, require_scope
+from app.identity.access import Moderator, Public, SelfService
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
 from app.identity.writes import write
@@ -47,18 +47,15 @@ from app.moderation.schemas import (
     ReportQuery,
 )
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, ReadQuery
+from app.web.paging import ListOut, ReadParameters
 from app.web.responses import database, dump_json, reply, reply_private_list, settings
 from app.web.routing import Router
 
 appeals_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
-Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 
 @appeals_router.get("/decision", summary="Get the decision on a comment", response_model=DecisionOut)
-async def get_decision(
-    request: Request, comment: IdPath, query: Annotated[ReadQuery, Query()], actor: SelfService
-) -> Response:
+async def get_decision(request: Request, comment: IdPath, query: ReadParameters, actor: SelfService) -> Response:
     """The state of a comment and the reason for it. For the comment's author, with its edit token or their own
     token.
     """
@@ -175,9 +172,7 @@ log_router = Router(prefix="/v1/moderation/log", tags=["moderation"])
 
 
 @log_router.get("", summary="List the moderation log", response_model=ListOut[LogOut])
-async def list_moderation_log(
-    request: Request, query: Annotated[LogQuery, Query()], actor: Annotated[Actor, require_scope("comments:moderate")]
-) -> Response:
+async def list_moderation_log(request: Request, query: Annotated[LogQuery, Query()], actor: Moderator) -> Response:
     """List decisions on comments, with who made them and why, newest first."""
     page = await database(request).scan(log.list_entries, actor, query)
     return reply_private_list(request, ListOut[LogOut], page, query)

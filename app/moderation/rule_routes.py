@@ -8,8 +8,7 @@ from starlette.responses import Response
 
 from app.core.ids import IdPath
 from app.core.problems import NotFound, document_problems
-from app.identity.access import ExpectedVersions, require_scope
-from app.identity.schemas import Actor
+from app.identity.access import ExpectedVersions, Moderator
 from app.identity.services import IdentityServices
 from app.identity.writes import write
 from app.moderation import bans, phrases
@@ -25,11 +24,9 @@ from app.moderation.rule_schemas import (
     PhrasesOut,
     is_network_address,
 )
-from app.web.paging import ListOut, ReadQuery
+from app.web.paging import ListOut, ReadParameters
 from app.web.responses import database, reply_private, reply_private_list
 from app.web.routing import Router
-
-Moderator = Annotated[Actor, require_scope("comments:moderate")]
 
 bans_router = Router(prefix="/v1/bans", tags=["moderation"])
 CREATE_BAN_RESPONSES = document_problems(bans.AlreadyBanned)
@@ -43,7 +40,7 @@ async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor
 
 
 @bans_router.get("/{ban}", summary="Get a ban", response_model=BanOut)
-async def get_ban(request: Request, ban: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator) -> Response:
+async def get_ban(request: Request, ban: IdPath, query: ReadParameters, actor: Moderator) -> Response:
     """Get a ban, expired or not."""
     row = await database(request).read(bans.find_ban, ban)
     return reply_private(request, BanOut, row, query)
@@ -89,9 +86,7 @@ async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()],
 
 
 @phrases_router.get("/{phrase}", summary="Get a watched phrase", response_model=PhraseOut)
-async def get_phrase(
-    request: Request, phrase: IdPath, query: Annotated[ReadQuery, Query()], actor: Moderator
-) -> Response:
+async def get_phrase(request: Request, phrase: IdPath, query: ReadParameters, actor: Moderator) -> Response:
     """Get a watched phrase."""
     row = await database(request).read(phrases.find_phrase, phrase)
     if row is None:

@@ -1,7 +1,6 @@
 """Routes of operation: health, readiness, metrics, documentation, kinds of problems, purging and personal data."""
 
 import time
-from typing import Annotated
 
 import sqlalchemy as sa
 import structlog
@@ -24,14 +23,7 @@ from app.core.problems import (
     document_problems,
 )
 from app.db import is_unavailable
-from app.identity.access import (
-    ExpectedVersions,
-    Probe,
-    Public,
-    SelfService,
-    ThirdParty,
-    require_scope,
-)
+from app.identity.access import Admin, ExpectedVersions, Probe, Public, SelfService, ThirdParty
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.ops import personal, purging
@@ -237,7 +229,7 @@ async def purge_article(
     article: RefPath,
     body: PurgeIn,
     versions: ExpectedVersions,
-    actor: Annotated[Actor, require_scope("admin")],
+    actor: Admin,
 ) -> Response:
     """Erase an article for good, with its revisions, comments, passages, reports, subscriptions and former slugs.
 
@@ -249,7 +241,6 @@ async def purge_article(
 
 
 personal_router = Router(prefix="/v1", tags=["privacy"])
-Officer = Annotated[Actor, require_scope("admin")]
 
 
 @personal_router.get(
@@ -287,7 +278,7 @@ def _pseudonym_of(request: Request, email: str) -> str:
 
 
 @personal_router.post("/persons/export", summary="Export a person's data", response_model=PersonalData)
-async def export_person(request: Request, body: PersonIn, actor: Officer) -> Response:
+async def export_person(request: Request, body: PersonIn, actor: Admin) -> Response:
     """Export everything that is stored about an e-mail address, to answer a person's request.
 
     It is what `GET /v1/me/data` returns to somebody who has confirmed the address. Make sure first that it belongs to
@@ -300,7 +291,7 @@ async def export_person(request: Request, body: PersonIn, actor: Officer) -> Res
 
 
 @personal_router.post("/persons/erase", summary="Erase a person's data", status_code=204)
-async def erase_person(request: Request, body: PersonIn, actor: Officer) -> Response:
+async def erase_person(request: Request, body: PersonIn, actor: Admin) -> Response:
     """Erase everything that is stored about an e-mail address, to answer a person's request.
 
     It does what `DELETE /v1/me/data` does for somebody who has confirmed the address: comments with replies become

@@ -13,25 +13,23 @@ from app.articles.schemas import ArticleList, ListedArticleOut
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.db.rows import JsonObject
-from app.identity.access import ExpectedVersions, require_scope
+from app.identity.access import ContentReader, ExpectedVersions, Publisher, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.partners import partners
 from app.partners.partners import ArticlePartners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
-from app.web.paging import ListOut, Page, PageQuery, ReadQuery
+from app.web.paging import ListOut, Page, PageParameters, ReadParameters
 from app.web.responses import database, reply_private, reply_private_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1", tags=["syndication"])
-Reader = Annotated[Actor, require_scope("content:read")]
-Publisher = Annotated[Actor, require_scope("content:publish")]
 Partner = Annotated[Actor, require_scope("syndicate")]
 
 
 @router.get("/articles/{article}/partners", summary="Get the partners of an article", response_model=PartnersOut)
 async def get_article_partners(
-    request: Request, article: RefPath, query: Annotated[ReadQuery, Query()], actor: Reader
+    request: Request, article: RefPath, query: ReadParameters, actor: ContentReader
 ) -> Response:
     """Return the partners who may read an article before it is public. The ETag is that of the article's version."""
 
@@ -65,7 +63,7 @@ async def set_article_partners(
     "/articles/{article}/ledger", summary="List which partners read an article", response_model=ListOut[FetchOut]
 )
 async def list_partner_access(
-    request: Request, article: RefPath, query: Annotated[PageQuery, Query()], actor: Reader
+    request: Request, article: RefPath, query: PageParameters, actor: ContentReader
 ) -> Response:
     """List which partners read which revisions of an article, the last read first, so that they can be told of changes.
 

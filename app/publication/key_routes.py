@@ -1,26 +1,23 @@
 """Routes of API keys; all require the scope `admin`."""
 
-from typing import Annotated
-
 import sqlalchemy as sa
-from fastapi import Query, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
 from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
 from app.identity import keys
-from app.identity.access import require_scope
+from app.identity.access import Admin
 from app.identity.keys import ApiKeyRow, KeyRevoked, revoke_api_key
-from app.identity.schemas import Actor, KeyIn, KeyOut, KeyPatch, NewKeyOut
+from app.identity.schemas import KeyIn, KeyOut, KeyPatch, NewKeyOut
 from app.identity.writes import write
 from app.publication import api_keys
-from app.web.paging import ListOut, PageQuery, ReadQuery
+from app.web.paging import ListOut, PageParameters, ReadParameters
 from app.web.responses import database, reply_private, reply_private_list
 from app.web.routing import Router
 
 router = Router(prefix="/v1/keys", tags=["keys"])
-Admin = Annotated[Actor, require_scope("admin")]
 
 
 @router.post("", summary="Create an API key", status_code=201, response_model=NewKeyOut)
@@ -44,14 +41,14 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
 
 
 @router.get("", summary="List API keys", response_model=ListOut[KeyOut])
-async def list_keys(request: Request, query: Annotated[PageQuery, Query()], actor: Admin) -> Response:
+async def list_keys(request: Request, query: PageParameters, actor: Admin) -> Response:
     """List API keys, newest first, including revoked and expired ones, without the keys themselves."""
     page = await database(request).read(keys.list_api_keys, query)
     return reply_private_list(request, ListOut[KeyOut], page, query)
 
 
 @router.get("/{key_id}", summary="Get an API key", response_model=KeyOut)
-async def get_key(request: Request, key_id: IdPath, query: Annotated[ReadQuery, Query()], actor: Admin) -> Response:
+async def get_key(request: Request, key_id: IdPath, query: ReadParameters, actor: Admin) -> Response:
     """Return an API key."""
     row = await database(request).read(keys.find_api_key, key_id)
     return reply_private(request, KeyOut, row, query)

@@ -7,10 +7,9 @@ import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import Query, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlmodel import Session
@@ -27,17 +26,17 @@ from app.core.problems import (
     document_problems,
 )
 from app.db.rows import JsonObject
-from app.identity.access import ExpectedVersions, ThirdParty
+from app.identity.access import DraftReader, ExpectedVersions, ThirdParty, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication import media_library, responses
 from app.publication.media_library import MediaRow
-from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES, Reader, Reading, Writer
+from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES
 from app.publication.schemas import MEDIA_PATH, MediaIn, MediaOut, MediaPatch
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
-from app.web.paging import ListOut, PageQuery
+from app.web.paging import ListOut, PageParameters, ReadParameters
 from app.web.responses import database, reply_private_list, settings
 from app.web.routing import Router
 
@@ -166,14 +165,14 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 
 
 @router.get("/v1/media", summary="List pictures", response_model=ListOut[MediaOut])
-async def list_media(request: Request, query: Annotated[PageQuery, Query()], actor: Reader) -> Response:
+async def list_media(request: Request, query: PageParameters, actor: DraftReader) -> Response:
     """List pictures, newest first."""
     page = await database(request).read(media_library.list_media, query, settings(request).api)
     return reply_private_list(request, ListOut[MediaOut], page, query)
 
 
 @router.get("/v1/media/{media}", summary="Get a picture", response_model=MediaOut)
-async def get_media(request: Request, media: str, query: Reading, actor: Reader) -> Response:
+async def get_media(request: Request, media: str, query: ReadParameters, actor: DraftReader) -> Response:
     """Return a picture."""
     return await responses.reply_row(
         request, media_library.find_media, media, MediaOut, query, present=_present(request)

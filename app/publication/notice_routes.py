@@ -6,21 +6,14 @@ import sqlalchemy as sa
 from fastapi import Query, Request
 from starlette.responses import Response
 
-from app.identity.access import ExpectedVersions
+from app.identity.access import DraftReader, ExpectedVersions, Writer
 from app.identity.writes import write
 from app.publication import notice_targets, notices, responses
 from app.publication.notice_targets import NoticeArticles, NoticeRow
-from app.publication.responses import (
-    CREATE_RESPONSES,
-    DELETE_RESPONSES,
-    UPDATE_RESPONSES,
-    Reader,
-    Reading,
-    Writer,
-)
+from app.publication.responses import CREATE_RESPONSES, DELETE_RESPONSES, UPDATE_RESPONSES
 from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, NoticeQuery
 from app.publication.services import PublicationServices
-from app.web.paging import ListOut
+from app.web.paging import ListOut, ReadParameters
 from app.web.responses import database, reply_private_list
 from app.web.routing import Router
 
@@ -32,14 +25,14 @@ def _articles(request: Request) -> NoticeArticles:
 
 
 @router.get("", summary="List notices", response_model=ListOut[NoticeDetailOut])
-async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: Reader) -> Response:
+async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()], actor: DraftReader) -> Response:
     """List notices, newest first."""
     page = await database(request).read(notice_targets.list_notices, actor, _articles(request), query)
     return reply_private_list(request, ListOut[NoticeDetailOut], page, query)
 
 
 @router.get("/{notice}", summary="Get a notice", response_model=NoticeDetailOut)
-async def get_notice(request: Request, notice: str, query: Reading, actor: Reader) -> Response:
+async def get_notice(request: Request, notice: str, query: ReadParameters, actor: DraftReader) -> Response:
     """Return a notice."""
     articles = _articles(request)
 

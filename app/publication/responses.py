@@ -1,26 +1,21 @@
 """Shared responses of terms, notices and pictures."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, TypeVar, cast
+from typing import TypeVar, cast
 
 import sqlalchemy as sa
-from fastapi import Query, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from app.core.models import BaseModel
 from app.core.problems import Conflict, NotFound, Responses, document_problems
 from app.db.rows import JsonObject
-from app.identity.access import DraftReader, require_scope
-from app.identity.schemas import Actor
 from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
 from app.publication.terms import InUse, NameTaken, SlugTaken
 from app.web.fields import parse_fields
 from app.web.paging import ReadQuery
 from app.web.responses import database, dump_json, redirect, reply
 
-Reading = Annotated[ReadQuery, Query()]
-Reader = DraftReader
-Writer = Annotated[Actor, require_scope("content:write")]
 COUNTS_GROUP = "articles"  # counts change with articles' events
 
 R = TypeVar("R", bound=Mapping[str, object])

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.core.models import BaseModel
 from app.db.rows import JsonObject
-from app.identity.access import ExpectedVersions, Public
+from app.identity.access import ExpectedVersions, Public, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.responses import (
@@ -19,8 +19,6 @@ from app.publication.responses import (
     DELETE_RESPONSES,
     REDIRECT_RESPONSE,
     UPDATE_RESPONSES,
-    Reading,
-    Writer,
     reply_row,
 )
 from app.publication.schemas import (
@@ -45,7 +43,7 @@ from app.publication.tables import Term
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 from app.publication.taxonomy import Taxonomy
 from app.web.fields import parse_fields
-from app.web.paging import ListOut
+from app.web.paging import ListOut, ReadParameters
 from app.web.responses import database, reply_list, settings
 from app.web.routing import Router
 
@@ -65,7 +63,7 @@ async def _list_terms(
     return reply_list(request, model, page, fields, groups=tuple(groups))
 
 
-async def _get_term(request: Request, taxonomy: Taxonomy[T, New, Patch], ref: str, query: Reading) -> Response:
+async def _get_term(request: Request, taxonomy: Taxonomy[T, New, Patch], ref: str, query: ReadParameters) -> Response:
     """Return a term by id or slug; a former slug redirects to the present one."""
     return await reply_row(
         request,
@@ -112,7 +110,7 @@ async def list_sections(request: Request, query: Annotated[SectionQuery, Query()
 
 
 @sections_router.get("/{section}", summary="Get a section", response_model=SectionOut, responses=REDIRECT_RESPONSE)
-async def get_section(request: Request, section: str, query: Reading, actor: Public) -> Response:
+async def get_section(request: Request, section: str, query: ReadParameters, actor: Public) -> Response:
     """Return a section by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, SECTIONS, section, query)
 
@@ -152,7 +150,7 @@ async def list_tags(request: Request, query: TermParameters, actor: Public) -> R
 
 
 @tags_router.get("/{tag}", summary="Get a tag", response_model=TagDetailOut, responses=REDIRECT_RESPONSE)
-async def get_tag(request: Request, tag: str, query: Reading, actor: Public) -> Response:
+async def get_tag(request: Request, tag: str, query: ReadParameters, actor: Public) -> Response:
     """Return a tag by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, TAGS, tag, query)
 
@@ -188,7 +186,7 @@ async def list_authors(request: Request, query: TermParameters, actor: Public) -
 
 
 @authors_router.get("/{author}", summary="Get an author", response_model=AuthorOut, responses=REDIRECT_RESPONSE)
-async def get_author(request: Request, author: str, query: Reading, actor: Public) -> Response:
+async def get_author(request: Request, author: str, query: ReadParameters, actor: Public) -> Response:
     """Return an author by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, AUTHORS, author, query)
 
@@ -225,7 +223,7 @@ async def list_series(request: Request, query: TermParameters, actor: Public) ->
 
 
 @series_router.get("/{series}", summary="Get a series", response_model=SeriesOut, responses=REDIRECT_RESPONSE)
-async def get_series(request: Request, series: str, query: Reading, actor: Public) -> Response:
+async def get_series(request: Request, series: str, query: ReadParameters, actor: Public) -> Response:
     """Return a series by id or slug; a former slug redirects to the present one."""
     return await _get_term(request, SERIES, series, query)
 

@@ -21,8 +21,7 @@ from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
-from app.identity.access import ExpectedVersions, Public, require_scope
-from app.identity.schemas import Actor
+from app.identity.access import ExpectedVersions, Public, Writer
 from app.identity.writes import write
 from app.related import links
 from app.related.links import RelatedLinks
@@ -31,7 +30,6 @@ from app.web.fields import FieldTree, parse_fields
 from app.web.routing import Router
 
 router = Router(prefix="/v1/articles/{article}", tags=["related"])
-Writer = Annotated[Actor, require_scope("content:write")]
 
 
 def _parse_fields(query: RelatedQuery) -> FieldTree | None:

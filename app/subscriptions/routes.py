@@ -45,7 +45,7 @@ from app.subscriptions.subscriptions import (
     find_subscription,
     present_subscriptions,
 )
-from app.web.paging import ListOut, Page, ReadQuery
+from app.web.paging import ListOut, Page, ReadParameters
 from app.web.responses import (
     PRIVATE_CACHE_CONTROL,
     database,
@@ -150,9 +150,7 @@ async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Q
 
 
 @subscribers_router.get("/{subscriber}", summary="Get a subscriber", response_model=OneSubscriberOut)
-async def get_subscriber(
-    request: Request, subscriber: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
-) -> Response:
+async def get_subscriber(request: Request, subscriber: IdPath, query: ReadParameters, actor: Manager) -> Response:
     """Return a subscriber with all subscriptions."""
     require_all_sections(actor)
     row = await database(request).scan(subscribers.get_subscriber, subscriber)
@@ -317,7 +315,7 @@ def _get_own(connection: sa.Connection, subscription_id: str) -> PresentedSubscr
     response_model=ListOut[SubscriptionOut],
     responses=document_problems(Forbidden),
 )
-async def list_subscriptions(request: Request, query: Annotated[ReadQuery, Query()], actor: SelfService) -> Response:
+async def list_subscriptions(request: Request, query: ReadParameters, actor: SelfService) -> Response:
     """List all subscriptions of the caller, oldest first, on one page of at most 1,000.
 
     Requires a manage token, or a JWT of the publication's site with `email_verified`.

@@ -11,7 +11,7 @@ from app.core.problems import document_problems
 from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.web.paging import ListOut, PageQuery, ReadQuery
+from app.web.paging import ListOut, PageParameters, ReadParameters
 from app.web.responses import database, reply_private, reply_private_list, settings
 from app.web.routing import Router
 from app.webhooks import replays, webhooks
@@ -61,16 +61,14 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
 
 
 @router.get("", summary="List webhooks", response_model=ListOut[WebhookOut])
-async def list_webhooks(request: Request, query: Annotated[PageQuery, Query()], actor: Manager) -> Response:
+async def list_webhooks(request: Request, query: PageParameters, actor: Manager) -> Response:
     """List webhooks, newest first, without their secrets."""
     page = await database(request).read(webhooks.list_webhooks, query)
     return reply_private_list(request, ListOut[WebhookOut], page, query)
 
 
 @router.get("/{webhook}", summary="Get a webhook", response_model=WebhookOut)
-async def get_webhook(
-    request: Request, webhook: IdPath, query: Annotated[ReadQuery, Query()], actor: Manager
-) -> Response:
+async def get_webhook(request: Request, webhook: IdPath, query: ReadParameters, actor: Manager) -> Response:
     """Return a webhook, and how its deliveries succeed."""
     row = await database(request).read(webhooks.get_webhook, webhook)
     return reply_private(request, WebhookOut, row, query, version=row["version"])
