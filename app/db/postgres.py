@@ -52,8 +52,8 @@ class PostgresDatabase(Database):
     def __init__(self, url: str, read_urls: Sequence[str] = (), direct_url: str = "", threads: int = 8) -> None:
         super().__init__()
         self._direct_url, self._is_pooled = direct_url or url, bool(direct_url)
-        self.on_write: Callable[[], object] | None = None
-        """What is called in a thread after each commit."""
+        self.on_write: Callable[[Session], object] | None = None
+        """What is called in a thread after each commit, with the session that made it."""
         create_engine = partial(_create_engine, threads=threads, is_pooled=self._is_pooled)
         self._reads, self._writes = create_engine(url, "AUTOCOMMIT"), create_engine(url, None)
         standbys = [create_engine(read_url, "AUTOCOMMIT", connect_seconds=2) for read_url in read_urls]
@@ -170,7 +170,7 @@ class PostgresDatabase(Database):
                     session.flush()
                     is_committing = True
                 if self.on_write:
-                    self.on_write()
+                    self.on_write(session)
                 return result
             except DBAPIError as error:
                 # A connection that was lost before COMMIT has written nothing: the server was restarted or replaced.

@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
 
 from app.db import Database, SqliteDatabase
 from app.db.commits import CommitWatch
 from app.db.driver import sqlite
 from app.events.evictions import Horizon, read_horizon, read_stale_groups
+from app.events.log import POSITION_KEY
 from app.events.schemas import Position
 
 if TYPE_CHECKING:  # SQLite needs no driver of PostgreSQL
     from app.db.listening import Listener
     from app.db.postgres import PostgresDatabase
 
-POLL_SECONDS = 0.4  # between two looks at the log on PostgreSQL, where nobody tells of anything
+POLL_SECONDS = 0.4  # between two looks at the log on PostgreSQL, where nobody tells of anything but somebody asks
+IDLE_SECONDS = 30.0  # between two looks for which nobody asks
 TRUSTED_SECONDS = 0.9  # after the start of the last look, in which kept answers are given
 PAUSE_SECONDS = 0.01  # between two looks for which nobody waits
 RETRY_SECONDS = 1.0  # after a failure
@@ -116,9 +119,10 @@ class SqliteFollower(Follower):
 
 
 class PostgresFollower(Follower):
-    """Looks when it is told of a change, when this process has made one, and a few times a second.
+    """Looks when it is told of a change, when this process has made one, and a few times a second while requests come.
 
-    Kept answers are given only as long as the last look is recent and the connection that listens is there.
+    Kept answers are given only as long as the last look is recent and the connection that listens is there. The first
+    request after a while waits for a look.
     """
 
     def __init__(self, database: "PostgresDatabase", evict: Evict) -> None:
@@ -127,13 +131,16 @@ class PostgresFollower(Follower):
         self._listener: Listener | None = None
         self._task: asyncio.Task[None] | None = None
         self._trusted_until = 0.0  # monotonic time
-        self._writes = self._covered = 0  # commits of this process, and how many of them the last look has seen
+        self._is_asked = False  # whether a request came since the last look
+        self._writes = self._covered = 0  # commits of events of this process, and how many the last look has seen
         self._waiting: list[asyncio.Future[None]] = []  # for the end of a look that begins from now on
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
 
-        def note_write() -> None:
+        def note_write(session: Session) -> None:
+            if POSITION_KEY not in session.info:
+                return  # without events there is nothing to evict
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is answered any more
                 loop.call_soon_threadsafe(self._note_write)
 
@@ -151,10 +158,11 @@ class PostgresFollower(Follower):
         self._distrust()
 
     def check(self) -> bool:
+        self._is_asked = True
         return self._writes == self._covered and self._is_trusted()
 
     async def catch_up(self) -> bool:
-        if self._writes != self._covered and self._listener is not None:
+        if not self.check() and self._listener is not None:
             looked = asyncio.get_running_loop().create_future()
             self._waiting.append(looked)
             self._listener.wake()
@@ -204,7 +212,9 @@ class PostgresFollower(Follower):
             has_written = await self._look()
             if has_written:
                 await listener.notify()
-            await listener.wait(POLL_SECONDS)
+            seconds = POLL_SECONDS if self._is_asked else IDLE_SECONDS
+            self._is_asked = False
+            await listener.wait(seconds)
             if not self._waiting:
                 await asyncio.sleep(PAUSE_SECONDS)
 

@@ -113,6 +113,38 @@ def test_others_are_polled(postgres: Settings, client: TestClient, monkeypatch: 
     asyncio.run(story())
 
 
+def test_no_look_without_requests(postgres: Settings, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first request after a pause waits for a look, whoever has written meanwhile, and told nobody."""
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
+    client.app.state.services.database.on_write = None  # type: ignore[attr-defined]
+    pauses: list[float] = []
+
+    async def story() -> None:
+        async with running(postgres) as app:
+            await until(app, "hit")
+            follower, before = follower_of(app), await ask(app, PATH)
+            assert follower._listener
+            wait = follower._listener.wait
+
+            async def note_pause(seconds: float) -> None:
+                pauses.append(seconds)
+                await wait(seconds)
+
+            monkeypatch.setattr(follower._listener, "wait", note_pause)
+            async with asyncio.timeout(30):
+                while following.IDLE_SECONDS not in pauses:
+                    await asyncio.sleep(0.01)
+            writes = follower._writes
+            await app.state.services.database.write(lambda _session: None)  # without an event
+            assert (await asyncio.to_thread(client.post, PATH, json=COMMENT)).status_code == 201
+            assert follower._writes == writes
+            follower._trusted_until = 0.0  # as time passes
+            after = await ask(app, PATH)
+            assert (after.outcome, after.body != before.body) == ("fwd=uri-miss; stored", True)
+
+    asyncio.run(story())
+
+
 def test_a_page_of_the_log_is_not_kept_while_events_wait(postgres: Settings) -> None:
     """An event waits until no transaction may write an earlier one; when that ends without a trace, nobody is told."""
 
