@@ -22,10 +22,11 @@ from app.identity.writes import write
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, ReadParameters
 from app.web.responses import database, dump_json, reply, reply_list
-from app.web.routing import Router
+from app.web.routing import RouteOptions, Router
 
 router = Router(prefix="/v1", tags=["anchors"])
 READ_RESPONSES = document_problems(Retracted, WithheldForLegalReasons)
+PASSAGE_EDIT: RouteOptions = {"response_model": PassageOut, "responses": document_problems(WrongState)}
 PLACING_PROBLEMS = (WrongState, QuoteNotFound, StaleRevision)
 
 
@@ -115,23 +116,13 @@ async def update_anchor(
     )
 
 
-@router.post(
-    "/anchors/{anchor}/detach",
-    summary="Detach an anchor from the text",
-    response_model=PassageOut,
-    responses=document_problems(WrongState),
-)
+@router.post("/anchors/{anchor}/detach", summary="Detach an anchor from the text", **PASSAGE_EDIT)
 async def detach_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Detach an anchor from the text; its comments stay. `PATCH` with `place` attaches it again."""
     return await write(request, actor, editing.detach_anchor, anchor, versions, render=_get_passage, model=PassageOut)
 
 
-@router.post(
-    "/anchors/{anchor}/redact",
-    summary="Redact the quoted words of an anchor",
-    response_model=PassageOut,
-    responses=document_problems(WrongState),
-)
+@router.post("/anchors/{anchor}/redact", summary="Redact the quoted words of an anchor", **PASSAGE_EDIT)
 async def redact_anchor(request: Request, anchor: IdPath, versions: ExpectedVersions, actor: Writer) -> Response:
     """Erase the quoted words permanently. The comments stay with the block as long as the article has it."""
     return await write(request, actor, editing.redact_anchor, anchor, versions, render=_get_passage, model=PassageOut)

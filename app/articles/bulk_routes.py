@@ -30,7 +30,7 @@ from app.publication.terms import find_merge
 from app.web.paging import ReadParameters
 from app.web.problem_responses import problem_from_exception
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply_private
-from app.web.routing import Router
+from app.web.routing import RouteOptions, Router
 
 bulk_router = Router(prefix="/v1/articles", tags=["editing"])
 RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
@@ -87,7 +87,11 @@ def _present_refusal(problem: Problem) -> JsonObject:
 
 
 merging_router = Router(prefix="/v1", tags=["merging"])
-MERGE_RESPONSES = document_problems(MergeRunning)
+TERM_MERGE: RouteOptions = {
+    "status_code": 202,
+    "response_model": MergeOut,
+    "responses": document_problems(MergeRunning),
+}
 
 
 def _get_merge(connection: sa.Connection, merge_id: str) -> JsonObject:
@@ -107,13 +111,7 @@ async def _merge_terms(
     )
 
 
-@merging_router.post(
-    "/tags/{tag}/merge",
-    summary="Merge a tag into another",
-    status_code=202,
-    response_model=MergeOut,
-    responses=MERGE_RESPONSES,
-)
+@merging_router.post("/tags/{tag}/merge", summary="Merge a tag into another", **TERM_MERGE)
 async def merge_tag(
     request: Request, tag: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -126,13 +124,7 @@ async def merge_tag(
     return await _merge_terms(request, actor, "tag", tag, body, versions)
 
 
-@merging_router.post(
-    "/authors/{author}/merge",
-    summary="Merge an author into another",
-    status_code=202,
-    response_model=MergeOut,
-    responses=MERGE_RESPONSES,
-)
+@merging_router.post("/authors/{author}/merge", summary="Merge an author into another", **TERM_MERGE)
 async def merge_author(
     request: Request, author: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -140,13 +132,7 @@ async def merge_author(
     return await _merge_terms(request, actor, "author", author, body, versions)
 
 
-@merging_router.post(
-    "/series/{series}/merge",
-    summary="Merge a series into another",
-    status_code=202,
-    response_model=MergeOut,
-    responses=MERGE_RESPONSES,
-)
+@merging_router.post("/series/{series}/merge", summary="Merge a series into another", **TERM_MERGE)
 async def merge_series(
     request: Request, series: str, body: MergeIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:

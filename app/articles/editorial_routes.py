@@ -48,11 +48,12 @@ from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
 from app.web.paging import ListOut, Page, PageParameters, ReadParameters, ReadQuery
 from app.web.responses import database, offload, reply_private, reply_private_list, settings
-from app.web.routing import Router
+from app.web.routing import RouteOptions, Router
 
 Ts = TypeVarTuple("Ts")
 publishing_router = Router(prefix="/v1/articles/{article}", tags=["publishing"])
 EDIT_RESPONSES = document_problems(WrongState)
+ARTICLE_EDIT: RouteOptions = {"response_model": SingleArticleOut, "responses": EDIT_RESPONSES}
 
 
 def show_edited(request: Request) -> Callable[[sa.Connection, str], JsonObject]:
@@ -78,9 +79,7 @@ async def _write_article(
     return await write(request, actor, action, index_article, *args, render=show, model=SingleArticleOut)
 
 
-@publishing_router.post(
-    "/publish", summary="Publish an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@publishing_router.post("/publish", summary="Publish an article", **ARTICLE_EDIT)
 async def publish_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher, body: PublishIn | None = None
 ) -> Response:
@@ -94,9 +93,7 @@ async def publish_article(
     )
 
 
-@publishing_router.post(
-    "/unpublish", summary="Unpublish an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@publishing_router.post("/unpublish", summary="Unpublish an article", **ARTICLE_EDIT)
 async def unpublish_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -104,9 +101,7 @@ async def unpublish_article(
     return await _write_article(request, actor, publishing.unpublish_article, article, versions)
 
 
-@publishing_router.post(
-    "/retract", summary="Retract an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@publishing_router.post("/retract", summary="Retract an article", **ARTICLE_EDIT)
 async def retract_article(
     request: Request, article: RefPath, body: RetractIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -114,9 +109,7 @@ async def retract_article(
     return await _write_article(request, actor, publishing.retract_article, article, body, versions)
 
 
-@publishing_router.put(
-    "/schedule", summary="Schedule an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@publishing_router.put("/schedule", summary="Schedule an article", **ARTICLE_EDIT)
 async def schedule_article(
     request: Request, article: RefPath, body: ScheduleIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -137,9 +130,7 @@ async def get_schedule(request: Request, article: RefPath, query: ReadParameters
     return reply_private(request, ScheduleOut, row, query, version=row["version"])
 
 
-@publishing_router.delete(
-    "/schedule", summary="Cancel the schedule of an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@publishing_router.delete("/schedule", summary="Cancel the schedule of an article", **ARTICLE_EDIT)
 async def unschedule_article(
     request: Request, article: RefPath, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -147,9 +138,7 @@ async def unschedule_article(
     return await _write_article(request, actor, publishing.unschedule_article, article, versions)
 
 
-@publishing_router.post(
-    "/corrections", summary="Add a correction", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@publishing_router.post("/corrections", summary="Add a correction", **ARTICLE_EDIT)
 async def add_correction(
     request: Request, article: RefPath, body: CorrectionIn, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -236,9 +225,7 @@ async def create_article(request: Request, body: ArticleIn, actor: Writer) -> Re
     return await send_with_body(request, None, body, send)
 
 
-@editing_router.patch(
-    "/{article}", summary="Change an article", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@editing_router.patch("/{article}", summary="Change an article", **ARTICLE_EDIT)
 async def update_article(
     request: Request, article: RefPath, body: ArticlePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
@@ -284,9 +271,7 @@ async def list_correction_history(
     return reply_private_list(request, ListOut[CorrectionVersionOut], page, query)
 
 
-@corrections_router.patch(
-    "/{n}", summary="Change a correction", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@corrections_router.patch("/{n}", summary="Change a correction", **ARTICLE_EDIT)
 async def update_correction(
     request: Request,
     article: RefPath,
@@ -299,9 +284,7 @@ async def update_correction(
     return await _write_article(request, actor, corrections.change_correction, article, n, body, versions)
 
 
-@corrections_router.delete(
-    "/{n}", summary="Withdraw a correction", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@corrections_router.delete("/{n}", summary="Withdraw a correction", **ARTICLE_EDIT)
 async def withdraw_correction(
     request: Request, article: RefPath, n: CorrectionNumber, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
@@ -370,9 +353,7 @@ async def compare_revisions(
     return reply_private(request, DiffOut, out, query)
 
 
-@revisions_router.post(
-    "/{n}/restore", summary="Restore a revision", response_model=SingleArticleOut, responses=EDIT_RESPONSES
-)
+@revisions_router.post("/{n}/restore", summary="Restore a revision", **ARTICLE_EDIT)
 async def restore_revision(
     request: Request,
     article: RefPath,

@@ -49,7 +49,7 @@ from app.moderation.schemas import (
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadParameters
 from app.web.responses import database, dump_json, reply, reply_private_list, settings
-from app.web.routing import Router
+from app.web.routing import RouteOptions, Router
 
 appeals_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
 
@@ -206,12 +206,10 @@ async def release_comment(request: Request, comment: IdPath, actor: Moderator) -
 
 
 redaction_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
-REDACTION_RESPONSES = document_problems(WrongCommentState)
+REDACTION: RouteOptions = {"response_model": JudgedCommentOut, "responses": document_problems(WrongCommentState)}
 
 
-@redaction_router.post(
-    "/redact", summary="Redact passages of a comment", response_model=JudgedCommentOut, responses=REDACTION_RESPONSES
-)
+@redaction_router.post("/redact", summary="Redact passages of a comment", **REDACTION)
 async def redact_comment(request: Request, comment: IdPath, body: RedactIn, actor: Moderator) -> Response:
     """Replace passages of a comment by `[…]`, and set `redacted_at`.
 
@@ -223,12 +221,7 @@ async def redact_comment(request: Request, comment: IdPath, body: RedactIn, acto
     )
 
 
-@redaction_router.delete(
-    "/redaction",
-    summary="Undo the redaction of a comment",
-    response_model=JudgedCommentOut,
-    responses=REDACTION_RESPONSES,
-)
+@redaction_router.delete("/redaction", summary="Undo the redaction of a comment", **REDACTION)
 async def undo_redaction(request: Request, comment: IdPath, actor: Moderator) -> Response:
     """Restore the author's text."""
     return await write(request, actor, redaction.undo_redaction, comment, render=get_comment, model=JudgedCommentOut)
@@ -246,8 +239,12 @@ async def list_comment_revisions(
 
 
 reports_router = Router(prefix="/v1", tags=["moderation"])
-REPORT_RESPONSES = document_problems(Banned)
-REPORT_DECISION_RESPONSES = document_problems(reports.ReportDecided)
+REPORT_RECEIPT: RouteOptions = {
+    "status_code": 202,
+    "response_model": ReceivedOut,
+    "responses": document_problems(Banned),
+}
+REPORT_DECISION: RouteOptions = {"response_model": ReportOut, "responses": document_problems(reports.ReportDecided)}
 
 
 def _show_received(_connection: sa.Connection, _result: None) -> JsonObject:
@@ -265,13 +262,7 @@ async def _receive_report(request: Request, actor: Actor, report: Callable[[Sess
     return await write(request, actor, receive, render=_show_received, model=ReceivedOut, status=202)
 
 
-@reports_router.post(
-    "/comments/{comment}/reports",
-    summary="Report a comment",
-    status_code=202,
-    response_model=ReceivedOut,
-    responses=REPORT_RESPONSES,
-)
+@reports_router.post("/comments/{comment}/reports", summary="Report a comment", **REPORT_RECEIPT)
 async def report_comment(request: Request, comment: IdPath, body: ReportIn, actor: Public) -> Response:
     """Report a comment to the moderators. Anyone can report; each reporter counts once, and the response is always
     the same.
@@ -284,13 +275,7 @@ async def report_comment(request: Request, comment: IdPath, body: ReportIn, acto
     return await _receive_report(request, actor, report)
 
 
-@reports_router.post(
-    "/articles/{article}/reports",
-    summary="Report an article",
-    status_code=202,
-    response_model=ReceivedOut,
-    responses=REPORT_RESPONSES,
-)
+@reports_router.post("/articles/{article}/reports", summary="Report an article", **REPORT_RECEIPT)
 async def report_article(request: Request, article: RefPath, body: ReportIn, actor: Public) -> Response:
     """Report an article to the editors. Anyone can report; each reporter counts once."""
     addresses = hash_address(request)
@@ -308,12 +293,7 @@ async def list_reports(request: Request, query: Annotated[ReportQuery, Query()],
     return reply_private_list(request, ListOut[ReportOut], page, query)
 
 
-@reports_router.post(
-    "/moderation/reports/{report}/dismiss",
-    summary="Dismiss a report",
-    response_model=ReportOut,
-    responses=REPORT_DECISION_RESPONSES,
-)
+@reports_router.post("/moderation/reports/{report}/dismiss", summary="Dismiss a report", **REPORT_DECISION)
 async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Dismiss a report as unfounded: later reports of its reporter weigh less. The comment does not change."""
     return await write(
@@ -321,12 +301,7 @@ async def dismiss_report(request: Request, report: IdPath, actor: Moderator) -> 
     )
 
 
-@reports_router.post(
-    "/moderation/reports/{report}/uphold",
-    summary="Uphold a report",
-    response_model=ReportOut,
-    responses=REPORT_DECISION_RESPONSES,
-)
+@reports_router.post("/moderation/reports/{report}/uphold", summary="Uphold a report", **REPORT_DECISION)
 async def uphold_report(request: Request, report: IdPath, actor: Moderator) -> Response:
     """Uphold a report. The comment does not change; decide on it separately."""
     return await write(

@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, Final, cast
+from typing import Any, Final, TypedDict, cast
 
 import jiter
 import pydantic_core
@@ -28,7 +28,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, compile_path
 
 from app.core.models import ignore_unused_aliases
-from app.core.problems import BadRequest, InvalidJson, UnsupportedMediaType
+from app.core.problems import BadRequest, InvalidJson, Responses, UnsupportedMediaType
 from app.web.dispatch import HANDLER, Handler
 from app.web.fields import is_list
 from app.web.openapi import name_operation
@@ -357,6 +357,14 @@ class LazyRoute(APIRoute):
         annotations = inspect.get_annotations(self.endpoint).values()
         markers = [marker for kind in annotations for marker in getattr(kind, "__metadata__", ())]
         return [marker.dependency for marker in markers if isinstance(marker, Depends)]
+
+
+class RouteOptions(TypedDict, total=False):
+    """What several routes of a router declare alike."""
+
+    status_code: int
+    response_model: type[BaseModel]
+    responses: Responses
 
 
 class Router(APIRouter):
