@@ -11,7 +11,7 @@ from app.anchors.anchors import PassageRow, QuoteNotFound, StaleRevision, TooMan
 from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
 from app.articles.projection import WrongState
-from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
+from app.articles.routes import RETRACTION_RESPONSES, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath, RefPath
 from app.core.problems import NotFound, document_problems
@@ -25,7 +25,6 @@ from app.web.responses import database, dump_json, reply, reply_list
 from app.web.routing import RouteOptions, Router
 
 router = Router(prefix="/v1", tags=["anchors"])
-READ_RESPONSES = document_problems(Retracted, WithheldForLegalReasons)
 PASSAGE_EDIT: RouteOptions = {"response_model": PassageOut, "responses": document_problems(WrongState)}
 PLACING_PROBLEMS = (WrongState, QuoteNotFound, StaleRevision)
 
@@ -45,7 +44,7 @@ def _get_passage(connection: sa.Connection, anchor_id: str) -> PassageRow:
     "/articles/{article}/anchors",
     summary="List the anchors of an article",
     response_model=ListOut[PassageOut],
-    responses=READ_RESPONSES,
+    responses=RETRACTION_RESPONSES,
 )
 async def list_anchors(
     request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public
@@ -85,7 +84,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
     )
 
 
-@router.get("/anchors/{anchor}", summary="Get an anchor", response_model=PassageOut, responses=READ_RESPONSES)
+@router.get("/anchors/{anchor}", summary="Get an anchor", response_model=PassageOut, responses=RETRACTION_RESPONSES)
 async def get_anchor(request: Request, anchor: IdPath, query: ReadParameters, actor: Public) -> Response:
     """Get an anchor, with the ETag needed to change it."""
     site = ArticleServices.of(request).site

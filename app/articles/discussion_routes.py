@@ -117,15 +117,8 @@ async def set_section_discussion(
     request: Request, section: RefPath, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
     """Replace the discussion settings of a section."""
-    return await _write_settings(
-        request,
-        actor,
-        discussions.set_section_discussion,
-        section,
-        body,
-        versions,
-        read=discussion_settings.find_section_settings,
-    )
+    read = discussion_settings.find_section_settings
+    return await _write_settings(request, actor, discussions.set_section_discussion, section, body, versions, read=read)
 
 
 @router.get(
@@ -153,15 +146,8 @@ async def set_article_discussion(
 
     The prompt is part of the publication's content: changing it on a public article requires `content:publish`.
     """
-    return await _write_settings(
-        request,
-        actor,
-        discussions.set_article_discussion,
-        article,
-        body,
-        versions,
-        read=discussion_settings.find_article_settings,
-    )
+    read = discussion_settings.find_article_settings
+    return await _write_settings(request, actor, discussions.set_article_discussion, article, body, versions, read=read)
 
 
 async def _write_settings(

@@ -91,28 +91,21 @@ def can_read_drafts(actor: Actor) -> bool:
     return actor.reads_drafts
 
 
+def _select_terms(rows: Column, links: sa.Table, terms: sa.FromClause) -> Column:
+    """Select rows of the terms that an article has by a table of links."""
+    query = sa.select(rows).select_from(terms).where(links.c.article_id == ARTICLE.c.id)
+    return query.correlate(ARTICLE).scalar_subquery()
+
+
 def _authors_column() -> Column:
     rows = json_rows(ARTICLE_AUTHOR.c.position, id=AUTHOR.c.id, slug=AUTHOR.c.slug, name=AUTHOR.c.name)
     joined = ARTICLE_AUTHOR.join(AUTHOR, AUTHOR.c.id == ARTICLE_AUTHOR.c.author_id)
-    return (
-        sa.select(rows)
-        .select_from(joined)
-        .where(ARTICLE_AUTHOR.c.article_id == ARTICLE.c.id)
-        .correlate(ARTICLE)
-        .scalar_subquery()
-    )
+    return _select_terms(rows, ARTICLE_AUTHOR, joined)
 
 
 def _tags_column() -> Column:
     rows = json_rows(ARTICLE_TAG.c.position, slug=TAG.c.slug, name=TAG.c.name)
-    joined = ARTICLE_TAG.join(TAG, TAG.c.id == ARTICLE_TAG.c.tag_id)
-    return (
-        sa.select(rows)
-        .select_from(joined)
-        .where(ARTICLE_TAG.c.article_id == ARTICLE.c.id)
-        .correlate(ARTICLE)
-        .scalar_subquery()
-    )
+    return _select_terms(rows, ARTICLE_TAG, ARTICLE_TAG.join(TAG, TAG.c.id == ARTICLE_TAG.c.tag_id))
 
 
 def _notices_column() -> Column:

@@ -48,6 +48,7 @@ from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Probl
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, counts_groups_of
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
+from app.publication.responses import REDIRECT_RESPONSE
 from app.web.fields import parse_fields
 from app.web.paging import PageInfo
 from app.web.responses import (
@@ -72,6 +73,9 @@ class WithheldForLegalReasons(
     Problem, status=451, code="article_withheld", title="The article is withheld for legal reasons"
 ):
     """The article was withheld for legal reasons (RFC 7725); `reason` is public."""
+
+
+RETRACTION_RESPONSES = document_problems(Retracted, WithheldForLegalReasons)
 
 
 def make_retraction_problem(retraction: RetractionColumn) -> Problem:
@@ -170,10 +174,7 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     "/articles/{article}",
     summary="Get an article",
     response_model=SingleArticleOut,
-    responses={
-        **document_problems(Forbidden, Retracted, WithheldForLegalReasons),
-        301: {"description": "A former slug; `Location` has the present URL."},
-    },
+    responses={**document_problems(Forbidden), **RETRACTION_RESPONSES, **REDIRECT_RESPONSE},
 )
 async def get_article(
     request: Request, article: RefPath, query: Annotated[ArticleQuery, Query()], actor: Public
@@ -229,7 +230,7 @@ async def get_article(
     "/articles/{article}/neighbours",
     summary="Get the previous and next article",
     response_model=NeighboursOut,
-    responses=document_problems(Retracted, WithheldForLegalReasons),
+    responses=RETRACTION_RESPONSES,
 )
 async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
@@ -328,11 +329,6 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     find = partial(listing.list_articles, query=query, filters=filters, actor=actor, site=site, search=search)
     page = await run(retry_on_change(find))
     groups = groups_of_list(membership_groups(filters, page.filters), page.ids, counts=shows_counts(fields))
-    return reply_articles(
-        request,
-        actor,
-        page.articles,
-        page.page,
-        fields,
-        groups=(*groups, ACTIVITY_GROUP) if is_by_activity else groups,
-    )
+    if is_by_activity:
+        groups = (*groups, ACTIVITY_GROUP)
+    return reply_articles(request, actor, page.articles, page.page, fields, groups=groups)

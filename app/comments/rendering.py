@@ -9,6 +9,7 @@ from typing import Final
 from markdown_it import MarkdownIt
 
 from app.text.autolinks import enable_autolinks
+from app.text.character_table import CharacterTable
 from app.text.html import parse_clean_html, sanitise, text_of
 
 MAX_NESTING: Final = 20
@@ -17,7 +18,6 @@ MAX_LINES: Final = 500
 MAX_MARKS: Final = 2000  # lines, emphasis, code, links and entities, which take most of the parser's time
 MAX_QUICK_MARKS: Final = 40
 MAX_QUICK_LENGTH: Final = 2000  # characters; with so few marks, a text of this length takes about a millisecond
-MAX_CACHED_CHARACTERS: Final = 20_000
 MAX_SHORT_LETTERS: Final = 20  # letters and digits; in texts with fewer the fingerprint includes signs
 _MARKED: Final = re.compile(r"[&<>*_`\[\]\\~@]|[^\S ]|  |^[ #=+\-\d]| $|//|www\.")  # possible Markdown
 _MARK: Final = re.compile(r"[&<>*_`\[\]\\~@\n]|//")
@@ -56,18 +56,12 @@ class Body:
         return {"source": self.source, "html": self.html, "text": self.text, "fingerprint": self.fingerprint}
 
 
-class _WordCharacters(dict[int, str | None]):
-    """Translation table that keeps letters, marks and digits and deletes all other characters; filled on use."""
-
-    def __missing__(self, code: int) -> str | None:
-        if len(self) >= MAX_CACHED_CHARACTERS:
-            self.clear()
-        char = chr(code)
-        self[code] = kept = char if unicodedata.category(char)[0] in "LMN" else None
-        return kept
+def _keep_character(char: str) -> str:
+    """Return a letter, mark or digit, and nothing for any other character."""
+    return char if unicodedata.category(char)[0] in "LMN" else ""
 
 
-_WORD_CHARACTERS: Final = _WordCharacters()
+_WORD_CHARACTERS: Final = CharacterTable(_keep_character)
 
 
 def fingerprint_text(text: str) -> str:

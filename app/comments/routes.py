@@ -15,7 +15,7 @@ from starlette.responses import Response
 from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
 from app.articles.includes import ListPosition
 from app.articles.rendering import RenderedArticle
-from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible
+from app.articles.routes import RETRACTION_RESPONSES, get_visible
 from app.articles.services import ArticleServices
 from app.articles.site import Site
 from app.comments import editing, posting, reading
@@ -110,7 +110,7 @@ def include_comments(connection: sa.Connection, row: ListPosition, _site: Site, 
     "/articles/{article}/comments",
     summary="List the comments of an article",
     response_model=CommentList,
-    responses=document_problems(Retracted, WithheldForLegalReasons),
+    responses=RETRACTION_RESPONSES,
 )
 async def list_comments(
     request: Request, article: RefPath, query: Annotated[CommentQuery, Query()], actor: Public

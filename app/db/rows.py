@@ -5,7 +5,10 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session
+from sqlmodel import Session, SQLModel
+
+from app.core.ids import is_id
+from app.core.problems import NotFound
 
 JsonObject: TypeAlias = dict[str, object]
 """A JSON object that is built, or taken as it is, and not read."""
@@ -23,6 +26,7 @@ Insert: TypeAlias = sqlite.Insert | postgresql.Insert
 """An INSERT that takes ON CONFLICT; both databases write it alike."""
 
 R = TypeVar("R", bound=Mapping[str, object])  # a TypedDict
+Model = TypeVar("Model", bound=SQLModel)
 
 INSERTS: Mapping[str, Callable[[sa.Table], Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 """How to begin an INSERT, by the name of the dialect: for statements that are built once for both databases."""
@@ -74,4 +78,12 @@ def get_row(store: Store, statement: sa.Executable, row_type: type[R], values: M
     """Run a query that always gives one row, and return it."""
     row = fetch_row(store, statement, row_type, values)
     assert row is not None, "the query gave no row"
+    return row
+
+
+def lock_row(session: Session, model: type[Model], row_id: str) -> Model:
+    """Return a row for a change, locked until the transaction ends; 404 without one of this id."""
+    row = session.get(model, row_id, with_for_update=True) if is_id(row_id) else None
+    if row is None:
+        raise NotFound
     return row

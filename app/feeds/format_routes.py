@@ -9,10 +9,14 @@ from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from app.articles.rendering import RenderedArticle, render_articles, retry_on_change
-from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug
+from app.articles.routes import (
+    RETRACTION_RESPONSES,
+    get_visible,
+    redirect_former_slug,
+)
 from app.articles.services import ArticleServices, SendFormat
 from app.core.ids import RefPath
-from app.core.problems import NotFound, document_problems
+from app.core.problems import NotFound
 from app.db.rows import JsonObject
 from app.feeds import json_ld, ninjs, prose
 from app.feeds.article_json import EMPTY_BODY, ArticleJson, BodyJson, parse_article
@@ -61,7 +65,7 @@ router = Router(prefix="/v1/articles", tags=["syndication"])
 _RESPONSES: dict[int | str, JsonObject] = {
     200: {"description": "The article.", "content": _CONTENT},
     **REDIRECT_RESPONSE,
-    **document_problems(Retracted, WithheldForLegalReasons),
+    **RETRACTION_RESPONSES,
 }
 
 

@@ -8,9 +8,9 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
-from app.core.problems import Conflict, Invalid, NotFound
+from app.core.problems import Conflict, Invalid
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, insert_into
+from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, insert_into, lock_row
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.rule_schemas import PhraseIn, PhrasePatch, PhraseQuery, PhrasesIn
@@ -133,10 +133,7 @@ def create_phrases(session: Session, actor: Actor, data: PhrasesIn) -> list[str]
 
 def _lock_phrase(session: Session, actor: Actor, phrase_id: str) -> Phrase:
     require_all_sections(actor)
-    row = session.get(Phrase, phrase_id, with_for_update=True)
-    if row is None:
-        raise NotFound
-    return row
+    return lock_row(session, Phrase, phrase_id)
 
 
 def update_phrase(

@@ -9,30 +9,23 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from app.comments.moderation import CompiledPhrase
+from app.text.character_table import CharacterTable
 from app.text.confusables import skeleton
 
 PhraseMatch = Literal["word", "text"]
 PhraseAction = Literal["hold", "reject", "spam"]
 _PREFIX_LENGTH: Final = 3  # phrases are indexed by their first characters
-_MAX_CACHED_SKELETONS: Final = 20_000
 _SPELT_OUT: Final = re.compile(r"(?<= )[^\W_](?: [^\W_](?= )){2,}")  # v i a g r a
 _MAX_LINK_CHARACTERS: Final = 300
 
 
-class _Skeletons(dict[int, str]):
-    """Cache of the skeleton of each character: what it looks like."""
-
-    def __missing__(self, code: int) -> str:
-        char = chr(code)
-        kind = unicodedata.category(char)
-        look = skeleton(char) or ("" if kind[0] in "LMN" or kind == "Cf" else " ")
-        if len(self) >= _MAX_CACHED_SKELETONS:
-            self.clear()
-        self[code] = look
-        return look
+def _fold_character(char: str) -> str:
+    """Return what a character looks like, or a space for what separates words."""
+    kind = unicodedata.category(char)
+    return skeleton(char) or ("" if kind[0] in "LMN" or kind == "Cf" else " ")
 
 
-_SKELETONS: Final = _Skeletons()
+_SKELETONS: Final = CharacterTable(_fold_character)
 
 
 def fold_text(text: str) -> str:

@@ -15,7 +15,7 @@ from app.core import problems
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row, get_row
+from app.db.rows import JsonObject, fetch_row, get_row, lock_row
 from app.events.catalog import MediaChanged, MediaDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -124,7 +124,7 @@ def create_media(session: Session, actor: Actor, upload: Upload, data: MediaIn) 
 
 def store_reference(session: Session, actor: Actor, media_id: str, upload: Upload) -> str:
     """Add stored files to a picture that was only a reference; returns its id."""
-    row = _lock_media(session, media_id)
+    row = lock_row(session, Media, media_id)
     if row.state == "reference":
         _set_files(row, upload)
         row.state, row.version, row.updated_at = "stored", row.version + 1, now()
@@ -180,13 +180,6 @@ def require_media(session: Session, ref: str, pointer: str = "/image") -> str:
     raise problems.Invalid("There is no picture with this id. Upload it first.", pointer=pointer, code="not_found")
 
 
-def _lock_media(session: Session, media_id: str) -> Media:
-    row = session.get(Media, media_id, with_for_update=True) if is_id(media_id) else None
-    if row is None:
-        raise problems.NotFound
-    return row
-
-
 def _is_author_image(session: Session, media_id: str) -> bool:
     """Whether it is the picture of an author, which is public."""
     return session.execute(sa.select(_AUTHOR.c.id).where(_AUTHOR.c.image_id == media_id).limit(1)).first() is not None
@@ -197,7 +190,7 @@ def update_media(
 ) -> str:
     """Update the description of a picture; returns its id."""
     terms.require_all_sections(actor)
-    row = _lock_media(session, media_id)
+    row = lock_row(session, Media, media_id)
     shown = row.shown > 0 or _is_author_image(session, row.id)
     if fields := terms.update_row(actor, row, versions, data.model_dump(exclude_unset=True), shown=shown):
         emit(session, MediaChanged(subject_id=row.id, created=False))
@@ -211,7 +204,7 @@ def delete_media(session: Session, actor: Actor, media_id: str, versions: frozen
     Files are public and texts may link to them, so deleting one requires `content:publish`.
     """
     terms.require_all_sections(actor)
-    row = _lock_media(session, media_id)
+    row = lock_row(session, Media, media_id)
     if row.key is not None:
         require_publish(actor)
     terms.delete_row(session, row, versions)

@@ -184,16 +184,8 @@ async def update_media(
     request: Request, media: str, body: MediaPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Update the description of a picture (RFC 7396); the file cannot be changed."""
-    return await write(
-        request,
-        actor,
-        media_library.update_media,
-        media,
-        body,
-        versions,
-        render=_show_media(request),
-        model=MediaOut,
-    )
+    show = _show_media(request)
+    return await write(request, actor, media_library.update_media, media, body, versions, render=show, model=MediaOut)
 
 
 @router.delete("/v1/media/{media}", summary="Delete a picture", status_code=204, responses=DELETE_RESPONSES)

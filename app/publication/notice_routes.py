@@ -63,17 +63,8 @@ async def update_notice(
     request: Request, notice: str, body: NoticePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Update a notice (RFC 7396); scope and target cannot be changed."""
-    return await write(
-        request,
-        actor,
-        notices.update_notice,
-        _articles(request),
-        notice,
-        body,
-        versions,
-        render=notice_targets.get_notice,
-        model=NoticeDetailOut,
-    )
+    change, show = (_articles(request), notice, body, versions), notice_targets.get_notice
+    return await write(request, actor, notices.update_notice, *change, render=show, model=NoticeDetailOut)
 
 
 @router.delete("/{notice}", summary="Delete a notice", status_code=204, responses=DELETE_RESPONSES)

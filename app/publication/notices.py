@@ -6,9 +6,10 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.clock import now
-from app.core.ids import is_id, new_id
-from app.core.problems import Forbidden, Invalid, NotFound
+from app.core.ids import new_id
+from app.core.problems import Forbidden, Invalid
 from app.db.columns import table_of
+from app.db.rows import lock_row
 from app.events.catalog import NoticeChanged, NoticeDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -88,9 +89,7 @@ def create_notice(session: Session, actor: Actor, articles: NoticeArticles, data
 def _lock_notice(
     session: Session, actor: Actor, articles: NoticeArticles, notice_id: str
 ) -> tuple[Notice, NoticeTarget | None]:
-    row = session.get(Notice, notice_id, with_for_update=True) if is_id(notice_id) else None
-    if row is None:
-        raise NotFound
+    row = lock_row(session, Notice, notice_id)
     return row, _find_target(session, actor, articles, cast(NoticeScope, row.scope), row.target_id)
 
 

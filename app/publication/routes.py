@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import Query, Request
@@ -35,21 +35,15 @@ from app.publication.schemas import (
     TagDetailOut,
     TagIn,
     TagPatch,
-    TermIn,
-    TermPatch,
     TermQuery,
 )
-from app.publication.tables import Term
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
-from app.publication.taxonomy import Taxonomy
+from app.publication.taxonomy import New, Patch, T, Taxonomy
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadParameters
 from app.web.responses import database, reply_list, settings
 from app.web.routing import Router
 
-T = TypeVar("T", bound=Term)
-New = TypeVar("New", bound=TermIn)
-Patch = TypeVar("Patch", bound=TermPatch)
 TermParameters = Annotated[TermQuery, Query()]
 
 

@@ -15,14 +15,20 @@ from app.articles.rendering import (
     shows_counts,
     subtree_of,
 )
-from app.articles.routes import Retracted, WithheldForLegalReasons, get_visible, redirect_former_slug, reply_articles
+from app.articles.routes import (
+    RETRACTION_RESPONSES,
+    get_visible,
+    redirect_former_slug,
+    reply_articles,
+)
 from app.articles.schemas import RelatedOut
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
-from app.core.problems import NotFound, document_problems
+from app.core.problems import NotFound
 from app.db.rows import JsonObject
 from app.identity.access import ExpectedVersions, Public, Writer
 from app.identity.writes import write
+from app.publication.responses import REDIRECT_RESPONSE
 from app.related import links
 from app.related.links import RelatedLinks
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
@@ -44,10 +50,7 @@ def _parse_fields(query: RelatedQuery) -> FieldTree | None:
     "/related",
     summary="List related articles",
     response_model=RelatedList,
-    responses={
-        **document_problems(Retracted, WithheldForLegalReasons),
-        301: {"description": "A former slug; `Location` has the present URL."},
-    },
+    responses={**RETRACTION_RESPONSES, **REDIRECT_RESPONSE},
 )
 async def list_related_articles(
     request: Request, article: RefPath, query: Annotated[RelatedQuery, Query()], actor: Public

@@ -34,11 +34,5 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
     services = ArticleServices.of(request)
     find = partial(finding.search_articles, query=query, groups=groups, actor=actor, site=services.site)
     page = await services.query_processes.scan(retry_on_change(find))
-    return reply_articles(
-        request,
-        actor,
-        page.articles,
-        page.page,
-        fields,
-        groups=groups_of_list(membership_groups(groups, page.filters), page.ids, counts=shows_counts(fields)),
-    )
+    cache_groups = groups_of_list(membership_groups(groups, page.filters), page.ids, counts=shows_counts(fields))
+    return reply_articles(request, actor, page.articles, page.page, fields, groups=cache_groups)

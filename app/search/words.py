@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
+from app.text.character_table import CharacterTable
 from app.text.inputs import LATIN
 from app.text.languages import STEMMERS
 from app.text.languages import stem_word as stem_of
@@ -24,7 +25,6 @@ SPACELESS: Final = (
 )
 """Thai, Lao, Burmese, Khmer, Kana, Han and Hangul: scripts in which a word need not end at a space."""
 _RUNS: Final = re.compile(f"[{SPACELESS}]+|[^{SPACELESS}]+")
-_MAX_CACHED_FOLDS: Final = 20_000
 _AVERAGE_LENGTH, _SATURATION, _LENGTH_NORMALIZATION = 400, 2.0, 0.75
 WEIGHT_STEPS: Final = 90  # weights are one character each, from "!" on
 MAX_WEIGHT: Final = WEIGHT_STEPS + 1
@@ -46,20 +46,14 @@ def _indexable(char: str) -> str:
     return char if kind[0] in "LNM" else "" if kind == "Cf" and char != "\u200c" else " "
 
 
-class _Folds(dict[int, str]):
-    """Cache of the folded form of each character: letters, nothing, or a space."""
-
-    def __missing__(self, code: int) -> str:
-        plain = unicodedata.normalize("NFKD", chr(code)).casefold().translate(LATIN)
-        letters = unicodedata.normalize("NFC", "".join(char for char in plain if not _is_accent(char)))
-        folded = "".join(map(_indexable, letters))
-        if len(self) >= _MAX_CACHED_FOLDS:
-            self.clear()
-        self[code] = folded
-        return folded
+def _fold_character(char: str) -> str:
+    """Return the letters of a character in lower case and without accents, nothing, or a space."""
+    plain = unicodedata.normalize("NFKD", char).casefold().translate(LATIN)
+    letters = unicodedata.normalize("NFC", "".join(each for each in plain if not _is_accent(each)))
+    return "".join(map(_indexable, letters))
 
 
-FOLDS: Final = _Folds()
+FOLDS: Final = CharacterTable(_fold_character)
 
 
 def fold_text(text: str) -> str:

@@ -19,7 +19,7 @@ from app.core.network_addresses import Guard
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 from app.core.settings import Settings
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row
+from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, lock_row
 from app.deliveries.outbox import cancel_deliveries, enqueue, resend_deliveries, reset_lane
 from app.deliveries.schemas import NewDelivery, State
 from app.deliveries.tables import Delivery, DeliveryLane
@@ -269,10 +269,7 @@ def _moderation_of(actor: Actor, events: Sequence[str]) -> JsonObject:
 def lock_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
     """Lock a webhook for a change; 404 if missing."""
     require_all_sections(actor)
-    row = session.get(Webhook, webhook_id, with_for_update=True)
-    if row is None:
-        raise NotFound
-    return row
+    return lock_row(session, Webhook, webhook_id)
 
 
 def lock_enabled_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
