@@ -9,7 +9,6 @@ from app import wiring
 from app.articles.includes import Include, name_includes
 from app.articles.reading import ArticlesWithNotices
 from app.articles.schemas import RelatedOut
-from app.articles.site import Site
 from app.comments.routes import include_comments
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
@@ -30,6 +29,7 @@ from app.moderation.pipeline import ModerationPipeline
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
 from app.publication.section_tree import find_descendants
+from app.publication.site import Site
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
 from app.related.links import include_related

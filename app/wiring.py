@@ -18,7 +18,6 @@ from app.articles.counters import NEXT_HOUR, age_activity
 from app.articles.merging import advance_merges
 from app.articles.projection import IndexArticle
 from app.articles.publishing import NEXT_CHANGE, advance_due_articles
-from app.articles.site import Site
 from app.changes import routes as changes
 from app.comments import routes as comments
 from app.core.clock import now
@@ -47,6 +46,7 @@ from app.ops import routes as ops
 from app.partners import routes as partners
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
+from app.publication.site import Site
 from app.publication.terms import RUNNING_MERGE
 from app.reactions import routes as reactions
 from app.related import routes as related

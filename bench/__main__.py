@@ -14,9 +14,9 @@ from typing import Any
 from rich.console import Console
 
 from app.articles.rendering import cache_key_of
-from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import migrations
+from app.publication.site import Site
 from bench import report
 from bench.cases import CASES
 from bench.measure import FORMS, Result, measure

@@ -23,13 +23,13 @@ from rich.table import Table
 from sqlmodel import SQLModel
 
 from app.articles.cached_json import rebuild_stale as refresh_cards
-from app.articles.site import Site
 from app.articles.tables import Article, Revision
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import Database, open_database
 from app.db.columns import table_of
 from app.identity.schemas import ANONYMOUS
+from app.publication.site import Site
 from app.related.linking import rebuild_stale_lists, refresh_links
 from app.related.links import find_related
 from app.related.similarity import weigh_stems

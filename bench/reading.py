@@ -18,12 +18,12 @@ from rich.table import Table
 from sqlmodel import SQLModel
 
 from app.articles.cached_json import rebuild_stale as refresh_cards
-from app.articles.site import Site
 from app.articles.tables import Article
 from app.core.settings import Settings
 from app.db import Database, open_database
 from app.db.columns import table_of
 from app.identity.schemas import ANONYMOUS
+from app.publication.site import Site
 from app.related.links import find_related
 from app.related.tables import RelatedLink, RelatedText
 from bench.__main__ import DATABASES, create_stores

@@ -20,7 +20,6 @@ from sqlmodel import Session, SQLModel
 from app import wiring
 from app.articles.cached_json import rebuild_stale
 from app.articles.counters import count_activity
-from app.articles.site import Site
 from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Article, ArticleAuthor, ArticleTag, Revision
 from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
@@ -32,6 +31,7 @@ from app.events.tables import Event, LogCursor
 from app.fronts.tables import Front
 from app.identity import keys
 from app.identity.schemas import SYSTEM
+from app.publication.site import Site
 from app.publication.tables import Author, Media, Notice, Section, SectionClosure, Series, Tag
 from app.related.rebuilding import advance_rebuild, begin_rebuild
 from app.search.indexing import rebuild_batch

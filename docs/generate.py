@@ -57,7 +57,7 @@ def default(field: FieldInfo) -> str:
         value = value.get_secret_value()
     if isinstance(value, list | tuple):
         value = ",".join(value)
-    return f"`{value}`" if value not in ("", None) else "none"
+    return f"`{value}`" if value not in ("", None, {}) else "none"
 
 
 def settings_page() -> str:

@@ -23,7 +23,6 @@ from starlette.testclient import TestClient
 
 import app.wiring  # noqa: F401  brings every table into the metadata
 from app.articles.cached_json import rebuild_stale
-from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import Database, migrations, open_database, sqlite
 from app.db.base import allow_replica, require_primary
@@ -33,6 +32,7 @@ from app.identity.schemas import SYSTEM
 from app.mail import letters
 from app.main import create_app
 from app.openapi import document
+from app.publication.site import Site
 from app.web import dispatch
 from tests import processes, quick_client
 

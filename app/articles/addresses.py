@@ -8,12 +8,13 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.reading import ARTICLE, VisibilityRow, find_article, present_article
-from app.articles.site import Site, make_numbered_address, parse_article_number
+from app.articles.site import make_numbered_address, parse_article_number
 from app.articles.tables import Address, Article
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row
+from app.publication.site import Site
 from app.publication.terms import SlugTaken
 from app.text.inputs import slugify
 

@@ -7,9 +7,9 @@ from sqlmodel import Session
 
 from app.articles.reading import ARTICLE
 from app.articles.rendering import CURRENT_GENERATION, build_articles, cache_key_of
-from app.articles.site import Site
 from app.db.columns import PAST
 from app.publication.generations import adopt_cache_key
+from app.publication.site import Site
 
 MAX_REBUILT = 50  # a batch holds SQLite's writer for about 20 ms
 

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.articles.schemas import BodyOut, TermOut
+from app.articles.schemas import BodyOut, NamedTermOut
 from app.core.clock import Moment
 from app.core.models import BaseModel
 from app.core.problems import ErrorDetail
@@ -367,19 +367,19 @@ class RevisionTermsOut(BaseModel):
     Ids are as saved. A merged term has the name of its target; deleted terms are left out.
     """
 
-    section: TermOut | None
-    series: TermOut | None
-    authors: list[TermOut]
-    tags: list[TermOut]
+    section: NamedTermOut | None
+    series: NamedTermOut | None
+    authors: list[NamedTermOut]
+    tags: list[NamedTermOut]
 
 
 class ChangedTermsOut(BaseModel):
     """One side of changed section, series, authors and tags, with present slugs and names."""
 
-    section: TermOut | None
-    series: TermOut | None
-    authors: list[TermOut] | None = Field(description="Null if both sides are equal.")
-    tags: list[TermOut] | None = Field(description="Null if both sides are equal.")
+    section: NamedTermOut | None
+    series: NamedTermOut | None
+    authors: list[NamedTermOut] | None = Field(description="Null if both sides are equal.")
+    tags: list[NamedTermOut] | None = Field(description="Null if both sides are equal.")
 
 
 class RevisionOut(BaseModel):

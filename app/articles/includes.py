@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from app.articles import rendering
 from app.articles.reading import ARTICLE
 from app.articles.schemas import NeighboursOut
-from app.articles.site import Site
 from app.core.models import BaseModel
 from app.db.rows import Statement
 from app.events.cache_groups import ARTICLES_GROUP, counts_groups_of
 from app.identity.schemas import Actor
+from app.publication.site import Site
 
 
 class ListPosition(TypedDict):

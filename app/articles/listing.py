@@ -34,7 +34,6 @@ from app.articles.reading import (
     visible_to,
 )
 from app.articles.schemas import PAGE_TYPE
-from app.articles.site import Site
 from app.core.clock import just_before, start_of
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
@@ -45,6 +44,7 @@ from app.identity.schemas import Actor
 from app.identity.tables import ApiKey
 from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.publication.section_tree import CLOSURE
+from app.publication.site import Site
 from app.web.paging import Page, PageInfo, Sort, bind_cursor, page_of
 
 _API_KEY = table_of(ApiKey)

@@ -11,7 +11,6 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.articles import discussion_settings as discussion
 from app.articles.media_addresses import present_body
 from app.articles.schemas import TEXT_FORMATS
-from app.articles.site import Site
 from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
@@ -22,8 +21,9 @@ from app.identity.schemas import Actor
 from app.publication.notice_targets import NoticeTarget
 from app.publication.schemas import present_image
 from app.publication.section_tree import CLOSURE
+from app.publication.site import AncestorRow, PlaceKind, Site, present_breadcrumbs, present_sections
 from app.publication.tables import Author, Media, Notice, Section, Series, Tag
-from app.publication.term_queries import syndication_of
+from app.publication.term_queries import ancestors_of, syndication_of
 
 
 class RetractionColumn(TypedDict):
@@ -61,7 +61,7 @@ EDITING_COLUMNS = (
 RIGHTS_COLUMNS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
 _INTERNAL_COLUMNS = {"listed", "title_key", "series_id", "image_id", "due_at", "card", "card_discussion"}
 _ARTICLE_COLUMNS = [column for column in ARTICLE.c if column.key not in _INTERNAL_COLUMNS]
-_SECTION_COLUMNS = [column.label(f"section_{column.key}") for column in (SECTION.c.slug, SECTION.c.name)]
+_SECTION_COLUMNS = [ancestors_of(ARTICLE.c.section_id).label("sections")]
 _SECTION_COLUMNS.append(syndication_of(ARTICLE.c.section_id).label("section_syndication"))
 _SERIES_COLUMNS = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
 _IMAGE_COLUMNS = [column.label(f"image_{column.key}") for column in MEDIA.c]
@@ -134,9 +134,7 @@ def select_articles(formats: tuple[str, ...] = ()) -> Statement:
     """Select everything that articles show, without WHERE; `present_article` takes the rows."""
     columns = [*_ARTICLE_COLUMNS, *_SECTION_COLUMNS, *_SERIES_COLUMNS, *_IMAGE_COLUMNS, *discussion.DISCUSSION_COLUMNS]
     columns += [_authors_column().label("authors"), _tags_column().label("tags"), _notices_column().label("notices")]
-    tables: sa.FromClause = ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id).outerjoin(
-        SERIES, SERIES.c.id == ARTICLE.c.series_id
-    )
+    tables: sa.FromClause = ARTICLE.outerjoin(SERIES, SERIES.c.id == ARTICLE.c.series_id)
     tables = discussion.join_discussion(tables.outerjoin(MEDIA, MEDIA.c.id == ARTICLE.c.image_id))
     if formats:
         tables = tables.join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
@@ -149,6 +147,7 @@ class FullArticleRow(discussion.DiscussionRow):
 
     id: str
     slug: str
+    type: str
     version: int
     state: str
     public: bool
@@ -158,7 +157,7 @@ class FullArticleRow(discussion.DiscussionRow):
     published_at: datetime | None
     listed_at: datetime
     section_id: str | None
-    section_slug: str | None
+    sections: Sequence[AncestorRow] | None
     section_syndication: str | None
     series_id: str | None
     image_id: str | None
@@ -173,10 +172,23 @@ def fetch_articles(connection: sa.Connection, ids: Sequence[str]) -> list[FullAr
     return [cast(FullArticleRow, row) for row in rows]
 
 
-def _present_term(row: Mapping[str, object], prefix: str) -> JsonObject | None:
-    if row[f"{prefix}_id"] is None:
+def _present_series(row: Mapping[str, object], site: Site) -> JsonObject | None:
+    if row["series_id"] is None:
         return None
-    return {name: row[f"{prefix}_{name}"] for name in ("id", "slug", "name")}
+    url = site.url_of("series", str(row["series_slug"]))
+    return {"id": row["series_id"], "slug": row["series_slug"], "name": row["series_name"], "url": url}
+
+
+def _present_terms(kind: PlaceKind, terms: object, site: Site) -> list[JsonObject]:
+    """Add their addresses to terms as `json_rows` selects them."""
+    rows = cast("Sequence[JsonObject] | None", terms) or ()
+    return [{**row, "url": site.url_of(kind, str(row["slug"]))} for row in rows]
+
+
+def url_of_article(row: FullArticleRow, site: Site) -> str:
+    """Return the address of an article of `select_articles` on the publication's site."""
+    section = row["sections"][-1]["path"] if row["sections"] else None
+    return site.url + site.path_of(section, row["slug"], row["published_at"], row["type"], row["id"])
 
 
 def present_article(
@@ -185,14 +197,16 @@ def present_article(
     """Shape a row of `select_articles` as `ArticleOut`; `editing` adds what only editors see."""
     columns: Mapping[str, object] = row
     out: JsonObject = dict(columns)
-    section = _present_term(columns, "section")
-    out["section"], out["series"] = section, _present_term(columns, "series")
+    sections = present_sections(row["sections"], site)
+    parent = sections[-2] if len(sections) > 1 else None
+    out["section"] = {**sections[-1], "parent": parent} if sections else None
+    out["breadcrumbs"], out["series"] = present_breadcrumbs(sections), _present_series(columns, site)
     out["image"] = (
         present_image({c.key: columns[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
     )
-    for name in ("authors", "tags", "notices"):
-        out[name] = columns[name] or []
-    out["url"] = site.url + site.path_of(row["section_slug"] if section else None, row["slug"], row["published_at"])
+    out["authors"] = _present_terms("author", columns["authors"], site)
+    out["tags"], out["notices"] = _present_terms("tag", columns["tags"], site), columns["notices"] or []
+    out["url"] = url_of_article(row, site)
     out |= discussion.present_discussion(row, site.reactions)
     level = row["syndication"] or row["section_syndication"] or "full"
     out["rights"] = {**{name: columns[name] for name in RIGHTS_COLUMNS}, "syndication": level}

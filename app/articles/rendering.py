@@ -31,7 +31,6 @@ from app.articles.reading import (
     present_article,
 )
 from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
-from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.models import BaseModel
@@ -42,6 +41,7 @@ from app.db.rows import Column, JsonObject, Statement
 from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.schemas import Level
+from app.publication.site import Site
 from app.publication.tables import Generation
 from app.web.fields import FieldTree as SelectedFields
 from app.web.fields import parse_fields
@@ -357,7 +357,8 @@ _SINGLE_COLUMNS = (
 def cache_key_of(site: Site) -> str:
     """Return a hash of what cached JSON depends on besides the tables: the site's addresses and the schema."""
     form = json.dumps(ArticleOut.model_json_schema(), sort_keys=True)
-    return hashlib.sha256(f"{site.url}\n{site.path}\n{site.api}\n{site.zone}\n{form}".encode()).hexdigest()
+    addresses = f"{site.url}\n{site.article_paths}\n{site.type_paths}\n{site.places}\n{site.api}\n{site.zone}"
+    return hashlib.sha256(f"{addresses}\n{form}".encode()).hexdigest()
 
 
 def select_cached(

@@ -25,9 +25,10 @@ from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row
+from app.db.rows import JsonObject, Statement, fetch_row
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
+from app.publication.term_queries import ancestors_of
 from app.publication.terms import find_merge_targets, follow_merges
 from app.text.inputs import reading_minutes
 from app.web.paging import PageQuery, Sort, fetch_page
@@ -287,6 +288,13 @@ def _list_by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *na
     return [by_id[row_id] for row_id in ids if row_id in by_id]
 
 
+_SELECT_SECTION: Statement = sa.select(
+    SECTION.c.id.label("section_id"),
+    ancestors_of(SECTION.c.id).label("sections"),
+    SECTION.c.syndication.label("section_syndication"),
+).where(SECTION.c.id == sa.bindparam("id", type_=SECTION.c.id.type))
+
+
 def overlay_revision(
     connection: sa.Connection, row: FullArticleRow, n: int, formats: tuple[str, ...]
 ) -> FullArticleRow | None:
@@ -298,11 +306,11 @@ def overlay_revision(
     out: JsonObject = {**row, **{name: columns[name] for name in ("title", "dek", "type", "language", "excerpt")}}
     out |= {"revision": n, "word_count": revision["word_count"], "reading_minutes": revision["reading_minutes"]}
     filed = _ids_of(revision)
-    for prefix, table in (("section", SECTION), ("series", SERIES)):
-        shown = ("id", "slug", "name", *(["syndication"] if table is SECTION else []))
-        ids = follow_merges(connection, filed[prefix])
-        term = next(iter(_list_by_ids(connection, table, ids, *shown)), dict.fromkeys(shown))
-        out |= {f"{prefix}_{name}": value for name, value in term.items()}
+    section_id = next(iter(filed["section"]), None)
+    section = connection.execute(_SELECT_SECTION, {"id": section_id}).mappings().first() if section_id else None
+    out |= section or dict.fromkeys(_SELECT_SECTION.selected_columns.keys())
+    series = _list_by_ids(connection, SERIES, follow_merges(connection, filed["series"]), "id", "slug", "name")
+    out |= {f"series_{name}": series[0][name] if series else None for name in ("id", "slug", "name")}
     names = [column.key for column in MEDIA.c]
     ids = [revision["image_id"]] if revision["image_id"] else []
     image = next(iter(_list_by_ids(connection, MEDIA, ids, *names)), dict.fromkeys(names))

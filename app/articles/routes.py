@@ -42,13 +42,14 @@ from app.articles.schemas import (
     State,
 )
 from app.articles.services import ArticleServices
-from app.articles.site import ResolvedOut, ResolveQuery, Site
+from app.articles.site import ResolvedOut, ResolveQuery
 from app.core.ids import RefPath
 from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, counts_groups_of
 from app.identity.access import Public
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.responses import REDIRECT_RESPONSE
+from app.publication.site import Site
 from app.web.fields import parse_fields
 from app.web.paging import PageInfo
 from app.web.responses import (

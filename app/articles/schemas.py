@@ -9,7 +9,7 @@ from app.blocks.schemas import Block
 from app.core.models import BaseModel
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
-from app.publication.schemas import LEVEL_DESCRIPTION, ImageOut, Level
+from app.publication.schemas import LEVEL_DESCRIPTION, BreadcrumbOut, ImageOut, Level
 from app.web.paging import ListOut, ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
@@ -18,12 +18,24 @@ PAGE_TYPE = "page"
 TEXT_FORMATS = ("html", "text", "markdown", "blocks")
 
 
-class TermOut(BaseModel):
-    """A section, series or author as an article names it."""
+class NamedTermOut(BaseModel):
+    """A section, tag, series or author as a revision names it."""
 
     id: str
     slug: str
     name: str
+
+
+class TermOut(NamedTermOut):
+    """A section, series or author as an article names it."""
+
+    url: str = Field(description="Its address on the publication's site.")
+
+
+class ArticleSectionOut(TermOut):
+    """The section of an article."""
+
+    parent: TermOut | None = Field(description="The section above it.")
 
 
 class TagOut(BaseModel):
@@ -31,6 +43,7 @@ class TagOut(BaseModel):
 
     slug: str
     name: str
+    url: str = Field(description="Its address on the publication's site.")
 
 
 class NoticeOut(BaseModel):
@@ -103,7 +116,8 @@ class CachedArticleOut(BaseModel):
     title: str
     dek: str | None = Field(description="The standfirst.")
     excerpt: str = Field(description="The beginning of the text, at most 280 characters, if there is no dek.")
-    section: TermOut | None
+    section: ArticleSectionOut | None
+    breadcrumbs: list[BreadcrumbOut] = Field(description="The sections from the root of the tree to its own.")
     series: TermOut | None
     authors: list[TermOut]
     tags: list[TagOut]

@@ -11,7 +11,6 @@ from app.articles.listing import SearchArticles
 from app.articles.projection import IndexArticle
 from app.articles.reading import EarlyAccess
 from app.articles.rendering import AccessLog
-from app.articles.site import Site
 from app.identity.schemas import Actor
 from app.publication.services import PublicationServices
 
@@ -24,9 +23,8 @@ class SendFormat(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ArticleServices(PublicationServices):
-    """Adds the site and what rooms above provide: search, includes, formats, early access and the access log."""
+    """Adds what rooms above provide: search, includes, formats, early access and the access log."""
 
-    site: Site
     index_article: IndexArticle
     search_articles: SearchArticles
     includes: Mapping[str, Include]

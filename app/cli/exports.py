@@ -64,8 +64,8 @@ def export(
 
 
 def _write(db: Database, settings: Settings, form: ExportFormat, media_url: str, file: BinaryIO, step: Step) -> int:
-    from app.articles.site import Site
     from app.export import ndjson, wxr
+    from app.publication.site import Site
 
     site = Site.from_settings(settings)
     with db.snapshot() as connection:
@@ -76,8 +76,8 @@ def _write(db: Database, settings: Settings, form: ExportFormat, media_url: str,
 
 
 def _write_folder(db: Database, settings: Settings, target: Path, step: Step) -> int:
-    from app.articles.site import Site
     from app.export import markdown
+    from app.publication.site import Site
 
     with _created_atomically(target) as draft, db.snapshot() as connection:
         draft.mkdir(mode=0o700)

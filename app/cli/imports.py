@@ -77,8 +77,8 @@ def disqus(files: Exports, dry_run: DryRun = False, as_json: AsJson = False, len
     The article of a thread is found by its URL, including former ones, or by its identifier. The exit status is 1 if a
     file is broken, which leaves the store unchanged, or if comments have no article; the others are imported.
     """
-    from app.articles.site import Site
     from app.importers.disqus.loader import import_disqus
+    from app.publication.site import Site
 
     site = Site.from_settings(Settings())
     _run(

@@ -17,7 +17,6 @@ from app.articles.includes import ListPosition
 from app.articles.rendering import RenderedArticle
 from app.articles.routes import RETRACTION_RESPONSES, get_visible
 from app.articles.services import ArticleServices
-from app.articles.site import Site
 from app.comments import editing, posting, reading
 from app.comments.editing import Editor, EditWindowClosed
 from app.comments.lifecycle import ParentNotPublished
@@ -83,6 +82,7 @@ from app.identity.secrets import GUEST_PREFIX
 from app.identity.services import IdentityServices
 from app.identity.tokens import make_token
 from app.identity.writes import WriteResult, is_replay, write, write_private
+from app.publication.site import Site
 from app.web.fields import parse_fields
 from app.web.paging import Page
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, offload, reply, reply_page, settings

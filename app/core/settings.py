@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.network_addresses import Guard
@@ -42,7 +42,38 @@ def _require_different(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _split_paths(value: object) -> object:
+    """Split `page=/{slug},review=/reviews/{slug}` into paths by type."""
+    parts = _split(value)
+    if not isinstance(parts, list):
+        return parts
+    pairs = [part.partition("=") for part in parts if isinstance(part, str)]
+    return {name.strip(): path.strip() for name, _, path in pairs}
+
+
+_PLACEHOLDERS = {"slug", "id", "section", "sections", "year", "month", "day"}
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def _article_path(value: str) -> str:
+    path = value.rstrip("/")
+    names, last = _PLACEHOLDER.findall(path), _PLACEHOLDER.findall(path.rpartition("/")[2])
+    if not path.startswith("/") or not {"slug", "id"} & set(last) or not _PLACEHOLDERS.issuperset(names):
+        raise ValueError("must start with /, end with a part that contains {slug} or {id}, and name no other values")
+    if "{" in _PLACEHOLDER.sub("", path) or len(set(names)) < len(names):
+        raise ValueError("must not name a value twice, nor contain other braces")
+    return path
+
+
 List = Annotated[list[str], NoDecode]
+Paths = Annotated[
+    dict[
+        Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")],
+        Annotated[str, AfterValidator(_article_path)],
+    ],
+    NoDecode,
+    BeforeValidator(_split_paths),
+]
 Names = Annotated[
     tuple[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")], ...],
     NoDecode,
@@ -82,8 +113,24 @@ class Settings(BaseSettings):
     site_name: str = Field("Broadsheet", description="Name of the publication.")
     article_path: str = Field(
         "/{section}/{slug}",
-        description="Path of an article on the site; it ends with `{slug}` and may also contain `{section}`, `{year}`, "
-        "`{month}` and `{day}`.",
+        description="Path of an article on the site. Its last part contains `{slug}` or `{id}`; it may also contain "
+        "`{section}`, `{sections}` (the path of the section in the tree, such as `world/asia`), `{year}`, `{month}` "
+        "and `{day}`.",
+    )
+    type_paths: Paths = Field(
+        {},
+        description="Paths of articles of certain types where they differ from `ARTICLE_PATH`, separated by commas: "
+        "`page=/{slug},review=/reviews/{slug}`.",
+    )
+    section_path: str = Field(
+        "/{slug}",
+        description="Path of a section on the site, with `{slug}`, or with `{sections}` for its path in the tree.",
+    )
+    tag_path: str = Field("/tags/{slug}", description="Path of a tag on the site, with `{slug}`.")
+    author_path: str = Field("/authors/{slug}", description="Path of an author on the site, with `{slug}`.")
+    series_path: str = Field("/series/{slug}", description="Path of a series on the site, with `{slug}`.")
+    front_path: str = Field(
+        "/fronts/{slug}", description="Path of a front on the site, with `{slug}`; the home front is at `/`."
     )
     time_zone: Annotated[str, AfterValidator(_zone)] = Field(
         "UTC",
@@ -323,12 +370,18 @@ class Settings(BaseSettings):
             raise ValueError("must be whsec_ and the base64 of 24 to 64 bytes")
         return value
 
-    @field_validator("article_path")
+    _article_path = field_validator("article_path")(_article_path)
+
+    @field_validator("section_path", "tag_path", "author_path", "series_path", "front_path")
     @classmethod
-    def _has_slug(cls, value: str) -> str:
-        if not value.startswith("/") or not value.rstrip("/").endswith("{slug}"):
-            raise ValueError("must start with / and end with {slug}")
-        return value.rstrip("/")
+    def _is_place(cls, value: str, info: ValidationInfo) -> str:
+        path, is_tree = value.rstrip("/"), info.field_name == "section_path"
+        named = _PLACEHOLDER.findall(path)
+        if not path.startswith("/") or named not in ([["slug"], ["sections"]] if is_tree else [["slug"]]):
+            raise ValueError("must start with / and contain {slug}" + (" or {sections}" if is_tree else ""))
+        if "{" in _PLACEHOLDER.sub("", path):
+            raise ValueError("must not contain other braces")
+        return path
 
     @property
     def database(self) -> str:

@@ -12,14 +12,11 @@ from app.articles.reading import (
     MEDIA,
     NOTICE,
     REVISION,
-    SERIES,
-    TAG,
     FullArticleRow,
     present_article,
     select_articles,
 )
 from app.articles.schemas import TEXT_FORMATS, SingleArticleOut
-from app.articles.site import Site
 from app.articles.tables import Address
 from app.blocks import Block
 from app.comments.reading import C
@@ -27,12 +24,13 @@ from app.db.columns import table_of
 from app.db.rows import Column, JsonObject, Statement
 from app.identity.tables import Participant
 from app.publication.media_library import present_media
-from app.publication.taxonomies import AUTHORS, SECTIONS
+from app.publication.site import Site
+from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 
 NO_API = ""  # files are exported as paths, since this server may be gone when the export is read
 ARTICLES_PER_CHUNK, ROWS_PER_CHUNK = 50, 500
 _ADDRESS, _PARTICIPANT = table_of(Address), table_of(Participant)
-_HIDDEN_COLUMNS = {"version", "skeleton", "parent_id", "parent_slug", "parent_name", "image_id", "key"}
+_HIDDEN_COLUMNS = {"version", "skeleton", "parent_id", "ancestors", "path", "image_id", "key"}
 
 
 class AuthorJson(TypedDict):
@@ -143,19 +141,19 @@ class TermSource(NamedTuple):
     """Selects the terms of a kind, and gives them the shape that they have in the API."""
 
     query: Statement
-    present: Callable[[JsonObject, str], JsonObject]
+    present: Callable[[JsonObject, Site], JsonObject]
 
 
-def _present_as_is(row: JsonObject, _: str) -> JsonObject:
+def _present_as_is(row: JsonObject, _: Site) -> JsonObject:
     return row
 
 
 TERM_SOURCES = {
     "section": TermSource(SECTIONS.select_terms, SECTIONS.present),
-    "tag": TermSource(sa.select(TAG), _present_as_is),
+    "tag": TermSource(TAGS.select_terms, TAGS.present),
     "author": TermSource(AUTHORS.select_terms, AUTHORS.present),
-    "series": TermSource(sa.select(SERIES), _present_as_is),
-    "media": TermSource(sa.select(MEDIA), present_media),
+    "series": TermSource(SERIES.select_terms, SERIES.present),
+    "media": TermSource(sa.select(MEDIA), lambda row, site: present_media(row, site.api)),
     "notice": TermSource(sa.select(NOTICE), _present_as_is),
 }
 """Sections, tags, authors and series, pictures and notices, in the order in which they are exported."""
@@ -177,36 +175,37 @@ def _read_chunks(
         rows = [row._asdict() for row in connection.execute(next_query, values)]
 
 
-def read_terms(connection: sa.Connection, kind: str) -> Iterator[JsonObject]:
+def read_terms(connection: sa.Connection, kind: str, site: Site) -> Iterator[JsonObject]:
     """Yield the terms of a kind of `TERM_SOURCES` in the shape of the API, without internal columns."""
     query, present = TERM_SOURCES[kind]
+    site = replace(site, api=NO_API)
     for rows in _read_chunks(connection, query, [query.selected_columns["id"]], ROWS_PER_CHUNK):
         for row in rows:
-            yield {name: value for name, value in present(row, NO_API).items() if _is_exported(name)}
+            yield {name: value for name, value in present(row, site).items() if _is_exported(name)}
 
 
 def _is_exported(name: str) -> bool:
     return name not in _HIDDEN_COLUMNS and not name.startswith("picture_")
 
 
-def read_authors(connection: sa.Connection) -> Iterator[AuthorJson]:
+def read_authors(connection: sa.Connection, site: Site) -> Iterator[AuthorJson]:
     """Yield the authors."""
-    return cast(Iterator[AuthorJson], read_terms(connection, "author"))
+    return cast(Iterator[AuthorJson], read_terms(connection, "author", site))
 
 
-def read_sections(connection: sa.Connection) -> Iterator[SectionJson]:
+def read_sections(connection: sa.Connection, site: Site) -> Iterator[SectionJson]:
     """Yield the sections."""
-    return cast(Iterator[SectionJson], read_terms(connection, "section"))
+    return cast(Iterator[SectionJson], read_terms(connection, "section", site))
 
 
-def read_tags(connection: sa.Connection) -> Iterator[TagJson]:
+def read_tags(connection: sa.Connection, site: Site) -> Iterator[TagJson]:
     """Yield the tags."""
-    return cast(Iterator[TagJson], read_terms(connection, "tag"))
+    return cast(Iterator[TagJson], read_terms(connection, "tag", site))
 
 
-def read_media(connection: sa.Connection) -> Iterator[MediaJson]:
+def read_media(connection: sa.Connection, site: Site) -> Iterator[MediaJson]:
     """Yield the pictures."""
-    return cast(Iterator[MediaJson], read_terms(connection, "media"))
+    return cast(Iterator[MediaJson], read_terms(connection, "media", site))
 
 
 def read_articles(connection: sa.Connection, site: Site) -> Iterator[list[ExportedArticle]]:

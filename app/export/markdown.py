@@ -9,11 +9,11 @@ from pathlib import Path
 import pydantic_core
 import sqlalchemy as sa
 
-from app.articles.site import Site
 from app.db.rows import JsonObject
 from app.export import everything
 from app.export.everything import ExportedArticle
 from app.export.ndjson import Step
+from app.publication.site import Site
 
 MAX_NAME_BYTES = 200  # of a file, without its suffix; file systems allow 255
 _FRONT_MATTER = (
@@ -71,7 +71,7 @@ def write_markdown(connection: sa.Connection, site: Site, folder: Path, step: St
     for part in ("articles", "comments"):
         (folder / part).mkdir()
     for kind in everything.TERM_SOURCES:
-        _write_array(folder / f"{kind}.json", everything.read_terms(connection, kind))
+        _write_array(folder / f"{kind}.json", everything.read_terms(connection, kind, site))
     _write_array(folder / "address.json", everything.read_addresses(connection))
     for articles in everything.read_articles(connection, site):
         discussed = everything.find_discussed(connection, [article.content.id for article in articles])

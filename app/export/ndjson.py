@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 import pydantic_core
 import sqlalchemy as sa
 
-from app.articles.site import Site
 from app.core.clock import now
 from app.export import everything
+from app.publication.site import Site
 
 Step = Callable[[int], None]
 """Called with the number of articles and comments written since its last call."""
@@ -20,7 +20,7 @@ def _make_line(kind: str, data: Mapping[str, object]) -> bytes:
 
 def _read_lines(connection: sa.Connection, site: Site, step: Step) -> Iterator[bytes]:
     for kind in everything.TERM_SOURCES:
-        for term in everything.read_terms(connection, kind):
+        for term in everything.read_terms(connection, kind, site):
             yield _make_line(kind, term)
     for articles in everything.read_articles(connection, site):
         for article in articles:

@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar, cast
 import sqlalchemy as sa
 
 from app.articles.discussion_settings import RULE_COLUMNS, join_discussion
-from app.articles.reading import ARTICLE, MEDIA, NOTICE, SERIES, TAG
+from app.articles.reading import ARTICLE, MEDIA, NOTICE
 from app.articles.rendering import (
     CachedRow,
     cache_key_of,
@@ -15,7 +15,6 @@ from app.articles.rendering import (
     retry_on_change,
     select_cached,
 )
-from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.reading import C
 from app.comments.schemas import CommentOut
@@ -25,7 +24,8 @@ from app.db.rows import Statement
 from app.export.everything import ARTICLES_PER_CHUNK, ROWS_PER_CHUNK
 from app.export.schemas import PictureOut, StandingNoticeOut
 from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut, present_image
-from app.publication.taxonomies import AUTHORS, SECTIONS
+from app.publication.site import Site
+from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 from app.web.responses import dump_json
 
 _AFTER = sa.bindparam("after", type_=ARTICLE.c.id.type)
@@ -49,19 +49,23 @@ class ExportOptions(NamedTuple):
 
 ReadChunk = Callable[[sa.Connection, str | None, ExportOptions], Chunk]
 R = TypeVar("R", bound=Mapping[str, object])
-Present = Callable[[R, str], Mapping[str, object]]
-"""Shapes a row as its model; files are at the address of this API."""
+Present = Callable[[R, Site], Mapping[str, object]]
+"""Shapes a row as its model, with its address on the site and files at the address of this API."""
 
 
 def _make_chunk(rows: Sequence[Mapping[str, object]], items: Sequence[bytes], size: int) -> Chunk:
     return Chunk(items, str(rows[-1]["id"]) if len(rows) == size else None)
 
 
-def _present_comment(row: comments.CommentRow, _: str) -> Mapping[str, object]:
+def _present_comment(row: comments.CommentRow, _: Site) -> Mapping[str, object]:
     return comments.present_comment(row)
 
 
-def _present_as_is(row: Mapping[str, object], _: str) -> Mapping[str, object]:
+def _present_picture(row: Mapping[str, object], site: Site) -> Mapping[str, object]:
+    return present_image(row, site.api)
+
+
+def _present_as_is(row: Mapping[str, object], _: Site) -> Mapping[str, object]:
     return row
 
 
@@ -74,7 +78,7 @@ def _read_by_id(query: Statement, model: type[BaseModel], present: Present[R]) -
         statement = query if after is None else query.where(column > _AFTER)
         values = {"most": ROWS_PER_CHUNK} | ({"after": after} if after else {})
         rows = cast(list[R], [row._asdict() for row in connection.execute(statement, values)])
-        return _make_chunk(rows, [dump_json(model, present(row, options.site.api)) for row in rows], ROWS_PER_CHUNK)
+        return _make_chunk(rows, [dump_json(model, present(row, options.site)) for row in rows], ROWS_PER_CHUNK)
 
     return read
 
@@ -108,10 +112,10 @@ _IS_NOTICE_SHOWN = (NOTICE.c.scope != "article") | sa.exists().where(
 )
 KINDS: dict[str, ReadChunk] = {
     "section": _read_by_id(SECTIONS.select_terms, SectionOut, SECTIONS.present),
-    "tag": _read_by_id(sa.select(TAG), TagDetailOut, _present_as_is),
+    "tag": _read_by_id(TAGS.select_terms, TagDetailOut, TAGS.present),
     "author": _read_by_id(AUTHORS.select_terms, AuthorOut, AUTHORS.present),
-    "series": _read_by_id(sa.select(SERIES), SeriesOut, _present_as_is),
-    "media": _read_by_id(sa.select(MEDIA).where(IS_MEDIA_SHOWN), PictureOut, present_image),
+    "series": _read_by_id(SERIES.select_terms, SeriesOut, SERIES.present),
+    "media": _read_by_id(sa.select(MEDIA).where(IS_MEDIA_SHOWN), PictureOut, _present_picture),
     "notice": _read_by_id(sa.select(NOTICE).where(_IS_NOTICE_SHOWN), StandingNoticeOut, _present_as_is),
     "article": _read_articles,
     "comment": _read_by_id(_select_comments(), CommentOut, _present_comment),

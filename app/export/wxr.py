@@ -24,7 +24,6 @@ from xml.sax.xmlreader import AttributesImpl
 import sqlalchemy as sa
 
 from app.articles.schemas import PAGE_TYPE
-from app.articles.site import Site
 from app.core.clock import now
 from app.export import everything
 from app.export.everything import CommentRow, ExportedArticle, MediaJson, SectionJson
@@ -32,6 +31,7 @@ from app.export.ndjson import Step
 from app.export.wordpress_blocks import to_wordpress
 from app.export.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY
 from app.publication.schemas import MEDIA_PATH
+from app.publication.site import Site
 
 _NAMESPACES: Final = {
     "xmlns:excerpt": "http://wordpress.org/export/1.2/excerpt/",
@@ -161,7 +161,7 @@ class _Writer:
             }
         )
         self._write_terms()
-        for picture in everything.read_media(self.connection):
+        for picture in everything.read_media(self.connection, self.site):
             self._write_picture(picture)
         for chunk in everything.read_articles(self.connection, self.site):
             articles += len(chunk)
@@ -171,7 +171,7 @@ class _Writer:
         return articles
 
     def _write_terms(self) -> None:
-        for number, author in enumerate(everything.read_authors(self.connection), 1):
+        for number, author in enumerate(everything.read_authors(self.connection, self.site), 1):
             self.numbers[author["id"]] = number
             members = {
                 "wp:author_id": number,
@@ -181,7 +181,7 @@ class _Writer:
             }
             self.document.add_group("wp:author", members)
         numbers = count(1)
-        for section in _order_from_top(list(everything.read_sections(self.connection))):
+        for section in _order_from_top(list(everything.read_sections(self.connection, self.site))):
             category = {
                 "wp:term_id": next(numbers),
                 "wp:category_nicename": section["slug"],
@@ -190,7 +190,7 @@ class _Writer:
                 "wp:category_description": _escape_lines(section["description"]),
             }
             self.document.add_group("wp:category", category)
-        for tag in everything.read_tags(self.connection):
+        for tag in everything.read_tags(self.connection, self.site):
             members = {
                 "wp:term_id": next(numbers),
                 "wp:tag_slug": tag["slug"],

@@ -22,7 +22,6 @@ from app.articles.rendering import (
     render_articles,
     select_cached,
 )
-from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import CommentQuery
 from app.core.clock import format_rfc3339, month_bounds, month_of
@@ -49,6 +48,8 @@ from app.feeds.entries import (
 from app.feeds.schemas import Deleted, Entry, Feed, Publication, to_uri, to_urn
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.section_tree import select_descendants
+from app.publication.site import Site
+from app.publication.term_queries import path_of_section
 from app.text.inputs import is_slug
 
 ARCHIVE_PAGE_SIZE = 250
@@ -87,7 +88,8 @@ _RETRACTED_COLUMNS = [
     ARTICLE.c.slug.label("retracted_slug"),
     ARTICLE.c.published_at,
     ARTICLE.c.retraction,
-    SECTION.c.slug.label("retracted_section"),
+    ARTICLE.c.type.label("retracted_type"),
+    path_of_section(SECTION).label("retracted_section"),
 ]
 _TERMS = {"section": (SECTION, "description"), "tag": (TAG, "description"), "author": (AUTHOR, "bio_text")}
 _LIST_QUERY = ListQuery(limit=MAX_FEED_ENTRIES, formats="html")
@@ -103,10 +105,11 @@ class BuiltFeed(NamedTuple):
 
 
 class RetractedRow(TypedDict):
-    """A retracted article, with a slug of its own and of its section."""
+    """A retracted article, with its slug and type, and the path of its section."""
 
     retracted_id: str | None  # null in the only row of a term that has no retracted articles
     retracted_slug: str
+    retracted_type: str
     retracted_section: str | None
     published_at: datetime | None
     retraction: RetractionJson
@@ -182,7 +185,14 @@ def _make_retractions(rows: Sequence[RetractedRow], site: Site) -> list[tuple[De
     return [
         entry_of_retraction(
             str(row["retracted_id"]),
-            site.url + site.path_of(row["retracted_section"], row["retracted_slug"], row["published_at"]),
+            site.url
+            + site.path_of(
+                row["retracted_section"],
+                row["retracted_slug"],
+                row["published_at"],
+                row["retracted_type"],
+                str(row["retracted_id"]),
+            ),
             row["retraction"],
         )
         for row in newest[:MAX_FEED_ENTRIES]

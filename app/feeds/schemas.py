@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 
-from app.articles.site import Site
 from app.core.clock import month_bounds
 from app.core.problems import NotFound
 from app.core.settings import Settings
+from app.publication.site import Site
 
 HUB_PATH = "/hub"  # of the WebSub hub that every feed names
 

@@ -15,6 +15,8 @@ from app.articles.reading import ARTICLE, SECTION
 from app.core.clock import format_rfc3339, month_bounds, month_of, now
 from app.core.problems import NotFound
 from app.feeds.schemas import MAX_NEWS_URLS, MAX_SITEMAP_URLS, Part, Publication, part_bounds, to_uri
+from app.publication.site import Site
+from app.publication.term_queries import path_of_section
 
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -73,6 +75,7 @@ class _ChangedArticle(NamedTuple):
 
     id: str
     slug: str
+    type: str
     section: str | None
     published_at: datetime
     updated_at: datetime
@@ -82,7 +85,12 @@ _FROM, _TO = (sa.bindparam(name, type_=ARTICLE.c.updated_at.type) for name in ("
 _ID = sa.bindparam("id", type_=ARTICLE.c.id.type)
 _SELECT_URLS = (
     sa.select(
-        ARTICLE.c.id, ARTICLE.c.slug, SECTION.c.slug.label("section"), ARTICLE.c.published_at, ARTICLE.c.updated_at
+        ARTICLE.c.id,
+        ARTICLE.c.slug,
+        ARTICLE.c.type,
+        path_of_section(SECTION).label("section"),
+        ARTICLE.c.published_at,
+        ARTICLE.c.updated_at,
     )
     .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
     .where(
@@ -118,6 +126,11 @@ def _read_batches(
         begin, after = rows[-1].updated_at, rows[-1].id
 
 
+def _write_url(row: _ChangedArticle, site: Site) -> str:
+    url = site.url + site.path_of(row.section, row.slug, row.published_at, row.type, row.id)
+    return f"<url><loc>{escape(to_uri(url))}</loc><lastmod>{format_rfc3339(row.updated_at)}</lastmod></url>\n"
+
+
 def render_urls(connection: sa.Connection, publication: Publication, part: Part | None = None) -> bytes:
     """Render a file of at most 50,000 URLs; 404 if it is a part and would be empty.
 
@@ -133,11 +146,7 @@ def render_urls(connection: sa.Connection, publication: Publication, part: Part 
         begin, after = last_before.updated_at, last_before.id
     chunks = [DECLARATION + f'<urlset xmlns="{SITEMAP}">\n'.encode()]
     for rows in _read_batches(connection, begin, end, after):
-        lines = [
-            f"<url><loc>{escape(to_uri(site.url + site.path_of(row.section, row.slug, row.published_at)))}</loc>"
-            f"<lastmod>{format_rfc3339(row.updated_at)}</lastmod></url>\n"
-            for row in rows
-        ]
+        lines = [_write_url(row, site) for row in rows]
         if not lines and part is not None and len(chunks) == 1:
             raise NotFound
         chunks.append("".join(lines).encode())
@@ -161,8 +170,10 @@ def render_index(publication: Publication, months: ChangedMonths) -> bytes:
 NEWS_TIME = timedelta(days=2)  # for which an article stands in the news sitemap
 _SELECT_NEWS = (
     sa.select(
+        ARTICLE.c.id,
         ARTICLE.c.slug,
-        SECTION.c.slug.label("section"),
+        ARTICLE.c.type,
+        path_of_section(SECTION).label("section"),
         ARTICLE.c.published_at,
         ARTICLE.c.title,
         ARTICLE.c.language,
@@ -188,7 +199,7 @@ def render_news(connection: sa.Connection, publication: Publication) -> tuple[by
     document = make_root(f"{{{SITEMAP}}}urlset", {None: SITEMAP, "news": NEWS})
     end = None
     for row in connection.execute(_SELECT_NEWS, {"since": now() - NEWS_TIME}):
-        path = publication.site.path_of(row.section, row.slug, row.published_at)
+        path = publication.site.path_of(row.section, row.slug, row.published_at, row.type, row.id)
         element = add_child(document, f"{{{SITEMAP}}}url")
         add_child(element, f"{{{SITEMAP}}}loc", to_uri(publication.site.url + path))
         about = add_child(element, f"{{{NEWS}}}news")

@@ -11,7 +11,6 @@ from sqlmodel import Session, select
 from app.articles import rendering
 from app.articles.counters import ACTIVITY, activity_column
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, select_visible_ids
-from app.articles.site import Site
 from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound, StaleVersion
@@ -24,6 +23,7 @@ from app.fronts.tables import Front
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.section_tree import find_inside
+from app.publication.site import Site
 from app.publication.tables import Author, Section, Series, Tag, Term
 from app.publication.terms import require_all_sections, require_terms, take_name_lock
 from app.text.inputs import is_slug

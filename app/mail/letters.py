@@ -17,7 +17,6 @@ from sqlmodel import Session
 
 from app.articles.corrections import Correction
 from app.articles.reading import ARTICLE, SECTION
-from app.articles.site import Site
 from app.comments.reading import C
 from app.comments.visibility import read_visibility
 from app.core.clock import now
@@ -31,6 +30,8 @@ from app.mail.digests import MAX_ITEMS, list_items
 from app.mail.notifications import find_correction, is_comment_shown
 from app.mail.schemas import CHANNEL, Content, Letter
 from app.net.smtp import WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
+from app.publication.site import Site
+from app.publication.term_queries import path_of_section
 from app.subscriptions.opt_ins import create_confirm_token, find_opt_in
 from app.subscriptions.subscriptions import (
     SubscriberRow,
@@ -47,8 +48,8 @@ from app.text.names import public_name, strip_bidi_controls
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_COLUMNS = [ARTICLE.c[name] for name in "id slug title dek excerpt published_at corrections".split()]
-_SELECT_ARTICLES = sa.select(*_COLUMNS, SECTION.c.slug.label("section")).outerjoin(
+_COLUMNS = [ARTICLE.c[name] for name in "id slug type title dek excerpt published_at corrections".split()]
+_SELECT_ARTICLES = sa.select(*_COLUMNS, path_of_section(SECTION).label("section")).outerjoin(
     SECTION, SECTION.c.id == ARTICLE.c.section_id
 )
 _SELECT_COMMENTS = sa.select(*(C.c[name] for name in "id article_id parent_id author_name text created_at".split()))
@@ -58,6 +59,7 @@ _DIGEST_PARTS = {"article.published": "articles", "article.corrected": "correcti
 class _ArticleRow(TypedDict):
     id: str
     slug: str
+    type: str
     title: str
     dek: str
     excerpt: str
@@ -146,7 +148,7 @@ def _find_articles(connection: sa.Connection, ids: Collection[str], site: Site) 
 
 
 def _present_article(row: _ArticleRow, site: Site) -> ArticleValues:
-    url = site.url + quote(site.path_of(row["section"], row["slug"], row["published_at"]))
+    url = site.url + quote(site.path_of(row["section"], row["slug"], row["published_at"], row["type"], row["id"]))
     return {**row, "summary": row["dek"] or row["excerpt"], "url": url}
 
 

@@ -13,7 +13,6 @@ from sqlmodel import Session
 from app.articles import rendering
 from app.articles.projection import WrongState, lock_article
 from app.articles.reading import ARTICLE
-from app.articles.site import Site
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Invalid, NotFound
@@ -27,6 +26,7 @@ from app.identity.tables import ApiKey
 from app.partners.schemas import PartnersIn
 from app.partners.tables import EarlyReader, Fetch
 from app.publication.schemas import Level
+from app.publication.site import Site
 from app.web.paging import Page, PageQuery, Sort, bind_cursor, fetch_page, map_page, page_of
 
 EARLY, FETCH, _KEY = table_of(EarlyReader), table_of(Fetch), table_of(ApiKey)

@@ -37,14 +37,20 @@ from app.publication.schemas import (
     TagPatch,
     TermQuery,
 )
+from app.publication.services import PublicationServices
+from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 from app.publication.taxonomy import New, Patch, T, Taxonomy
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadParameters
-from app.web.responses import database, reply_list, settings
+from app.web.responses import database, reply_list
 from app.web.routing import Router
 
 TermParameters = Annotated[TermQuery, Query()]
+
+
+def _site(request: Request) -> Site:
+    return PublicationServices.of(request).site
 
 
 async def _list_terms(
@@ -52,7 +58,7 @@ async def _list_terms(
 ) -> Response:
     """Return a page of terms as `model`, the list of the taxonomy's own."""
     fields = parse_fields(taxonomy.out, query.fields)
-    page = await database(request).read(taxonomy.list_page, query, settings(request).api)
+    page = await database(request).read(taxonomy.list_page, query, _site(request))
     groups = dict.fromkeys((taxonomy.plural, *taxonomy.groups, COUNTS_GROUP))
     return reply_list(request, model, page, fields, groups=tuple(groups))
 
@@ -65,7 +71,7 @@ async def _get_term(request: Request, taxonomy: Taxonomy[T, New, Patch], ref: st
         ref,
         taxonomy.out,
         query,
-        present=partial(taxonomy.present, api=settings(request).api),
+        present=partial(taxonomy.present, site=_site(request)),
         own=taxonomy.kind,
         groups=taxonomy.groups,
     )
@@ -73,7 +79,7 @@ async def _get_term(request: Request, taxonomy: Taxonomy[T, New, Patch], ref: st
 
 def _renderer(request: Request, taxonomy: Taxonomy[T, New, Patch]) -> Callable[[sa.Connection, str], JsonObject]:
     """Return the `render` of a write."""
-    return partial(taxonomy.get, api=settings(request).api)
+    return partial(taxonomy.get, site=_site(request))
 
 
 async def _create_term(request: Request, actor: Actor, taxonomy: Taxonomy[T, New, Patch], data: New) -> Response:

@@ -46,12 +46,20 @@ class TermIn(BaseModel):
     slug: Slug | None = Field(None, description="Last part of its URL; generated from the name if absent.")
 
 
+class BreadcrumbOut(BaseModel):
+    """A step of the way from the root of the section tree."""
+
+    name: str
+    url: str
+
+
 class TermOut(BaseModel):
     """A term that articles are filed under."""
 
     id: str
     slug: str
     name: str
+    url: str = Field(description="Its address on the publication's site.")
     articles: int = Field(description="Number of public articles.")
     created_at: datetime
     updated_at: datetime
@@ -104,6 +112,7 @@ class ParentSectionOut(BaseModel):
     id: str
     slug: str
     name: str
+    url: str = Field(description="Its address on the publication's site.")
 
 
 class SectionOut(TermOut):
@@ -111,6 +120,7 @@ class SectionOut(TermOut):
 
     description: str
     parent: ParentSectionOut | None
+    breadcrumbs: list[BreadcrumbOut] = Field(description="From the root of the tree to the section itself.")
     position: int = Field(description="Position among sections, smallest first.")
     syndication: Level = Field(description=SYNDICATION_DESCRIPTION)
 
@@ -302,7 +312,7 @@ class AuthorIn(TermIn):
 
     bio_html: NoteHtml | None = Field(None, description="Biography as HTML; sanitised.")
     bio_text: NoteText | None = Field(None, description="The text as plain text; send either this or HTML.")
-    url: HttpUrl | None = Field(None, description="URL of their own page.")
+    website: HttpUrl | None = Field(None, description="URL of their own page elsewhere.")
     image: str | None = Field(None, max_length=36, description="Id of a picture.")
 
 
@@ -313,7 +323,7 @@ class AuthorPatch(TermPatch):
 
     bio_html: NoteHtml = Field(default_factory=str, description="Biography as HTML; sanitised.")
     bio_text: NoteText = Field(default_factory=str, description="The text as plain text; send either this or HTML.")
-    url: HttpUrl | None = Field(None, description="URL of their own page.")
+    website: HttpUrl | None = Field(None, description="URL of their own page elsewhere.")
     image: str | None = Field(None, max_length=36, description="Id of a picture.")
 
 
@@ -322,5 +332,5 @@ class AuthorOut(TermOut):
 
     bio_html: str = Field(description="Sanitised HTML; may be empty.")
     bio_text: str = Field(description="Plain text.")
-    url: str | None
+    website: str | None = Field(description="URL of their own page elsewhere.")
     image: ImageOut | None

@@ -69,6 +69,21 @@ def add_section(session: Session, section_id: str, parent_id: str | None) -> Non
     session.execute(sa.insert(CLOSURE).from_select(["ancestor_id", "descendant_id", "depth"], rows))
 
 
+def update_paths(session: Session, section_id: str) -> None:
+    """Write the paths of a section and its descendants after a change of its slug or its place in the tree."""
+    inside = select_descendants(_as_id(section_id))
+    upper = _SECTION.alias("upper")
+    parts = CLOSURE.join(upper, upper.c.id == CLOSURE.c.ancestor_id)
+    slugs = sa.select(CLOSURE.c.descendant_id, upper.c.slug).select_from(parts)
+    slugs = slugs.where(CLOSURE.c.descendant_id.in_(inside)).order_by(CLOSURE.c.descendant_id, CLOSURE.c.depth.desc())
+    paths: dict[str, list[str]] = {}
+    for row in session.execute(slugs):
+        paths.setdefault(row.descendant_id, []).append(row.slug)
+    update = sa.update(_SECTION).where(_SECTION.c.id == sa.bindparam("section", type_=_SECTION.c.id.type))
+    values = [{"section": each, "path_now": "/".join(path)} for each, path in sorted(paths.items())]
+    session.connection().execute(update.values(path=sa.bindparam("path_now")), values)
+
+
 def _as_id(section_id: str) -> ColumnElement[str]:
     return sa.literal(section_id, CLOSURE.c.descendant_id.type)
 

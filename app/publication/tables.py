@@ -56,6 +56,8 @@ class Section(Term, table=True):
 
     description: str = Field("", max_length=2000)
     parent_id: str | None = Field(None, sa_type=ID, foreign_key="section.id", ondelete="RESTRICT", index=True)
+    path: str = Field("", sa_type=sa.Text, sa_column_kwargs={"server_default": ""})
+    """Slugs of its ancestors and its own, joined by slashes; changed only by publication.section_tree."""
     position: int = Field(0, sa_type=sa.BigInteger)  # as wide as the number in a cursor may be
     syndication: str = Field("full", max_length=10, sa_column_kwargs={"server_default": "full"})  # none … full
 

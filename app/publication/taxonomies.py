@@ -34,37 +34,37 @@ from app.publication.schemas import (
     TagPatch,
     present_image,
 )
-from app.publication.section_tree import add_section, find_ancestors, lock_tree, move_section
+from app.publication.section_tree import add_section, find_ancestors, lock_tree, move_section, update_paths
+from app.publication.site import Site, present_place_in_tree
 from app.publication.tables import Author, Media, Section, Series, Tag
 from app.publication.taxonomy import Taxonomy
-from app.publication.term_queries import is_section_shown
+from app.publication.term_queries import ancestors_of, is_section_shown
 from app.publication.terms import render_note, require_terms, take_name_lock
 from app.text.collation import fold_name, key_bounds
 from app.text.inputs import slugify
 
 _SECTION, _TAG, _AUTHOR, _MEDIA = table_of(Section), table_of(Tag), table_of(Author), table_of(Media)
-_PARENT = _SECTION.alias("parent")
 
 
 class SectionTaxonomy(Taxonomy[Section, SectionIn, SectionPatch]):
     """Sections, which form a tree; names are unique among those of one parent."""
 
-    def present(self, row: Mapping[str, object], api: str) -> JsonObject:  # noqa: ARG002
+    def present(self, row: Mapping[str, object], site: Site) -> JsonObject:
         """Shape a row as `SectionOut`."""
-        parent = {name: row[f"parent_{name}"] for name in ("id", "slug", "name")}
-        return {**row, "parent": parent if row["parent_id"] else None}
+        return {**super().present(row, site), **present_place_in_tree(row["ancestors"], site)}
 
     def insert(self, session: Session, actor: Actor, data: SectionIn, values: JsonObject) -> Section:
         """Insert a section, and add it to the tree."""
         row = super().insert(session, actor, data, values)
         add_section(session, row.id, row.parent_id)
+        update_paths(session, row.id)
         return row
 
     def update(
         self, session: Session, actor: Actor, ref: str, data: SectionPatch, versions: frozenset[int] | None
     ) -> str:
         """Change a section; the tree is locked before the section, so that two moves do not deadlock."""
-        if "parent" in data.model_fields_set:
+        if data.model_fields_set & {"parent", "slug"}:
             lock_tree(session)
         return super().update(session, actor, ref, data, versions)
 
@@ -89,10 +89,13 @@ class SectionTaxonomy(Taxonomy[Section, SectionIn, SectionPatch]):
         return values.get("slug", row.slug) != row.slug or is_section_shown(session.connection(), row.id)
 
     def on_updated(self, session: Session, row: Section, fields: Sequence[str]) -> None:
-        """Move the section in the tree."""
+        """Move the section in the tree, and write the paths that change."""
         if "parent_id" in fields:
             session.flush()
             move_section(session, row.id, row.parent_id)
+        if not {"parent_id", "slug"}.isdisjoint(fields):
+            session.flush()
+            update_paths(session, row.id)
 
     def check_deletion(self, actor: Actor) -> None:
         """Require `content:publish`: the section's public URL disappears."""
@@ -165,10 +168,11 @@ class AuthorTaxonomy(MergeableTaxonomy[Author, AuthorIn, AuthorPatch]):
 
     names_are_unique = False
 
-    def present(self, row: Mapping[str, object], api: str) -> JsonObject:
+    def present(self, row: Mapping[str, object], site: Site) -> JsonObject:
         """Shape a row as `AuthorOut`."""
         image = {column.key: row[f"picture_{column.key}"] for column in _MEDIA.c}
-        return {**row, "image": present_image(image, api) if row["image_id"] else None}
+        presented = present_image(image, site.api) if row["image_id"] else None
+        return {**super().present(row, site), "website": row["url"], "image": presented}
 
     def resolve(self, session: Session, row: Author | None, values: JsonObject) -> JsonObject:
         """Render the biography, and resolve the picture; 422 if there is no such picture."""
@@ -176,6 +180,8 @@ class AuthorTaxonomy(MergeableTaxonomy[Author, AuthorIn, AuthorPatch]):
             html, text = (cast("str | None", values.get(name)) for name in ("bio_html", "bio_text"))
             has_no_bio = row is None and html is None and text is None
             values["bio_html"], values["bio_text"] = ("", "") if has_no_bio else render_note(html, text, "/bio_")
+        if "website" in values:
+            values["url"] = values.pop("website")
         if "image" in values:
             image = values.pop("image")
             values["image_id"] = require_media(session, str(image)) if image else None
@@ -193,9 +199,7 @@ SECTIONS = SectionTaxonomy(
     SectionOut,
     catalog.SectionChanged,
     catalog.SectionDeleted,
-    select_terms=sa.select(
-        _SECTION, _PARENT.c.slug.label("parent_slug"), _PARENT.c.name.label("parent_name")
-    ).select_from(_SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id)),
+    select_terms=sa.select(_SECTION, ancestors_of(_SECTION.c.id).label("ancestors")),
     sorts=SECTION_SORTS,
     groups=["sections"],
 )

@@ -18,6 +18,7 @@ from app.identity.schemas import Actor
 from app.publication.notices import delete_notices_of
 from app.publication.references import PLURALS, Kind
 from app.publication.schemas import TERM_SORTS, TermIn, TermOut, TermPatch, TermQuery
+from app.publication.site import Site
 from app.publication.tables import FormerSlug, Term
 from app.publication.terms import (
     InUse,
@@ -83,26 +84,26 @@ class Taxonomy(Generic[T, New, Patch]):
 
     # ---- reading
 
-    def present(self, row: Mapping[str, object], api: str) -> JsonObject:  # noqa: ARG002  files of pictures need it
-        """Shape a row of `select_terms` for the API, with files at the address `api`."""
-        return dict(row)
+    def present(self, row: Mapping[str, object], site: Site) -> JsonObject:
+        """Shape a row of `select_terms` for the API, with its address on the site."""
+        return {**row, "url": site.url_of(self.kind, str(row["slug"]), str(row.get("path", "")))}
 
     def find(self, connection: sa.Connection, ref: str) -> TermRow | None:
         """Find a term by id or slug."""
         row = find_term(connection, self.select_terms, ref)
         return cast(TermRow, dict(row)) if row is not None else None
 
-    def get(self, connection: sa.Connection, term_id: str, api: str) -> JsonObject:
+    def get(self, connection: sa.Connection, term_id: str, site: Site) -> JsonObject:
         """Return a term by id, in the shape of the API."""
         row = connection.execute(self.select_terms.where(self.table.c.id == term_id)).one()
-        return self.present(row._asdict(), api)
+        return self.present(row._asdict(), site)
 
-    def list_page(self, connection: sa.Connection, query: TermQuery, api: str) -> Page[JsonObject]:
+    def list_page(self, connection: sa.Connection, query: TermQuery, site: Site) -> Page[JsonObject]:
         """Return a page of terms, in the shape of the API."""
         sort = self.sorts[query.sort]
         column = "name_key" if sort.name == "name" else sort.name.removeprefix("-")
         page = fetch_mappings(connection, self.select_terms, sort, self.select_terms.selected_columns[column], query)
-        return {"data": [self.present(row, api) for row in page["data"]], "page": page["page"]}
+        return {"data": [self.present(row, site) for row in page["data"]], "page": page["page"]}
 
     # ---- writing
 

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from app.db.columns import table_of
+from app.db.columns import json_rows, table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Store
 from app.identity.keys import reserved_name_clause
@@ -21,6 +21,21 @@ def syndication_of(section: Column) -> Column:
     above = CLOSURE.join(_SECTION, _SECTION.c.id == CLOSURE.c.ancestor_id)
     least = sa.select(_SECTION.c.syndication).select_from(above).where(CLOSURE.c.descendant_id == section)
     return least.order_by(_RANK).limit(1).correlate(section.table).scalar_subquery()
+
+
+def path_of_section(section: sa.FromClause) -> Column:
+    """Select the path of a section in the tree; its slug where a former release made it."""
+    return sa.func.coalesce(sa.func.nullif(section.c.path, ""), section.c.slug)
+
+
+def ancestors_of(section: Column) -> Column:
+    """Select the ancestors of a section and itself as JSON, the root first: `id`, `slug`, `name` and `path`."""
+    above = _SECTION.alias("above")
+    joined = CLOSURE.join(above, above.c.id == CLOSURE.c.ancestor_id)
+    names = {name: above.c[name] for name in ("id", "slug", "name")}
+    rows = json_rows(-CLOSURE.c.depth, **names, path=path_of_section(above))
+    query = sa.select(rows).select_from(joined).where(CLOSURE.c.descendant_id == section)
+    return query.correlate(section.table).scalar_subquery()
 
 
 def is_section_shown(connection: sa.Connection, section_id: str) -> bool:

@@ -13,7 +13,6 @@ from app.articles.exposure import check_attachment
 from app.articles.includes import ListPosition
 from app.articles.projection import lock_article
 from app.articles.reading import ARTICLE, SERIES, can_read_drafts, visible_to
-from app.articles.site import Site
 from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
@@ -23,6 +22,7 @@ from app.events.catalog import RelatedChanged
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import ANONYMOUS, Actor
+from app.publication.site import Site
 from app.related.schemas import PinsIn
 from app.related.tables import RelatedChoice, RelatedLink, RelatedPin, RelatedRebuild, RelatedText
 from app.web import etag

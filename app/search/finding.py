@@ -17,10 +17,10 @@ from app.articles.rendering import (
     render_articles,
     select_cached,
 )
-from app.articles.site import Site
 from app.db import yield_cpu
 from app.db.rows import JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
+from app.publication.site import Site
 from app.search import drafts
 from app.search import index as entries
 from app.search.index import BY_KEY, Window

@@ -7,7 +7,6 @@ from sqlmodel import Session
 
 from app.articles.reading import is_visible
 from app.articles.rendering import find_cached, render_articles, retry_on_change
-from app.articles.site import Site
 from app.comments import reading as comments
 from app.comments.schemas import SingleCommentOut
 from app.comments.visibility import Visibility, read_event_visibility
@@ -24,6 +23,7 @@ from app.events.catalog import (
     NoticeEvent,
 )
 from app.identity.schemas import ANONYMOUS
+from app.publication.site import Site
 from app.web import etag
 from app.web.responses import dump_json
 from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS, is_wanted

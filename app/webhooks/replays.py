@@ -6,7 +6,6 @@ from typing import Final, TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
-from app.articles.site import Site
 from app.core.clock import format_rfc3339, now, start_of
 from app.core.ids import new_id
 from app.core.problems import Invalid
@@ -19,6 +18,7 @@ from app.events.log import find_position_before, read_after
 from app.events.schemas import Position
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
+from app.publication.site import Site
 from app.webhooks.messages import build_deliveries
 from app.webhooks.schemas import ReplayIn, is_wanted
 from app.webhooks.tables import WebhookReplay

@@ -9,11 +9,11 @@ from starlette.testclient import TestClient
 
 from app.articles.cached_json import select_stale
 from app.articles.publishing import unpublish_article
-from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import SYSTEM
 from app.main import create_app
+from app.publication.site import Site
 from app.search.indexing import index_article
 from tests import make
 
@@ -128,7 +128,7 @@ def test_an_article_that_is_taken_back_during_a_read_shows_nothing_of_its_next_t
     pending = [lambda session: unpublish_article(session, SYSTEM, index_article, shown["id"], None)]
 
     def interfere(_conn: object, _cursor: object, statement: str, *_: object) -> None:
-        if "LEFT OUTER JOIN section" in statement and pending:
+        if "LEFT OUTER JOIN series" in statement and pending:
             with db.transaction() as session:
                 pending.pop()(session)
 

@@ -35,7 +35,11 @@ def test_location_and_etag_of_a_new_article(client: TestClient, editor: Headers)
 def test_new_tags_are_made_and_known_ones_found(client: TestClient, editor: Headers) -> None:
     first = make.draft(client, editor, tags=["Foreign Affairs"])
     second = make.draft(client, editor, tags=["foreign-affairs", "Foreign Affairs"])
-    assert first["tags"] == second["tags"] == [{"slug": "foreign-affairs", "name": "Foreign Affairs"}]
+    assert (
+        first["tags"]
+        == second["tags"]
+        == [{"slug": "foreign-affairs", "name": "Foreign Affairs", "url": "https://site.example/tags/foreign-affairs"}]
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 
 from app.articles import listing
 from app.articles.list_parameters import SORTS, ListQuery, parse_filters
-from app.articles.site import Site
 from app.core.settings import Settings
 from app.identity.schemas import ANONYMOUS
+from app.publication.site import Site
 from tests import make
 from tests.effort import some
 

@@ -95,7 +95,8 @@ def test_many_articles_go_over_in_pieces(
     told = make.ok(client.get(url, headers=editor))
     assert told["state"] == "done"
     assert len(make.titles(client, "tag=ferry")) == 6
-    assert make.ok(client.get(f"/v1/articles/{late['id']}"))["tags"] == [{"slug": "ferry", "name": "Ferry"}]
+    tags = make.ok(client.get(f"/v1/articles/{late['id']}"))["tags"]
+    assert [tag["slug"] for tag in tags] == ["ferry"]
 
 
 def test_a_tag_is_taken_off_its_articles(client: TestClient, editor: Headers) -> None:

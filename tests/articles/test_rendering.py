@@ -18,12 +18,12 @@ from app.articles.rendering import (
     splice_array,
     splice_object,
 )
-from app.articles.site import Site
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import ANONYMOUS, Actor
+from app.publication.site import Site
 from tests import make
 
 Headers = dict[str, str]

@@ -9,12 +9,12 @@ import sqlalchemy as sa
 from app.articles.cached_json import find_stale
 from app.articles.reading import ARTICLE
 from app.articles.rendering import build_articles
-from app.articles.site import Site
 from app.articles.tables import ArticleAuthor, ArticleTag, ArticleTally
 from app.comments.reading import C
 from app.core.settings import Settings
 from app.db import Database
 from app.db.columns import table_of
+from app.publication.site import Site
 from app.publication.tables import Author, Section, Series, Tag
 from app.related.linking import LINK, TEXT
 from app.related.tables import ArticleTerm

@@ -16,6 +16,12 @@ from app.core.settings import Settings
         ("site_url", "site.example"),
         ("article_path", "/news"),
         ("article_path", "{slug}"),
+        ("article_path", "/{slug}/news"),
+        ("article_path", "/{topic}/{slug}"),
+        ("type_paths", "page"),
+        ("type_paths", "page=/{section}"),
+        ("section_path", "/{section}"),
+        ("tag_path", "/{sections}"),
         ("log_format", "xml"),
         ("max_body_size", 1),
         ("reader_jwks_url", "http://site.example/keys"),
@@ -47,9 +53,11 @@ def test_what_cannot_work_is_refused(name: str, value: object) -> None:
 def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BROADSHEET_FRONTEND_ORIGINS", "https://a.example, https://b.example/")
     monkeypatch.setenv("BROADSHEET_DATA_DIR", "somewhere")
+    monkeypatch.setenv("BROADSHEET_TYPE_PATHS", "page=/{slug}, review=/reviews/{slug}/")
     monkeypatch.setenv("BROADSHEET_SITE_URL", "https://site.example/")
     settings = Settings(_env_file=None)
     assert settings.frontend_origins == ["https://a.example", "https://b.example"]
+    assert settings.type_paths == {"page": "/{slug}", "review": "/reviews/{slug}"}
     assert settings.database == f"sqlite:///{Path('somewhere') / 'broadsheet.db'}"
     assert settings.media == str(Path("somewhere") / "media")
     assert settings.site_url == "https://site.example"

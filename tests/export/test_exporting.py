@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.articles.site import Site
 from app.core.settings import Settings
 from app.db import Database
 from app.events.log import find_settled_position
 from app.export import public, routes
 from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
+from app.publication.site import Site
 from tests import make
 from tests.changes.follower import lines
 

@@ -8,10 +8,10 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
-from app.articles.site import Site
 from app.comments.rendering import clean_html, render_markdown
 from app.db import Database
 from app.importers.disqus.loader import import_disqus
+from app.publication.site import Site
 from tests import make
 from tests.flows.test_xss import VECTORS, faults, is_harmless, sendable
 from tests.importers.disqus.exports import disqus, post, thread

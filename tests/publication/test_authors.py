@@ -22,8 +22,10 @@ def picture(db: Database) -> str:
 
 
 def test_an_author_has_a_bio_a_page_and_a_picture(client: TestClient, make: Make, picture: str) -> None:
-    made = make("authors", name="Ada", bio_html="<p>Hi <script>x</script></p>", url="https://a.example/", image=picture)
-    assert (made["bio_html"], made["bio_text"], made["url"]) == ("<p>Hi </p>", "Hi", "https://a.example/")
+    made = make(
+        "authors", name="Ada", bio_html="<p>Hi <script>x</script></p>", website="https://a.example/", image=picture
+    )
+    assert (made["bio_html"], made["bio_text"], made["website"]) == ("<p>Hi </p>", "Hi", "https://a.example/")
     assert made["image"]["id"] == picture
     assert (made["image"]["url"], made["image"]["alt"]) == ("https://elsewhere.example/a.jpg", "Ada")
     assert client.get("/v1/authors").json()["data"] == [made]
@@ -32,16 +34,16 @@ def test_an_author_has_a_bio_a_page_and_a_picture(client: TestClient, make: Make
 
 def test_an_author_may_have_only_a_name(make: Make) -> None:
     made = make("authors", name="Ada")
-    assert [made[name] for name in ("bio_html", "bio_text", "url", "image")] == ["", "", None, None]
+    assert [made[name] for name in ("bio_html", "bio_text", "website", "image")] == ["", "", None, None]
 
 
 def test_an_author_changes(make: Make, send: Send, picture: str) -> None:
-    make("authors", name="Ada", url="https://a.example/", image=picture)
+    make("authors", name="Ada", website="https://a.example/", image=picture)
     changed = send("PATCH", "/v1/authors/ada", {"bio_text": "a & b"}).json()
     assert (changed["bio_html"], changed["bio_text"]) == ("<p>a &amp; b</p>", "a & b")
     assert changed["image"]["id"] == picture
-    cleared = send("PATCH", "/v1/authors/ada", {"url": None, "image": None, "bio_html": ""}).json()
-    assert [cleared[name] for name in ("bio_html", "bio_text", "url", "image")] == ["", "", None, None]
+    cleared = send("PATCH", "/v1/authors/ada", {"website": None, "image": None, "bio_html": ""}).json()
+    assert [cleared[name] for name in ("bio_html", "bio_text", "website", "image")] == ["", "", None, None]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,7 @@ def test_an_author_changes(make: Make, send: Send, picture: str) -> None:
         ({"bio_html": "a", "bio_text": "a"}, "/bio_html"),
         ({"image": "0199aaaa-0000-7000-8000-000000000000"}, "/image"),
         ({"image": "none"}, "/image"),
-        ({"url": "javascript:alert(1)"}, "/url"),
+        ({"website": "javascript:alert(1)"}, "/website"),
     ],
 )
 def test_what_does_not_fit_is_told_by_pointer(body: dict[str, Any], pointer: str, make: Make, send: Send) -> None:

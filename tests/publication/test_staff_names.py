@@ -58,7 +58,7 @@ def test_a_name_that_changes_moves_its_reservation(make: Make, send: Send, db: D
     make("authors", name="Ann Marlow", slug="ann")
     assert send("PATCH", "/v1/authors/ann", {"name": "Ann Vale"}).status_code == 200
     assert (is_taken(db, "Ann Marlow"), is_taken(db, "ann vale")) == (False, True)
-    assert send("PATCH", "/v1/authors/ann", {"url": "https://ann.example"}).status_code == 200
+    assert send("PATCH", "/v1/authors/ann", {"website": "https://ann.example"}).status_code == 200
     assert is_taken(db, "ann vale")
 
 

@@ -17,12 +17,12 @@ from app.articles import editing, publishing
 from app.articles.editorial_schemas import ArticleIn, ArticlePatch, RetractIn
 from app.articles.reading import ARTICLE
 from app.articles.rendering import RenderedArticle
-from app.articles.site import Site
 from app.core.problems import Conflict
 from app.db import Database
 from app.events.log import advance_consumers
 from app.identity.schemas import ANONYMOUS, SYSTEM
 from app.publication.schemas import AuthorIn, SeriesIn
+from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SERIES
 from app.related import linking, similarity
 from app.related.analysis import estimate_similarity

@@ -13,11 +13,11 @@ from starlette.testclient import TestClient
 
 from app.articles.list_parameters import parse_filters
 from app.articles.publishing import advance_due_articles
-from app.articles.site import Site
 from app.core.clock import format_rfc3339
 from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import ANONYMOUS
+from app.publication.site import Site
 from app.search import finding
 from app.search.index import prefer_word_index
 from app.search.indexing import index_article

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
-from app.articles.site import Site
 from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
@@ -21,6 +20,7 @@ from app.deliveries.schemas import Outcome
 from app.events.log import read_after
 from app.events.schemas import START
 from app.net.outgoing import Answer
+from app.publication.site import Site
 from app.webhooks.channel import WebhookChannel
 from app.webhooks.messages import enqueue_events
 from tests import make

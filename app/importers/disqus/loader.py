@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import sqlalchemy as sa
 
-from app.articles.site import Site
 from app.db import Database
 from app.importers.discussion.comments import (
     ANONYMOUS,
@@ -29,6 +28,7 @@ from app.importers.report import Report
 from app.importers.sources import open_exports
 from app.importers.streams import Progress
 from app.importers.wordpress.paragraphs import add_paragraphs
+from app.publication.site import Site
 from app.text.inputs import is_http_url
 
 StartPass = Callable[[str], Progress | None]

@@ -7,18 +7,19 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import sqlalchemy as sa
 
 from app.articles.addresses import find_by_former_address
-from app.articles.site import Site
 from app.articles.tables import Article
 from app.core.ids import is_id
 from app.db.columns import table_of
 from app.importers.disqus.reader import Thread
 from app.importers.tables import ImportSource
+from app.publication.site import Site
 from app.publication.tables import Section
+from app.publication.term_queries import path_of_section
 
 ARTICLE, _SECTION, _SOURCE = table_of(Article), table_of(Section), table_of(ImportSource)
-_PLACE = sa.select(ARTICLE.c.id, ARTICLE.c.slug, ARTICLE.c.published_at, _SECTION.c.slug.label("section")).select_from(
-    ARTICLE.outerjoin(_SECTION, _SECTION.c.id == ARTICLE.c.section_id)
-)
+_PLACE = sa.select(
+    ARTICLE.c.id, ARTICLE.c.slug, ARTICLE.c.type, ARTICLE.c.published_at, path_of_section(_SECTION).label("section")
+).select_from(ARTICLE.outerjoin(_SECTION, _SECTION.c.id == ARTICLE.c.section_id))
 _BY_SLUG = _PLACE.where(ARTICLE.c.slug == sa.bindparam("slug"))
 _BY_ID = sa.select(ARTICLE.c.id).where(ARTICLE.c.id == sa.bindparam("this", type_=ARTICLE.c.id.type))
 _BY_NUMBER = (
@@ -76,7 +77,7 @@ def _find_at_path(connection: sa.Connection, path: str, site: Site) -> str | Non
     if len(path) > 500 or not path.isprintable():
         return None
     row = connection.execute(_BY_SLUG, {"slug": slug}).mappings().first() if slug else None
-    if row and site.path_of(row["section"], row["slug"], row["published_at"]) == path:
+    if row and site.path_of(row["section"], row["slug"], row["published_at"], row["type"], row["id"]) == path:
         return str(row["id"])
     former = find_by_former_address(connection, path) or (
         find_by_former_address(connection, slug) if row is None else None

@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 
 from app.articles.counters import ACTIVITY
-from app.articles.site import Site
 from app.articles.tables import Article
 from app.core.clock import format_rfc3339, now
 from app.db import Database
@@ -17,6 +16,7 @@ from app.db.columns import table_of
 from app.identity.tables import Participant
 from app.importers.disqus.loader import import_disqus
 from app.importers.streams import BrokenFile
+from app.publication.site import Site
 from tests.importers.discussion.counting import by_text, check_counters, stored
 from tests.importers.disqus.exports import HEAD, disqus, post, thread
 from tests.importers.wordpress.exports import Loaded as WordPress
