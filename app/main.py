@@ -17,6 +17,7 @@ from app.edge.requests import KeyReader, PublicCallers
 from app.identity.access import Access
 from app.openapi.document import describe
 from app.services import Services, build_services
+from app.web.admission import Admission
 from app.web.boundary import Boundary, Cors
 from app.web.dispatch import Dispatcher
 from app.web.responses import JSON_TYPE
@@ -55,6 +56,7 @@ class Application(FastAPI):
     """
 
     front: Layer
+    admission: Admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await (self.front if scope["type"] == "http" else super().__call__)(scope, receive, send)
@@ -65,7 +67,7 @@ class Application(FastAPI):
 
     def dispatch(self, services: Services) -> None:
         """Build the layers that requests pass."""
-        settings = services.settings
+        settings, self.admission = services.settings, services.admission
         boundary = Boundary(Cors(Dispatcher(self), settings.frontend_origins), services.metrics, settings.max_body_size)
         keys = KeyReader((JSON_TYPE, *services.formats), settings.frontend_origins)
         access_log = AccessLog(services.metrics, settings.log_format)

@@ -35,6 +35,7 @@ from app.reactions.services import ReactionServices
 from app.related.links import include_related
 from app.search.finding import list_matching as search_articles
 from app.search.indexing import index_article
+from app.web.admission import Admission, Limits
 from app.web.boundary import Metrics
 from app.web.freshness import Freshness
 from app.web.offload import Offload
@@ -82,6 +83,16 @@ def _open_store(settings: Settings) -> Database:
     return open_database(settings.database, settings.read_databases, settings.direct_database_url)
 
 
+def _limits_of(settings: Settings) -> Limits:
+    return Limits(
+        connections=settings.max_connections,
+        connections_per_address=settings.max_connections_per_address,
+        requests=settings.max_requests,
+        hosts=tuple(settings.allowed_hosts),
+        proxies=tuple(settings.trusted_proxies),
+    )
+
+
 def build_worker(database: Database, settings: Settings) -> Worker:
     """Build the worker, which lets consumers read the event log and runs timers."""
     return Worker(database, wiring.consumers(settings), wiring.timers(settings, index_article))
@@ -96,7 +107,8 @@ def build_services(settings: Settings) -> Services:
     """Build all services from the settings. Before `start` nothing runs and no connection is open."""
     database, vault, metrics, pipeline = _open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
     query_processes = QueryProcesses(database, partial(_open_store, settings), settings.search_processes)
-    live, freshness = Live(database, settings), Freshness()
+    live, freshness, admission = Live(database, settings), Freshness(), Admission(_limits_of(settings))
+    metrics.registry.register(admission)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
     streams.set_function(live.__len__)
     return Services(
@@ -124,6 +136,7 @@ def build_services(settings: Settings) -> Services:
         bans=pipeline,
         live=live,
         metrics=metrics,
+        admission=admission,
         courier=build_courier(database, settings, vault),
         worker=build_worker(database, settings),
         keeper=Keeper(settings, database, freshness, metrics),

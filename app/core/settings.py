@@ -283,10 +283,30 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal, JSON lines otherwise."
     )
+    allowed_hosts: List = Field(
+        [],
+        description="Names, separated by commas, under which this API may be asked (`Host`); `*.example.org` stands "
+        "for all names below. Others get 421, except at `/healthz` and `/readyz`. Empty: any.",
+    )
+    max_connections: int = Field(
+        10_000, ge=1, description="Connections that each serving process holds open; further ones get 503."
+    )
+    max_connections_per_address: int = Field(
+        1000,
+        ge=1,
+        description="Connections that each serving process holds open for one network address (IPv6: /64) that is not "
+        "a trusted proxy.",
+    )
+    max_requests: int = Field(
+        256,
+        ge=1,
+        description="Requests that each serving process works on at once; further ones get 503 at once. Live streams, "
+        "kept answers, and requests that wait for their clients do not count.",
+    )
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, except for uploads.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
 
-    _lists = field_validator("frontend_origins", "trusted_proxies", mode="before")(_split_origins)
+    _lists = field_validator("frontend_origins", "trusted_proxies", "allowed_hosts", mode="before")(_split_origins)
 
     @field_validator("websub_hubs", mode="before")
     @classmethod

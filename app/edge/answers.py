@@ -13,7 +13,7 @@ from app.events.cache_groups import SETTINGS_GROUP
 from app.web.etag import matches_etag, strip_coding
 from app.web.freshness import parse_http_date
 from app.web.keeping import KEPT_FOR, KEPT_UNTIL, PLAIN_BODY, PUBLIC_READ, SEEN_AS, PublicRead
-from app.web.server import join_head
+from app.web.protocol import join_head
 
 BRIEF_SECONDS = 5.0  # seconds that an answer is kept which names no cache groups; any change evicts it sooner
 BRIEF_STATUSES = frozenset({301, 404, 410, 451})

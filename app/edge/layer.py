@@ -38,9 +38,10 @@ from app.edge.requests import (
     read_headers,
     read_request_id,
 )
+from app.web.admission import slot_of
 from app.web.etag import matches_etag, strip_coding
+from app.web.protocol import find_cycle, send_whole
 from app.web.rate_limits import Limiter
-from app.web.server import find_cycle, send_whole
 
 MAX_ROUNDS = 3  # in which a request waits for an answer that becomes stale while it is made, before it goes alone
 
@@ -124,7 +125,8 @@ class Layer:
                 if flight is None:
                     await self._lead(scope, receive, send, headers, key, query)
                     return
-                answer, mark = await flight.wait(), COLLAPSED
+                with slot_of(scope):
+                    answer, mark = await flight.wait(), COLLAPSED
             if answer is not None:
                 await self._give(answer, scope, receive, send, headers, mark, started)
                 return

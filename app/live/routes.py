@@ -26,10 +26,10 @@ from app.publication.responses import REDIRECT_RESPONSE
 from app.publication.section_tree import find_ancestors
 from app.web.boundary import CONTINUATION
 from app.web.paging import POSITION_PATTERN
+from app.web.protocol import IS_SHUTTING_DOWN, ON_SHUTDOWN
 from app.web.rate_limits import network_of
 from app.web.responses import database, settings
 from app.web.routing import Router
-from app.web.server import IS_SHUTTING_DOWN, ON_SHUTDOWN
 
 HEADERS: Mapping[str, str] = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 router = Router(prefix="/v1", tags=["live"])

@@ -9,6 +9,7 @@ from app.db.rows import JsonObject
 from app.deliveries.courier import Courier
 from app.identity.services import IdentityServices
 from app.ops.personal import ForgetParticipants
+from app.web.admission import Admission
 from app.web.boundary import Metrics
 
 
@@ -38,9 +39,10 @@ class OpenApiDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationServices(IdentityServices):
-    """Adds metrics, the courier and the worker, the OpenAPI document, and the erasure of imported personal data."""
+    """Adds metrics, admission, the courier, the worker, the OpenAPI document, and erasing imported personal data."""
 
     metrics: Metrics
+    admission: Admission
     courier: Courier
     worker: WorkerStatus
     document: OpenApiDocument

@@ -5,7 +5,7 @@ import re
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 import structlog
@@ -19,10 +19,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import problems
 from app.core.ids import new_id
+from app.core.problems import Problem
+from app.web.admission import slot_of
 
 MAX_BODY_PAUSE_SECONDS = 15.0  # between two parts of a body
 BODY_SECONDS = 30.0  # for a body, and one second more for every `MIN_BODY_BYTES_PER_SECOND` that have arrived:
 MIN_BODY_BYTES_PER_SECOND = 8000  # slow connections can upload, but a trickle does not hold a request open
+MAX_BUFFERED_BYTES = 100_000_000  # of the bodies of all requests of a process; beyond it large ones are refused
+MIN_LARGE_BYTES = 64_000  # of a body that counts as large
 EXPOSED_HEADERS = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
     "Surrogate-Key, Cache-Groups, Cache-Status, Age, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
@@ -37,12 +41,27 @@ ANSWERED_ANONYMOUSLY = "answered_as_nobody"
 _CACHE_HEADERS = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
 """What may be the id of a request that its client gives."""
-_SECURITY_HEADERS = [
+SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
 log = structlog.get_logger("broadsheet.access")
+
+
+class UnsupportedContentCoding(
+    Problem, status=415, code="unsupported_content_coding", title="Bodies must not be compressed"
+):
+    """The body is compressed (`Content-Encoding`); send it as it is (RFC 9110 §15.5.16)."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail, headers={"Accept-Encoding": "identity"})
+
+
+def read_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return the id of a request: its client's, or a new one."""
+    given = next((value for name, value in headers if name == b"x-request-id"), b"")
+    return given.decode() if REQUEST_ID.fullmatch(given) else new_id()
 
 
 class Metrics(Collector):
@@ -84,9 +103,9 @@ class Metrics(Collector):
 class _Exchange:
     """One request and its response as they pass the boundary."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body_size: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, boundary: "Boundary") -> None:
         self.scope, self._receive, self._send = scope, receive, send
-        self.max_body_size = max_body_size
+        self._slot, self._boundary = slot_of(scope), boundary
         self.size = 0
         self.status = 500
         self.body_done = False
@@ -96,28 +115,47 @@ class _Exchange:
         """Receive the next part of the body; raise a problem if it is too late or the body too large."""
         if self.body_done:
             return await self._receive()
-        self._check_size(self._content_length())
+        self._check_headers()
         loop_time = asyncio.get_running_loop().time()
         self.started_at = loop_time if self.started_at is None else self.started_at
         deadline = self.started_at + BODY_SECONDS + self.size / MIN_BODY_BYTES_PER_SECOND
         try:
             async with asyncio.timeout_at(min(loop_time + MAX_BODY_PAUSE_SECONDS, deadline)):
-                message = await self._receive()
+                with self._slot:
+                    message = await self._receive()
         except TimeoutError:
             raise problems.RequestTimeout("The body did not arrive in time.") from None
         self.body_done = message["type"] != "http.request" or not message.get("more_body")
-        self.size += len(message.get("body", b""))
-        self._check_size(self.size)
+        self._take(len(message.get("body", b"")))
+        if self.body_done and self._slot.is_too_much:
+            raise problems.Unavailable("The server works on as many requests as it can.")
         return message
 
-    def _content_length(self) -> int:
-        length = next((value for name, value in self.scope["headers"] if name == b"content-length"), b"")
-        return int(length) if length.isdigit() else 0
+    def _take(self, size: int) -> None:
+        """Count a part of the body."""
+        self.size += size
+        self._check_size(self.size)
+        self._boundary.buffered += size
+        if self._boundary.buffered > MAX_BUFFERED_BYTES and self.size > MIN_LARGE_BYTES:
+            raise problems.Unavailable("Too many large bodies arrive at once.")
+
+    def release(self) -> None:
+        """Count the body no longer."""
+        self._boundary.buffered -= self.size
+        self.size = 0
+
+    def _check_headers(self) -> None:
+        """Refuse a body that is too large or compressed before it arrives."""
+        for name, value in self.scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                self._check_size(int(value))
+            elif name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                raise UnsupportedContentCoding
 
     def _check_size(self, size: int) -> None:
         route = self.scope.get("route")
         max_size = getattr(route, "max_body_size", None) or min(
-            self.max_body_size, getattr(route, "max_public_size", self.max_body_size)
+            self._boundary.max_body_size, getattr(route, "max_public_size", self._boundary.max_body_size)
         )
         if size > max_size:
             raise problems.BodyTooLarge(f"The body is larger than {max_size:,} bytes.")
@@ -132,10 +170,11 @@ class _Exchange:
                 headers += [(b"cache-control", b"private, no-store"), (b"broadsheet-token", b"unknown")]
             given = {name for name, _ in headers}
             headers.append((b"x-request-id", self.scope["request_id"].encode()))
-            headers += [header for header in _SECURITY_HEADERS if header[0] not in given]
+            headers += [header for header in SECURITY_HEADERS if header[0] not in given]
             headers += self.scope.get("answer_headers", ())
             message = {**message, "headers": headers}
-        await self._send(message)
+        with self._slot:  # the client may be slow to read
+            await self._send(message)
 
 
 class Boundary:
@@ -143,6 +182,7 @@ class Boundary:
 
     def __init__(self, app: ASGIApp, metrics: Metrics, max_body_size: int) -> None:
         self.app, self.metrics, self.max_body_size = app, metrics, max_body_size
+        self.buffered = 0  # bytes of the bodies of requests that are being answered
         self.log = log.bind()  # once, because finding the logger costs as much as writing the line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -150,19 +190,19 @@ class Boundary:
             await self.app(scope, receive, send)
             return
         started, method = time.perf_counter(), scope["method"]
-        given = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
         # HEAD is answered like GET; the server omits the body (RFC 9110 §9.3.2).
         scope = {**scope, "method": "GET" if method == "HEAD" else method}
         if scope.get("raw_path", b"").endswith(b"/") and len(scope["path"]) > 1:  # `/v1/articles/` is `/v1/articles`
             scope["path"], scope["raw_path"] = scope["path"][:-1], scope["raw_path"][:-1]
         scope["is_head"] = method == "HEAD"  # for responses without an end
         scope.setdefault("state", {})
-        scope["request_id"] = given.decode() if REQUEST_ID.fullmatch(given) else new_id()
+        scope["request_id"] = read_request_id(scope["headers"])
         structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
-        exchange = _Exchange(scope, receive, send, self.max_body_size)
+        exchange = _Exchange(scope, receive, send, self)
         try:
             await self.app(scope, exchange.receive, exchange.send)
         finally:
+            exchange.release()
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
             self.metrics.observe(method, route, exchange.status, seconds)
@@ -174,8 +214,9 @@ class Boundary:
                 ms=round(seconds * 1000, 2),
             )
         if continuation := scope["state"].pop(CONTINUATION, None):
-            del scope, exchange
-            await continuation(receive, send)
+            with slot_of(scope):
+                del scope, exchange
+                await continuation(receive, send)
 
 
 class _Cors(CORSMiddleware):

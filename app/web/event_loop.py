@@ -32,9 +32,11 @@ class Listener:
         loop.add_reader(listener, self._accept)
 
     def close(self) -> None:
-        """Accept no more connections."""
+        """Accept the connections that wait, which would be reset otherwise, and no more."""
         if self._pause is not None:
             self._pause.cancel()
+        else:
+            self._accept()
         self._loop.remove_reader(self._listener)
 
     async def wait_closed(self) -> None:

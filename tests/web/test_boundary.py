@@ -252,3 +252,28 @@ def test_a_body_that_keeps_a_pace_may_take_its_time(metrics: Metrics, monkeypatc
 def test_an_announced_size_is_enough_to_refuse(metrics: Metrics) -> None:
     start, _ = asyncio.run(ask(build(metrics), silent(), b"104857600"))  # nothing is read of it
     assert start["status"] == 413
+
+
+def test_a_compressed_body_is_refused(site: TestClient) -> None:
+    for coding, status in (("gzip", 415), ("br, gzip", 415), ("identity", 200)):
+        answer = site.post("/ok/a", json={}, headers={"Content-Encoding": coding})
+        assert answer.status_code == status
+        assert answer.headers.get("accept-encoding") == (None if status == 200 else "identity")
+
+
+def test_large_bodies_that_arrive_together_are_bounded(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundary, "MAX_BUFFERED_BYTES", 1500)
+    monkeypatch.setattr(boundary, "MIN_LARGE_BYTES", 500)
+    app = build(metrics)
+
+    async def send(size: int) -> Parts:
+        yield {"type": "http.request", "body": b'{"a": "' + b"x" * size + b'"}'}
+
+    async def wait() -> Parts:
+        yield {"type": "http.request", "body": b'{"a": "' + b"x" * 900, "more_body": True}
+        statuses = [(await ask(app, send(size)))[0]["status"] for size in (900, 400, 900)]
+        assert statuses == [503, 200, 503]
+        yield {"type": "http.request", "body": b'"}'}
+
+    assert asyncio.run(ask(app, wait()))[0]["status"] == 200
+    assert app.buffered == 0

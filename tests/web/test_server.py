@@ -3,8 +3,7 @@ import json
 import logging
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,11 +11,11 @@ import structlog
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.server import ServerState
 
-from app.web import server
-from app.web.server import Protocol, ServerError, bind_socket, make_config
+from app.web import admission, server
+from app.web.protocol import IS_SHUTTING_DOWN, ON_SHUTDOWN, Protocol
+from app.web.server import ServerError, bind_socket, make_config
 from tests import processes
-
-GET = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
+from tests.web.running import GET, Quick, Running, answer_of, echo, parts, serving
 
 
 @pytest.fixture(autouse=True)
@@ -24,87 +23,6 @@ def _root_logger() -> Iterator[None]:
     before = list(logging.getLogger().handlers)
     yield
     logging.getLogger().handlers = before
-
-
-async def echo(scope: Any, receive: Any, send: Any) -> None:
-    """Tells what it was asked, after the whole body."""
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body, more = body + message.get("body", b""), message.get("more_body", False)
-    shown = {
-        "path": scope["path"],
-        "client": scope["client"][0],
-        "body": body.decode(),
-        "headers": len(scope["headers"]),
-    }
-    answer = json.dumps(shown).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(answer))]})
-    await send({"type": "http.response.body", "body": answer})
-
-
-class Quick(Protocol):
-    head_seconds = 0.05
-    head_bytes = 1000
-
-
-Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
-
-
-class Running:
-    def __init__(self, address: tuple[str, int], state: ServerState) -> None:
-        self.address, self.state = address, state
-
-    @asynccontextmanager
-    async def connect(self) -> AsyncIterator[tuple[Reader, Writer]]:
-        reader, writer = await asyncio.open_connection(*self.address)
-        try:
-            yield reader, writer
-        finally:
-            writer.close()
-            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
-
-    async def send(self, *pieces: bytes) -> bytes:
-        """Everything that comes back until the server closes."""
-        async with self.connect() as (reader, writer):
-            for piece in pieces:
-                writer.write(piece)
-                await writer.drain()
-                await asyncio.sleep(0.001)
-            return await reader.read()
-
-
-def serving(
-    scenario: Callable[[Running], Awaitable[None]],
-    app: Any = echo,
-    protocol: type[Protocol] = Quick,
-    proxies: tuple[str, ...] = (),
-) -> None:
-    """Run a scenario against the protocol on a real socket."""
-
-    async def run() -> None:
-        config = make_config(lambda: app, trusted_proxies=list(proxies))
-        config.load()
-        state = ServerState()
-        loop = asyncio.get_running_loop()
-        listening = await loop.create_server(lambda: protocol(config, state, {}), "127.0.0.1", 0)
-        async with listening:
-            await asyncio.wait_for(scenario(Running(listening.sockets[0].getsockname(), state)), 10)
-
-    asyncio.run(run())
-
-
-async def answer_of(reader: Reader) -> tuple[int, dict[str, str], bytes]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    line, *rest = head.strip().split("\r\n")
-    headers = dict(item.lower().split(": ", 1) for item in rest)
-    return int(line.split()[1]), headers, await reader.readexactly(int(headers.get("content-length", 0)))
-
-
-def parts(raw: bytes) -> tuple[int, dict[str, str], Any]:
-    head, _, body = raw.partition(b"\r\n\r\n")
-    line, *rest = head.decode().split("\r\n")
-    return int(line.split()[1]), dict(item.lower().split(": ", 1) for item in rest), json.loads(body)
 
 
 @pytest.mark.parametrize("start", [b"G", b"GET /a HTTP/1.1\r\nHost: x\r\nX-Slow: a"])
@@ -337,7 +255,7 @@ def test_garbage_never_cuts_into_an_answer() -> None:
 
 
 def test_draining_answers_what_is_on_its_way_and_says_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(admission, "LINGER_SECONDS", 0.1)
 
     async def scenario(running: Running) -> None:
         async with running.connect() as (reader, writer), running.connect() as (idle, _):
@@ -363,9 +281,9 @@ async def endless(scope: Any, receive: Any, send: Any) -> None:
     """Goes on until it is told to end, or the client has gone."""
     state = scope["state"]
     told = asyncio.Event()
-    state[server.ON_SHUTDOWN] = told.set
+    state[ON_SHUTDOWN] = told.set
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    body = b"late" if state.get(server.IS_SHUTTING_DOWN) else b"early"
+    body = b"late" if state.get(IS_SHUTTING_DOWN) else b"early"
     await send({"type": "http.response.body", "body": body, "more_body": True})
     if body == b"early":
         await told.wait()
@@ -373,7 +291,7 @@ async def endless(scope: Any, receive: Any, send: Any) -> None:
 
 
 def test_answers_without_an_end_are_told_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "LINGER_SECONDS", 5)
+    monkeypatch.setattr(admission, "LINGER_SECONDS", 5)
 
     async def scenario(running: Running) -> None:
         async with running.connect() as (reader, writer), running.connect() as (idle, asking):
@@ -420,6 +338,9 @@ class Slow:
 
     def get_write_buffer_size(self) -> int:
         return self.waiting.pop(0)
+
+    def is_closing(self) -> bool:
+        return False
 
     def abort(self) -> None:
         self.gone.set()
