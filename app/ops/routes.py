@@ -1,6 +1,7 @@
 """Routes of operation: health, readiness, metrics, documentation, kinds of problems, purging and personal data."""
 
 import time
+from functools import cache
 
 import sqlalchemy as sa
 import structlog
@@ -23,6 +24,7 @@ from app.core.problems import (
     document_problems,
 )
 from app.db import is_unavailable
+from app.db.migrations import find_head
 from app.identity.access import Admin, ExpectedVersions, Probe, Public, SelfService, ThirdParty
 from app.identity.schemas import Actor
 from app.identity.writes import write
@@ -55,8 +57,14 @@ class ProblemKindOut(BaseModel):
     description: str
 
 
-def _ping(connection: sa.Connection) -> None:
-    connection.execute(sa.text("SELECT 1 FROM event LIMIT 1"))
+def _read_revision(connection: sa.Connection) -> str | None:
+    """Read the revision of the database; raise DBAPIError if it has none, or no tables."""
+    query = sa.text("SELECT version_num, (SELECT 1 FROM event LIMIT 1) FROM alembic_version")
+    revision: str | None = connection.execute(query).scalar()
+    return revision
+
+
+_find_head = cache(find_head)
 
 
 @operation_router.get("/healthz", summary="Check that the process answers", response_model=HealthOut)
@@ -67,14 +75,22 @@ async def check_health(actor: Probe) -> Response:
 
 @operation_router.get("/readyz", summary="Check that the server can answer requests", response_model=HealthOut)
 async def check_readiness(request: Request, actor: Probe) -> Response:
-    """Check that the database is reachable and migrated, and that the worker of this process, if any, keeps up."""
+    """Check that the database is reachable and migrated, and that this process is not shutting down.
+
+    Its worker, if it has one, must also keep up.
+    """
+    services = OperationServices.of(request)
+    if services.admission.is_draining:
+        raise Unavailable("The server is shutting down.")
     try:
-        await database(request).read(_ping)
+        revision = await database(request).read(_read_revision)
     except DBAPIError as error:
         raise Unavailable(
             "The database cannot be reached." if is_unavailable(error) else "The database is not migrated."
         ) from error
-    if OperationServices.of(request).worker.is_late(time.monotonic()):
+    if revision != _find_head():
+        raise Unavailable("The database is not at the revision of this release.")
+    if services.worker.is_late(time.monotonic()):
         raise Unavailable("The worker is behind.")
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
 

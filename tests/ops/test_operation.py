@@ -81,6 +81,27 @@ def test_a_store_without_tables_is_not_ready(client: TestClient, db: Database) -
     assert client.get("/readyz").status_code == 200
 
 
+def test_a_store_of_another_release_is_not_ready(client: TestClient, db: Database) -> None:
+    with db.transaction() as session:
+        before = session.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one()
+        session.execute(sa.text("UPDATE alembic_version SET version_num = '0000'"))
+    try:
+        answer = client.get("/readyz")
+    finally:
+        with db.transaction() as session:
+            session.execute(sa.text("UPDATE alembic_version SET version_num = :before"), {"before": before})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503,
+        "The database is not at the revision of this release.",
+    )
+
+
+@only_sqlite
+def test_a_server_that_shuts_down_is_not_ready(client: TestClient) -> None:
+    client.app.state.services.admission.is_draining = True  # type: ignore[attr-defined]
+    assert client.get("/readyz").json()["detail"] == "The server is shutting down."
+
+
 def test_a_postgresql_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
     away = Settings(_env_file=None, data_dir=tmp_path, database_url="postgresql://127.0.0.1:1/none")
     with TestClient(create_app(away, with_worker=False)) as client:
