@@ -14,6 +14,7 @@ from typing import Concatenate, Literal, cast
 import pydantic_core
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlmodel import Session
 
@@ -247,6 +248,18 @@ class SqliteDatabase(Database):
         return result
 
 
+class _StatementCompiler(SQLiteCompiler):
+    """Writes limits as sums: SQLite compiles a statement anew at each run where a limit is a parameter alone.
+
+    It takes the value of such a parameter into its plans, and so it has to plan again for each.
+    """
+
+    def limit_clause(self, select: sa.GenerativeSelect, **options: object) -> str:
+        limit, offset = select._limit_clause, select._offset_clause
+        text = f"\n LIMIT {'-1' if limit is None else f'{self.process(limit, **options)} + 0'}"
+        return text if offset is None else f"{text} OFFSET {self.process(offset, **options)}"
+
+
 def _create_engine(url: str, isolation_level: Literal["AUTOCOMMIT"] | None) -> sa.Engine:
     engine = sa.create_engine(
         url,
@@ -256,6 +269,7 @@ def _create_engine(url: str, isolation_level: Literal["AUTOCOMMIT"] | None) -> s
         json_deserializer=pydantic_core.from_json,  # takes a third of the time of the json module
         hide_parameters=True,  # errors are logged, and parameters are private
     )
+    engine.dialect.statement_compiler = _StatementCompiler
     sa.event.listen(engine, "connect", _prepare_connection)
     return engine
 

@@ -311,3 +311,21 @@ def test_slow_reads_let_the_loop_have_its_turn(store: SqliteDatabase) -> None:
 
     run(store, story)
     assert sys.getswitchinterval() == usual
+
+
+def test_a_limit_and_an_offset_are_given_without_compiling_the_statement_again(store: SqliteDatabase) -> None:
+    with store.transaction() as session:
+        for text in "abcd":
+            add(session, text)
+    offset, pages = sa.bindparam("first"), sa.select(NOTE.c.text).order_by(NOTE.c.id)
+    compiled: list[object] = []
+    with store.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        raw.set_authorizer(lambda *what: compiled.append(what) or 0)  # is asked while a statement is compiled
+        for query, shown in ((pages.limit(sa.bindparam("most")).offset(offset), "bc"), (pages.offset(offset), "bcd")):
+            for is_known in (False, True):
+                compiled.clear()
+                assert list(connection.execute(query, {"most": 2, "first": 1}).scalars()) == list(shown)
+                assert (compiled == []) is is_known
+        raw.set_authorizer(None)
