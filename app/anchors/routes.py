@@ -17,7 +17,6 @@ from app.core.ids import IdPath, RefPath
 from app.core.problems import NotFound, document_problems
 from app.events.cache_groups import discussion_cache_groups
 from app.identity.access import ExpectedVersions, Public, Writer
-from app.identity.schemas import ANONYMOUS
 from app.identity.writes import write
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, ReadParameters
@@ -58,7 +57,7 @@ async def list_anchors(
 
     article_id, page = await database(request).read(find)
     fields = parse_fields(PassageOut, query.fields)
-    private = actor is not ANONYMOUS
+    private = not actor.is_anonymous
     return reply_list(request, ListOut[PassageOut], page, fields, groups=_cache_groups(article_id), private=private)
 
 
@@ -96,7 +95,7 @@ async def get_anchor(request: Request, anchor: IdPath, query: ReadParameters, ac
 
     row = await database(request).read(find)
     body = dump_json(PassageOut, row, parse_fields(PassageOut, query.fields))
-    private = actor is not ANONYMOUS
+    private = not actor.is_anonymous
     return reply(request, body, groups=_cache_groups(row["article_id"]), version=row["version"], private=private)
 
 

@@ -23,7 +23,7 @@ from app.core.ids import RefPath
 from app.core.problems import InvalidParameter, NotFound
 from app.events.cache_groups import ARTICLES_GROUP, SETTINGS_GROUP, counts_groups_of, discussion_cache_groups
 from app.identity.access import ExpectedVersions, Moderator, Public
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.fields import FieldTree, parse_fields
@@ -45,7 +45,7 @@ def _reply_settings(
         dump_json(DiscussionSettingsOut, out, parse_fields(DiscussionSettingsOut, query.fields)),
         groups=groups,
         version=out["version"],
-        private=actor is not ANONYMOUS,
+        private=not actor.is_anonymous,
     )
 
 
@@ -74,7 +74,7 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     missing = [ref for ref in refs if ref not in counts]
     chosen_fields: FieldTree | None = {"data": dict.fromkeys(counts, fields), "missing": True} if fields else None
     body = dump_json(CountsOut, {"data": counts, "missing": missing}, chosen_fields)
-    return reply(request, body, groups=(*counts_groups_of(ids), ARTICLES_GROUP), private=actor is not ANONYMOUS)
+    return reply(request, body, groups=(*counts_groups_of(ids), ARTICLES_GROUP), private=not actor.is_anonymous)
 
 
 @router.get("/discussion", summary="Get the discussion settings of the site", response_model=DiscussionSettingsOut)

@@ -34,12 +34,13 @@ from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.models import BaseModel
-from app.core.problems import Forbidden, InvalidParameter, NotFound, Unauthorized, Unavailable
+from app.core.problems import InvalidParameter, NotFound, Unavailable
 from app.db.columns import as_sort_text, table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement
 from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.permissions import refusal
+from app.identity.schemas import Actor
 from app.publication.schemas import Level
 from app.publication.site import Site
 from app.publication.tables import Generation
@@ -270,9 +271,7 @@ def refuse_fields(tree: FieldTree, *names: str) -> None:
 def check_editing(tree: FieldTree, actor: Actor) -> None:
     """Answer 401 or 403 for `fields=editing` by a caller who may not read it."""
     if tree and "editing" in tree and not can_read_drafts(actor):
-        raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
-            "editing needs a key with the scope content:read or content:write."
-        )
+        raise refusal(actor, "editing needs a key with the scope content:read or content:write.")
 
 
 def resolve_formats(formats: str | None, *trees: FieldTree, default: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -44,10 +44,11 @@ from app.articles.schemas import (
 from app.articles.services import ArticleServices
 from app.articles.site import ResolvedOut, ResolveQuery
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, Unauthorized, document_problems
+from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, counts_groups_of
 from app.identity.access import Public
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.permissions import refusal
+from app.identity.schemas import Actor
 from app.publication.responses import REDIRECT_RESPONSE
 from app.publication.site import Site
 from app.web.fields import parse_fields
@@ -199,7 +200,7 @@ async def get_article(
     special = query.preview is not None or query.revision is not None
     if query.preview is None and special and not reading.can_read_drafts(actor):
         missing = "revision requires a key with the scope content:read or content:write."
-        raise (Unauthorized if actor is ANONYMOUS else Forbidden)(missing)
+        raise refusal(actor, missing)
     site, drafts = services.site, reading.can_read_drafts(actor)
 
     def find(connection: sa.Connection) -> RenderedArticle:
@@ -223,7 +224,7 @@ async def get_article(
         rendered.json,
         groups=rendered.cache_groups(counts=shows_counts(fields)),
         version=rendered.version,
-        private=special or actor is not ANONYMOUS,
+        private=special or not actor.is_anonymous,
     )
 
 
@@ -255,7 +256,7 @@ async def get_neighbours(
         request,
         neighbours.limit_to(actor, services.access_log).select(fields).json,
         groups=groups_of_list([ARTICLES_GROUP], neighbours.ids, counts=counts),
-        private=actor is not ANONYMOUS,
+        private=not actor.is_anonymous,
     )
 
 
@@ -275,7 +276,7 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
         else ()
     )
     groups = (ARTICLES_GROUP, PUBLICATION_GROUP, *counts)
-    return reply(request, rendered.select(fields).json, groups=groups, private=actor is not ANONYMOUS)
+    return reply(request, rendered.select(fields).json, groups=groups, private=not actor.is_anonymous)
 
 
 def reply_articles(
@@ -294,7 +295,7 @@ def reply_articles(
         render_page(articles, page, fields, actor, ArticleServices.of(request).access_log),
         groups=groups,
         version=version,
-        private=actor is not ANONYMOUS,
+        private=not actor.is_anonymous,
         links=next_link(request, page["next"]),
     )
 
@@ -312,9 +313,7 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     if query.states is not None:
         if not can_read_drafts(actor):
             parameter = next(name for name in ("state", "changed", "editor", "sort") if name in query.model_fields_set)
-            raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
-                f"{parameter} requires a key with the scope content:read or content:write."
-            )
+            raise refusal(actor, f"{parameter} requires a key with the scope content:read or content:write.")
         if not set(query.states) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: must be `any`, or any of {', '.join(get_args(State))}.")
     check_editing(fields, actor)

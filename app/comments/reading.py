@@ -20,7 +20,7 @@ from app.db.columns import ID, table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, Store, fetch_row, fetch_rows
 from app.identity.participants import find_caller
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.schemas import Actor
 from app.web.paging import Page, PageQuery, bind_cursor, map_page, page_of
 
 
@@ -343,7 +343,7 @@ def get_comment(
 ) -> tuple[str, JsonObject]:
     """Return the article's id and a comment as the caller may see it: its author sees it unless it is removed."""
     row = _get_readable_comment(connection, comment_id)
-    is_shown = row["state"] != "removed" and actor is not ANONYMOUS
+    is_shown = row["state"] != "removed" and not actor.is_anonymous
     is_own = is_shown and is_author(connection, actor, row["id"], row["participant_id"])
     if not (row["listed"] or is_own):
         raise NotFound

@@ -77,6 +77,7 @@ from app.core.problems import (
 from app.db.rows import JsonObject
 from app.events.cache_groups import discussion_cache_groups as discussion_groups
 from app.identity.access import Public, count_write, enforce_rate, require_admission
+from app.identity.permissions import refusal
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.secrets import GUEST_PREFIX
 from app.identity.services import IdentityServices
@@ -133,7 +134,7 @@ async def list_comments(
             raise
 
     article_id, page = await database(request).read(find)
-    return reply_page(request, page, fields, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS)
+    return reply_page(request, page, fields, groups=cache_groups_of(article_id), private=not actor.is_anonymous)
 
 
 @comments_router.get(
@@ -154,9 +155,9 @@ async def get_comment(
     ancestors = query.include == "ancestors" or "ancestors" in fields
     article_id, row = await database(request).read(reading.get_comment, comment, actor, ancestors=ancestors)
     if "source" in fields and "source" not in row:
-        raise (Unauthorized if actor is ANONYMOUS else Forbidden)("Only the author of a comment may read its source.")
+        raise refusal(actor, "Only the author of a comment may read its source.")
     body = dump_json(SingleCommentOut, row, fields or None)
-    return reply(request, body, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS)
+    return reply(request, body, groups=cache_groups_of(article_id), private=not actor.is_anonymous)
 
 
 @comments_router.get("/comments/{comment}/replies", summary="List the replies to a comment", response_model=CommentList)
@@ -166,7 +167,7 @@ async def list_replies(
     """List the direct replies to a comment, oldest first by default."""
     fields = parse_fields(ThreadedCommentOut, query.fields)
     article_id, page = await database(request).read(reading.list_replies, comment, query)
-    return reply_page(request, page, fields, groups=cache_groups_of(article_id), private=actor is not ANONYMOUS)
+    return reply_page(request, page, fields, groups=cache_groups_of(article_id), private=not actor.is_anonymous)
 
 
 posting_router = Router(prefix="/v1", tags=["comments"])
@@ -407,7 +408,7 @@ async def prepare_edit(
 
 
 def _require_caller(actor: Actor) -> Actor:
-    if actor is ANONYMOUS:
+    if actor.is_anonymous:
         raise Unauthorized("Send the token that the comment was written with, or its edit token.")
     return actor
 

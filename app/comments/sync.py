@@ -85,7 +85,7 @@ def _apply_operation(
 
 def _with_guest(session: Session, poster: Poster) -> Poster:
     """Return the poster as the guest that a stranger became with the first comment of the list."""
-    if poster.actor is not ANONYMOUS or poster.token is None:
+    if not poster.actor.is_anonymous or poster.token is None:
         return poster
     guest = find_participant_by(session, "token_hash", hash_token(poster.token))
     return poster if guest is None else poster._replace(actor=Actor("guest", guest["id"], guest["name"] or ""))
@@ -96,7 +96,7 @@ def _identify_author(session: Session, poster: Poster, op: EditOp | DeleteOp) ->
     if op.edit_token is None:
         poster = _with_guest(session, poster)
     actor = author_by_token(poster, op)
-    if actor is ANONYMOUS:
+    if actor.is_anonymous:
         raise Unauthorized("Send the token that the comment was written with, or the one to edit it.")
     return actor
 

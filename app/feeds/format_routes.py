@@ -22,7 +22,7 @@ from app.feeds import json_ld, ninjs, prose
 from app.feeds.article_json import EMPTY_BODY, ArticleJson, BodyJson, parse_article
 from app.feeds.schemas import Publication
 from app.identity.access import Public
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.schemas import Actor
 from app.publication.responses import REDIRECT_RESPONSE
 from app.web.responses import reply, settings
 from app.web.routing import Router
@@ -89,7 +89,7 @@ async def send_article(request: Request, ref: str, actor: Actor, suffix: str, ta
         article_format.render(article, article.get("body") or EMPTY_BODY, publication),
         groups=rendered.cache_groups(counts=True),
         version=rendered.version,
-        private=actor is not ANONYMOUS,
+        private=not actor.is_anonymous,
         media_type=article_format.media_type,
     )
 

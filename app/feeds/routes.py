@@ -72,7 +72,7 @@ def _reply_feed(request: Request, built: BuiltFeed, form: str, actor: Actor) -> 
         request,
         render_feed(form, feed, built.entries),
         groups=built.groups,
-        private=actor is not ANONYMOUS,
+        private=not actor.is_anonymous,
         links={"self": feed.url} | dict.fromkeys(["hub"] if feed.hubs else [], "".join(feed.hubs[:1])),
         media_type=f"{load_format(form).MEDIA_TYPE}; charset=utf-8",
     )
@@ -173,7 +173,7 @@ _SITEMAP_PART_RESPONSES: Responses = {
 
 
 def _reply_sitemap(request: Request, body: bytes, actor: Actor) -> Response:
-    groups, private = ("articles", "publication"), actor is not ANONYMOUS
+    groups, private = ("articles", "publication"), not actor.is_anonymous
     return reply(request, body, groups=groups, private=private, media_type="application/xml")
 
 
@@ -246,6 +246,6 @@ async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], 
         request,
         render_xml(members) if is_xml else dump_json(OEmbedOut, members),
         groups=("articles", "publication"),
-        private=actor is not ANONYMOUS,
+        private=not actor.is_anonymous,
         media_type="text/xml" if is_xml else JSON_TYPE,
     )

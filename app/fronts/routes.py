@@ -10,13 +10,13 @@ from starlette.responses import Response
 from app.articles.rendering import RenderedArticle, groups_of_list, refuse_fields, retry_on_change, shows_counts
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
-from app.core.problems import BadRequest, Forbidden, NotFound, Unauthorized, document_problems
+from app.core.problems import BadRequest, Forbidden, NotFound, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
 from app.fronts import fronts
 from app.fronts.fronts import FrontRow, Version
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
 from app.identity.access import ContentReader, ExpectedVersions, IfMatch, Public, Publisher
-from app.identity.schemas import ANONYMOUS
+from app.identity.permissions import refusal
 from app.identity.writes import write
 from app.publication.terms import require_all_sections
 from app.web import etag
@@ -69,9 +69,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     fields, services = parse_fields(FrontOut, query.fields), ArticleServices.of(request)
     refuse_fields(fields, "body", "editing")
     if query.preview and not actor.may("content:read"):
-        raise (Unauthorized if actor is ANONYMOUS else Forbidden)(
-            "`preview` requires an API key with the scope content:read."
-        )
+        raise refusal(actor, "`preview` requires an API key with the scope content:read.")
     if query.preview:
         require_all_sections(actor)
 
@@ -96,7 +94,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
             *groups_of_list([f"front:{row['id']}", ARTICLES_GROUP], rendered.ids, counts=counts),
             *((ACTIVITY_GROUP,) if ranked else ()),
         ),
-        private=query.preview or actor is not ANONYMOUS,
+        private=query.preview or not actor.is_anonymous,
     )
 
 

@@ -27,7 +27,8 @@ from app.events.schemas import Position
 from app.identity.callers import is_reader_token
 from app.identity.keys import PUBLISHABLE_POLICY
 from app.identity.participants import find_caller
-from app.identity.schemas import ANONYMOUS, Actor, Scope, WhoAmI
+from app.identity.permissions import refusal
+from app.identity.schemas import ANONYMOUS, PUBLISHABLE, Actor, Scope, WhoAmI
 from app.identity.services import IdentityServices
 from app.identity.writes import read_idempotency_key
 from app.web import etag
@@ -141,17 +142,17 @@ class Access(SecurityBase):
         if actor.is_publishable and not self.names_publishable:
             if self.scopes or not self.forgiving or request.method not in _SAFE_METHODS:
                 raise Forbidden("A publishable key reads what anybody may read, and does nothing else.")
-            actor, is_anybody = ANONYMOUS, True
+            actor, is_anybody = PUBLISHABLE, True
         if self.scopes and not (any(map(actor.may, self.scopes)) or (self.drafts and actor.reads_drafts)):
             names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
             missing = f"This needs a key with the scope {names}."
-            raise Unauthorized(missing) if actor is ANONYMOUS else Forbidden(missing)
+            raise refusal(actor, missing)
         if self.admit is not None:
             await self.admit(request, actor)
         elif self.scope is None and self.counted and request.method not in _SAFE_METHODS:
             await count_write(request, actor)
         read_idempotency_key(request)
-        if self.counted and actor is ANONYMOUS and _may_lag(request):
+        if self.counted and actor.is_anonymous and _may_lag(request):
             allow_replica()
         if is_anybody and self._is_plain(request):
             route = cast(APIRoute, request.scope["route"])

@@ -81,6 +81,11 @@ class Actor:
         return self.may("content:read") or ("content:write" in self.scopes and "syndicate" not in self.scopes)
 
     @property
+    def is_anonymous(self) -> bool:
+        """Whether the caller reads as anybody may: without a token, or with a publishable key."""
+        return self.kind == "anonymous"
+
+    @property
     def is_publishable(self) -> bool:
         """Whether the caller is a publishable key."""
         return PUBLISHABLE_SCOPE in self.scopes
@@ -96,6 +101,8 @@ class Actor:
 
 
 ANONYMOUS = Actor("anonymous")
+PUBLISHABLE = Actor("anonymous", name="publishable key")
+"""Who reads with a publishable key: the same as anybody, but a better token is refused to a key that is known."""
 SYSTEM = Actor("system", name="system", scopes=frozenset({"admin"}))
 
 

@@ -12,7 +12,7 @@ from app.core.ids import IdPath, RefPath
 from app.core.problems import Forbidden, NotFound, Unauthorized, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import SelfService, count_write, require_admission
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.reactions import reactions
 from app.reactions.reactions import OwnComment, check_may_vote
@@ -90,7 +90,7 @@ async def set_reaction(request: Request, article: RefPath, body: ReactionIn, act
 )
 async def get_own_votes(request: Request, query: Annotated[MyVotesQuery, Query()], actor: SelfService) -> Response:
     """Get the caller's reaction to an article and their votes on its comments."""
-    if actor is ANONYMOUS:
+    if actor.is_anonymous:
         raise Unauthorized("Send the token that you vote with.")
     if actor.kind == "edit":
         raise Forbidden("An edit token is valid for its comment only. Send the token that you vote with.")
