@@ -6,7 +6,7 @@ from typing import Any
 
 Operation = tuple[str, str, dict[str, Any]]
 COMMON = {"400": "bad_request", "401": "unauthorized", "429": "rate_limited", "503": "unavailable"}
-WITH_KEY = {"403": "forbidden"}
+WITH_KEY = {"403": "forbidden"}  # also where no key is needed: a publishable one changes nothing
 WITH_BODY = {"413": "body_too_large", "415": "unsupported_media_type", "422": "invalid_body"}
 WITH_PRECONDITION = {"412": "stale_version", "428": "precondition_required"}
 REFERENCE = re.compile(r"#/components/schemas/(\w+)")
@@ -24,7 +24,8 @@ def resolve(document: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
 def _common(method: str, operation: dict[str, Any], names: set[str], has_path: bool) -> dict[str, str]:
     """The problems that the `default` response promises of this operation, each with its code."""
     common = POST | COMMON if method == "POST" else COMMON
-    common = common if {} in operation.get("security", [{}]) else common | WITH_KEY
+    is_open_read = method == "GET" and {} in operation.get("security", [{}])
+    common = common if is_open_read else common | WITH_KEY
     common = common | WITH_PRECONDITION if "If-Match" in names else common
     common = common | {"404": "not_found"} if has_path else common
     return common | WITH_BODY if "requestBody" in operation else common

@@ -21,6 +21,7 @@ from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import NotFound, Problem, document_problems
 from app.db.rows import JsonObject
+from app.events.log import find_last_position
 from app.identity.access import POLICY_BY_KIND, ExpectedVersions, Publisher, Writer, enforce_limit
 from app.identity.idempotency import IdempotencyKeyReused
 from app.identity.schemas import Actor
@@ -61,6 +62,8 @@ async def change_articles(request: Request, body: ArticleBulkIn, actor: Writer) 
         except (Problem, DBAPIError) as error:
             result = {"op": op.op, **_present_refusal(problem_from_exception(error))}
         results.append({**dict.fromkeys(RESULT_MEMBERS), **result})
+    if "Broadsheet-Position" not in headers:  # nothing was changed
+        headers["Broadsheet-Position"] = str(await database(request).read(find_last_position))
     return Response(dump_json(ArticleBulkOut, {"data": results}), 200, headers, "application/json")
 
 

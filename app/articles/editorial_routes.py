@@ -34,7 +34,7 @@ from app.articles.media_addresses import find_unsized_files
 from app.articles.projection import IndexArticle, WrongState
 from app.articles.reading import find_article, is_visible, parse_formats, present_article
 from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_revision
-from app.articles.routes import get_visible, get_visible_to_editor
+from app.articles.routes import RETRACTION_RESPONSES, get_visible, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.articles.services import ArticleServices
 from app.blocks import Body
@@ -251,7 +251,10 @@ CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
 
 
 @corrections_router.get(
-    "/history", summary="List former texts of corrections", response_model=ListOut[CorrectionVersionOut]
+    "/history",
+    summary="List former texts of corrections",
+    response_model=ListOut[CorrectionVersionOut],
+    responses=RETRACTION_RESPONSES,
 )
 async def list_correction_history(
     request: Request,
@@ -304,7 +307,9 @@ class DiffQuery(ReadQuery):
     )
 
 
-@revisions_router.get("", summary="List the revisions of an article", response_model=ListOut[RevisionOut])
+@revisions_router.get(
+    "", summary="List the revisions of an article", response_model=ListOut[RevisionOut], responses=RETRACTION_RESPONSES
+)
 async def list_revisions(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List all revisions, newest first, without their texts."""
 
@@ -316,7 +321,7 @@ async def list_revisions(request: Request, article: RefPath, query: PageParamete
     return reply_private_list(request, ListOut[RevisionOut], page, query)
 
 
-@revisions_router.get("/{n}", summary="Get a revision", response_model=RevisionOut)
+@revisions_router.get("/{n}", summary="Get a revision", response_model=RevisionOut, responses=RETRACTION_RESPONSES)
 async def get_revision(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: DraftReader
 ) -> Response:
@@ -336,7 +341,9 @@ async def get_revision(
     return reply_private(request, RevisionOut, out, query)
 
 
-@revisions_router.get("/{n}/diff", summary="Compare two revisions", response_model=DiffOut)
+@revisions_router.get(
+    "/{n}/diff", summary="Compare two revisions", response_model=DiffOut, responses=RETRACTION_RESPONSES
+)
 async def compare_revisions(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: DraftReader
 ) -> Response:
@@ -389,7 +396,12 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
     )
 
 
-@previews_router.get("", summary="List the preview links of an article", response_model=ListOut[PreviewOut])
+@previews_router.get(
+    "",
+    summary="List the preview links of an article",
+    response_model=ListOut[PreviewOut],
+    responses=RETRACTION_RESPONSES,
+)
 async def list_previews(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List the article's preview links, newest first, without their tokens."""
 

@@ -171,12 +171,12 @@ def _describe(kind: type[Problem]) -> str:
     return f"`{kind.code}`: {kind.__doc__}"
 
 
-def _complete_responses(operation: Node) -> None:
+def _complete_responses(method: str, operation: Node) -> None:
     """Leave to `default` the problems of all operations, of all with a key, and of all with a body."""
     common = list(_ALWAYS)
     if "requestBody" in operation:
         common += _WITH_BODY
-    if "security" in operation and {} not in operation["security"]:
+    if method != "get" or {} not in operation.get("security", [{}]):  # a publishable key only reads
         common += _WITH_AUTHENTICATION
     if any(parameter["in"] == "path" for parameter in operation["parameters"]):
         common.append(NotFound)
@@ -294,7 +294,7 @@ def build_document(app: FastAPI) -> Node:
     add_model(document, ProblemOut)  # which routes refer to by name: a model each would be built a thousand times
     for path, method, operation in iter_operations(document):
         _complete_parameters(path, method, operation)
-        _complete_responses(operation)
+        _complete_responses(method, operation)
         _set_headers(method, operation, not document["paths"][path].keys().isdisjoint({"patch", "put"}))
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no response has
         document["components"]["schemas"].pop(name, None)

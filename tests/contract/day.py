@@ -23,9 +23,9 @@ class Checked:
 
     def __init__(self, client: TestClient) -> None:
         self.client = client
-        document = make.ok(client.get("/openapi.json"))
-        self.schemas = document["components"]["schemas"]
-        self.operations = list(operations(document))
+        self.document = make.ok(client.get("/openapi.json"))
+        self.schemas = self.document["components"]["schemas"]
+        self.operations = list(operations(self.document))
         self.validators: dict[str, Any] = {}
         self.seen: set[tuple[str, str, str]] = set()
         self.faults: set[str] = set()

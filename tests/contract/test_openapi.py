@@ -1,26 +1,11 @@
 """The OpenAPI document and the API say the same: what is documented holds, and nothing else is answered."""
 
-import random
 import re
-from collections.abc import Callable
 
-import httpx2
-import hypothesis
 import jsonschema_rs
 import pytest
-import schemathesis
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from hypothesis import HealthCheck, Phase
-from schemathesis.checks import not_a_server_error
-from schemathesis.core.failures import FailureGroup
-from schemathesis.generation import GenerationMode
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    negative_data_rejection,
-    response_schema_conformance,
-    status_code_conformance,
-)
 from starlette.testclient import TestClient
 
 from app.core.clock import now
@@ -31,9 +16,7 @@ from app.identity.schemas import SCOPES
 from app.main import create_app
 from tests import make
 from tests.contract.day import Checked, Headers, live, subscribe
-from tests.document import expanded, operation_at, operations, with_schemas
-from tests.effort import effort
-from tests.flows.conftest import serving
+from tests.document import operation_at, operations, with_schemas
 
 LATER = (
     "webhook",
@@ -217,77 +200,6 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "PATCH /v1/media/{media}",
         "DELETE /v1/media/{media}",
     } | {operation for operation in quiet if operation.startswith("DELETE /v1/")}, "pictures have tests of their own"
-
-
-# Requests made from the document
-
-OPERATIONS = effort("OPERATIONS", 15, long=1000)  # taken at random, another time others
-BOUNDS = hypothesis.settings(
-    max_examples=effort("EXAMPLES", 2, long=10),
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-    derandomize=True,  # the same requests in every run
-)
-CHECKS = [
-    not_a_server_error,
-    response_schema_conformance,
-    content_type_conformance,
-    status_code_conformance,
-    negative_data_rejection,
-]
-
-
-def can_be_wrong(operation: schemathesis.APIOperation) -> bool:
-    """Whether a request can break the document: with nothing but an id in its path, any id at all fits."""
-    return bool(operation.body or operation.query or operation.headers)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_requests_made_from_the_document(settings: Settings, admin: Headers, make_key: Callable[..., Headers]) -> None:
-    editor = make_key("content:read", "content:write", "content:publish")
-    faults: dict[str, str] = {}
-    with serving(settings) as address:
-        with httpx2.Client(base_url=address, timeout=60) as client:
-            live(Checked(client), admin)
-            document = expanded(make.ok(client.get("/openapi.json")))
-        schema = schemathesis.openapi.from_dict(document)
-        every = [found.ok() for found in schema.get_all_operations()]
-        # A stranger's faults are mostly 401.
-        send_requests(every, GenerationMode.POSITIVE, address, {}, faults)
-        possible = [operation for operation in every if can_be_wrong(operation)]
-        send_requests(possible, GenerationMode.NEGATIVE, address, editor, faults)
-    assert not faults, "\n\n".join(f"{where}\n{what[:600]}" for where, what in sorted(faults.items()))
-
-
-def send_requests(
-    possible: list[schemathesis.APIOperation],
-    mode: GenerationMode,
-    address: str,
-    headers: Headers,
-    faults: dict[str, str],
-) -> None:
-    """Send what the document allows, or what it forbids, to some operations; note answers that contradict it."""
-    asked: set[str] = set()
-    for operation in random.sample(possible, min(OPERATIONS, len(possible))):
-
-        @BOUNDS
-        @hypothesis.given(operation.as_strategy(generation_mode=mode))
-        def ask(case: schemathesis.Case) -> None:
-            asked.add(case.operation.label)
-            case.query.pop("min_position", None)  # of what no server has said yet is waited for
-            more = {**headers, **({"If-Match": "*"} if case.method not in {"GET", "HEAD"} else {})}
-            answer = case.call(base_url=address, headers=more)
-            try:
-                case.validate_response(answer, checks=CHECKS)
-            except FailureGroup as group:
-                for failure in group.exceptions:
-                    where = f"{case.operation.label}: {failure.title}"
-                    faults.setdefault(where, f"{failure.message} {answer.status_code} {case.as_curl_command()}")
-
-        ask()
-    assert len(asked) > min(OPERATIONS, len(possible)) // 2
 
 
 def test_an_address_takes_the_methods_of_its_path_alone(client: TestClient, editor: Headers) -> None:
