@@ -1,0 +1,100 @@
+"""ARCHITECTURE lists the files that three requests pass; here the requests are made, and every call is noted."""
+
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from uuid import uuid4
+
+import pytest
+from starlette.testclient import TestClient
+
+from tests import make
+from tests.make import Headers
+
+ROOT = Path(__file__).resolve().parents[1]
+APP = f"{ROOT / 'app'}/"
+FLOORS = {"core", "db", "edge", "events", "identity", "net", "text", "web"}  # which the rooms build upon
+DECLARING = {"schemas.py", "services.py", "tables.py"}
+MOST = {"GET /v1/articles/{article}": 5, "POST /v1/articles/{article}/comments": 10, "GET /v1/search": 11}
+Calls = dict[str, set[str]]
+
+
+def read_lists() -> dict[str, Calls]:
+    """Read the listed functions by request and file."""
+    section = (ROOT / "ARCHITECTURE.md").read_text("utf-8").partition("## Three requests")[2]
+    lists: dict[str, Calls] = defaultdict(lambda: defaultdict(set))
+    request = ""
+    for line in section.split("```")[1].strip().splitlines():
+        if entry := re.fullmatch(r"  (\S+\.py) +([\w, ]+)(: .*)?", line):
+            lists[request][entry[1]].update(entry[2].split(", "))
+        else:
+            request = line
+    return lists
+
+
+def is_room(file: str) -> bool:
+    room, _, module = file.rpartition("/")
+    return bool(room) and room not in FLOORS and module not in DECLARING
+
+
+@pytest.fixture
+def trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], object]], Calls]]:
+    """Note the functions that a call passes, by file, in all threads that begin later."""
+    calls: Calls = defaultdict(set)
+    is_on = False
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        code = frame.f_code
+        if is_on and event == "call" and code.co_filename.startswith(APP):
+            calls[code.co_filename.removeprefix(APP)].add(code.co_name)
+
+    def run(call: Callable[[], object]) -> Calls:
+        nonlocal is_on
+        is_on = True
+        call()
+        is_on = False
+        noted = {file: set(names) for file, names in calls.items()}
+        calls.clear()
+        return noted
+
+    threading.setprofile(note)
+    yield run
+    is_on = False
+    threading.setprofile(None)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_the_listed_files_are_those_that_the_requests_pass(
+    trace: Callable[[Callable[[], object]], Calls], client: TestClient, editor: Headers, make_cards: Callable[[], None]
+) -> None:
+    article = make.published(client, editor, "A winter in the mountains")
+    make_cards()
+    guest = make.guest(client)
+
+    def get_article() -> None:
+        make.ok(client.get(f"/v1/articles/{article['slug']}"))
+
+    def search() -> None:
+        make.ok(client.get("/v1/search?q=winter"))
+
+    def post_comment() -> None:
+        make.comment(client, article, f"I agree with this, {uuid4()}.", author={"name": "Ida"}, headers=guest)
+
+    sent = {
+        "GET /v1/articles/{article}": get_article,
+        "GET /v1/search": search,
+        "POST /v1/articles/{article}/comments": post_comment,
+    }
+    lists = read_lists()
+    assert lists.keys() == sent.keys()
+    for request, send in sent.items():
+        send()  # the first one fills what a process remembers
+        passed = trace(send)
+        files = {file for file in passed if is_room(file)}
+        assert files == {file for file in lists[request] if is_room(file)}, request
+        assert len(files) <= MOST[request]
+        for file, names in lists[request].items():
+            assert names <= passed[file], f"{request}: {file}"
