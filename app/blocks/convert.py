@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from app.blocks.context import Dropped
 from app.blocks.flatten import render_text, running_text_of
+from app.blocks.from_html import read_html
+from app.blocks.from_markdown import markdown_to_html
 from app.blocks.ids import assign_ids
-from app.blocks.markdown import markdown_to_html
-from app.blocks.reader import read_html
 from app.blocks.schemas import Block
 from app.blocks.to_html import render_html
 from app.blocks.to_markdown import render_markdown

@@ -16,7 +16,17 @@ from app.moderation.events import emit_decided
 from app.moderation.learning import learn_comment
 from app.moderation.log import log_decision
 from app.moderation.queue import end_lease, find_case, update_case
-from app.moderation.schemas import TRANSITIONS, Action, CommentState, DecisionBulkIn
+from app.moderation.schemas import Action, CommentState, DecisionBulkIn
+
+# The target state of each action, and the states from which it is allowed. A comment removed by its author cannot
+# change; one that is in the target state already stays as it is.
+TRANSITIONS: dict[Action, tuple[CommentState, frozenset[CommentState]]] = {
+    "approve": ("published", frozenset({"pending", "rejected", "spam"})),
+    "reject": ("rejected", frozenset({"pending", "published", "spam"})),
+    "spam": ("spam", frozenset({"pending", "published", "rejected"})),
+    "remove": ("removed", frozenset({"pending", "published"})),
+    "restore": ("published", frozenset({"removed", "rejected", "spam"})),
+}
 
 
 class DecisionResult(TypedDict):

@@ -82,16 +82,6 @@ class JudgedCommentOut(BaseModel):
 
 Action = Literal["approve", "reject", "spam", "remove", "restore"]
 
-# The target state of each action, and the states from which it is allowed. A comment removed by its author cannot
-# change; one that is in the target state already stays as it is.
-TRANSITIONS: dict[Action, tuple[CommentState, frozenset[CommentState]]] = {
-    "approve": ("published", frozenset({"pending", "rejected", "spam"})),
-    "reject": ("rejected", frozenset({"pending", "published", "spam"})),
-    "spam": ("spam", frozenset({"pending", "published", "rejected"})),
-    "remove": ("removed", frozenset({"pending", "published"})),
-    "restore": ("published", frozenset({"removed", "rejected", "spam"})),
-}
-
 
 class DecisionBulkIn(BaseModel):
     """One action on several comments."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from app.blocks import Body, body_from_html, body_from_markdown, context, markdown
+from app.blocks import Body, body_from_html, body_from_markdown, context, from_markdown
 
 # Units that, written again and again, were the dearest a search found: `python -m bench.worst_text`.
 ADDRESSES = ["://", "a://", "http://a", "http://a.b ", "mailto:a@b.c "]
@@ -44,9 +44,9 @@ def test_four_times_the_text_costs_about_four_times_as_much(
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        ("a\n" * markdown.MAX_LINES, "more than 30000 lines"),
+        ("a\n" * from_markdown.MAX_LINES, "more than 30000 lines"),
         ("T\n: d\n" * 20_000, "more than 30000 lines"),
-        ("*a*" * markdown.MAX_MARKS, "more than 100000 signs"),
+        ("*a*" * from_markdown.MAX_MARKS, "more than 100000 signs"),
     ],
 )
 def test_markdown_of_too_many_pieces_is_told_by_its_shape(source: str, why: str) -> None:

@@ -15,11 +15,12 @@ from app.db import Database
 from app.db.columns import table_of
 from app.identity.schemas import Actor
 from app.identity.tables import Audit
+from app.moderation.decisions import TRANSITIONS
 from app.moderation.decisions import decide_comment as decide_about
 from app.moderation.log import LOG
 from app.moderation.queue import CASE, LEASE
 from app.moderation.reports import REPORT
-from app.moderation.schemas import TRANSITIONS, Action
+from app.moderation.schemas import Action
 from tests.effort import effort
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import PARTICIPANT, C, comment, decide, participant, queued, report, state_of, stored
