@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from app.db.base import Database, Overloaded, is_full, is_unavailable
+from app.db.base import Database, Overloaded, is_damaged, is_full, is_read_only, is_unavailable
 from app.db.query_process import QueryProcesses, yield_cpu
 from app.db.sqlite import SqliteDatabase
 
@@ -13,7 +13,9 @@ __all__ = [
     "Overloaded",
     "QueryProcesses",
     "SqliteDatabase",
+    "is_damaged",
     "is_full",
+    "is_read_only",
     "is_unavailable",
     "open_database",
     "yield_cpu",

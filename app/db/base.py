@@ -24,7 +24,7 @@ UNAVAILABLE_ERRORS = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "CANT
 
 
 class Overloaded(DBAPIError):
-    """The database takes no write now: too many wait, or it is not open."""
+    """The database takes no write now: too many wait, it is not open, or its file is not in its place."""
 
     def __init__(self, why: str) -> None:
         super().__init__(None, None, RuntimeError(why))
@@ -47,6 +47,18 @@ def is_full(error: DBAPIError) -> bool:
     """Whether the disk of the database is full."""
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", "")
     return code in {"53100", "SQLITE_FULL"}
+
+
+def is_damaged(error: DBAPIError) -> bool:
+    """Whether the database has found damage in its own files, which only a backup or an operator mends."""
+    code = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", ""))
+    return code in {"XX001", "XX002"} or code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def is_read_only(error: DBAPIError) -> bool:
+    """Whether the database can be read, but takes no writes now."""
+    code = str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", ""))
+    return code == "25006" or code.startswith("SQLITE_READONLY")
 
 
 @dataclass
@@ -244,6 +256,10 @@ class Database(ABC):
         with self.transaction() as session:
             yield session
         time.sleep(self.batch_pause)
+
+    def ensure_in_place(self) -> None:
+        """Raise Overloaded if what this process has open is not what the database's URL leads to any more."""
+        return
 
     async def start(self) -> None:
         """Open the connections that stay open."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import queue
 import threading
 import time
@@ -15,7 +16,7 @@ import pydantic_core
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlmodel import Session
 
 from app.core.files import make_folder
@@ -142,7 +143,8 @@ class SqliteDatabase(Database):
         path = sa.make_url(url).database
         if not path or path == ":memory:":
             raise RuntimeError("a SQLite database needs a file")
-        self._reads, self._writes = _create_engine(url, "AUTOCOMMIT"), _create_engine(url, None)
+        self._reads = _create_engine(url, "AUTOCOMMIT", self.ensure_in_place)
+        self._writes = _create_engine(url, None, self.ensure_in_place)
         self._path, self._folder = Path(path), Path(path).parent
         sa.event.listen(self._reads, "connect", self._install_progress_handler)
         sa.event.listen(self._writes, "connect", _prepare_writes)
@@ -151,6 +153,7 @@ class SqliteDatabase(Database):
         self._threads = ThreadPoolExecutor(4, "read")
         self._writer: threading.Thread | None = None
         self._read_connection: sa.Connection | None = None
+        self._identity: tuple[int, int] | None = None  # of the file that is open, from `start` on
 
     def engines(self) -> tuple[sa.Engine, sa.Engine]:
         make_folder(self._folder)  # not earlier: a database that is never used leaves nothing behind
@@ -164,6 +167,17 @@ class SqliteDatabase(Database):
                 yield connection
             finally:
                 connection.exec_driver_sql("ROLLBACK")
+
+    def ensure_in_place(self) -> None:
+        if self._identity is not None and self._identify_file() != self._identity:
+            raise Overloaded("the file of the database was moved or replaced")
+
+    def _identify_file(self) -> tuple[int, int] | None:
+        try:
+            status = os.stat(self._path)
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def watch_commits(self, connection: sa.Connection) -> CommitWatch:
         """Return what tells of commits; `connection` must stay open for as long as it is used."""
@@ -190,8 +204,9 @@ class SqliteDatabase(Database):
         self._read_connection = self._reads.connect()
         try:  # update missing or old statistics of the planner from a sample, in a few milliseconds
             self._read_connection.exec_driver_sql("PRAGMA optimize=0x10002")
-        except OperationalError as error:
+        except DatabaseError as error:
             log.warning("planner statistics were not updated", error=str(error.orig))
+        self._identity = self._identify_file()
         self._writer = threading.Thread(target=self._write_loop, name="writer", daemon=True)
         self._writer.start()
 
@@ -201,6 +216,7 @@ class SqliteDatabase(Database):
             await asyncio.to_thread(self._queue.put, None)
             await asyncio.to_thread(writer.join)
         self._threads.shutdown()
+        self._identity = None
         if self._read_connection:
             self._read_connection.close()
         await super().stop()
@@ -215,9 +231,19 @@ class SqliteDatabase(Database):
                         last = True
                         break
                     pieces.append(piece)
-                _commit_in_order(connection, pieces)
+                self._commit_in_place(connection, pieces)
                 if last:
                     return
+
+    def _commit_in_place(self, connection: sa.Connection, pieces: list[_Write]) -> None:
+        """Commit the waiting writes, unless the file has left its place: what it is given there would be lost."""
+        try:
+            self.ensure_in_place()
+        except Overloaded as error:
+            log.error("writes are refused", error=str(error.orig), path=str(self._path))
+            _answer_callers(pieces, [(None, error)] * len(pieces))
+            return
+        _commit_in_order(connection, pieces)
 
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         assert self._read_connection is not None, "start() was not awaited"
@@ -260,12 +286,20 @@ class _StatementCompiler(SQLiteCompiler):
         return text if offset is None else f"{text} OFFSET {self.process(offset, **options)}"
 
 
-def _create_engine(url: str, isolation_level: Literal["AUTOCOMMIT"] | None) -> sa.Engine:
+def _create_engine(
+    url: str, isolation_level: Literal["AUTOCOMMIT"] | None, ensure_in_place: Callable[[], None]
+) -> sa.Engine:
+    def connect() -> Connection:
+        ensure_in_place()  # SQLite would create a file that is missing
+        arguments, options = engine.dialect.create_connect_args(engine.url)
+        connection: Connection = sqlite.connect(*arguments, **{**options, "check_same_thread": False})
+        return connection
+
     engine = sa.create_engine(
         url,
         module=sqlite,
         isolation_level=isolation_level,
-        connect_args={"check_same_thread": False},
+        creator=connect,
         json_deserializer=pydantic_core.from_json,  # takes a third of the time of the json module
         hide_parameters=True,  # errors are logged, and parameters are private
     )

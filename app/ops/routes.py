@@ -83,6 +83,7 @@ async def check_readiness(request: Request, actor: Probe) -> Response:
     if services.admission.is_draining:
         raise Unavailable("The server is shutting down.")
     try:
+        database(request).ensure_in_place()
         revision = await database(request).read(_read_revision)
     except DBAPIError as error:
         raise Unavailable(

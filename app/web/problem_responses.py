@@ -29,7 +29,7 @@ from app.core.problems import (
     UnsupportedMediaType,
     printable_name,
 )
-from app.db import is_full, is_unavailable
+from app.db import is_damaged, is_full, is_read_only, is_unavailable
 
 # Instead of messages of Pydantic that would contain input, or that use terms of Python.
 _MESSAGES = {
@@ -43,6 +43,7 @@ _MESSAGES = {
 }
 _QUOTED_INPUT = re.compile(r"(?:: | \().*", re.DOTALL)  # the part of a reason that cites an e-mail address
 _NOTHING = object()
+DAMAGED_RETRY_SECONDS = 60  # until somebody has restored the database
 log = structlog.get_logger("broadsheet.problems")
 
 
@@ -81,12 +82,18 @@ def problem_response(problem: Problem, request_id: str) -> JSONResponse:
 
 
 def problem_from_database_error(error: DBAPIError) -> Problem:
-    """Return 503 if the database is unreachable or busy, 507 if it is full, else 500; log the cause."""
+    """Return 503 if the database is unreachable, busy or damaged, 507 if it is full, else 500; log the cause."""
     if isinstance(error, IntegrityError):
         log.warning("a constraint refused a write", error=type(error.orig).__name__)
         return Conflict("A resource named here was changed or taken at the same moment; read it and try again.")
     if is_full(error):
         return StorageFull()
+    if is_damaged(error):
+        log.critical("the database is damaged; see `broadsheet doctor`", error=type(error.orig).__name__)
+        return Unavailable("The database is damaged.", retry_after=DAMAGED_RETRY_SECONDS)
+    if is_read_only(error):
+        log.error("the database is read-only", error=type(error.orig).__name__)
+        return Unavailable("The database is read-only now: nothing can be changed.")
     is_temporary = is_unavailable(error)
     log.error("database failed", error=type(error.orig).__name__, exc_info=None if is_temporary else error)
     return Unavailable("The database cannot be reached or is busy.") if is_temporary else Problem()

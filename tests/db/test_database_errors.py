@@ -113,6 +113,27 @@ def test_a_full_disk_is_a_507(store: SqliteDatabase) -> None:
     asyncio.run(story())
 
 
+def test_a_file_that_was_moved_takes_no_writes_until_it_is_back(tmp_path: Path, store: SqliteDatabase) -> None:
+    file, away = tmp_path / "notes.db", tmp_path / "away.db"
+
+    async def story() -> None:
+        await store.start()
+        await store.write(add, "before")
+        file.rename(away)
+        for attempt in (store.write(add, "lost"), store.scan(count)):
+            with pytest.raises(DBAPIError) as caught:
+                await attempt
+            assert problem_responses.problem_from_exception(caught.value).status == 503
+        assert not file.exists()
+        assert await store.read(count) == 1
+        away.rename(file)
+        await store.write(add, "after")
+        assert await store.scan(count) == 2
+        await store.stop()
+
+    asyncio.run(story())
+
+
 def test_an_exception_never_quotes_what_was_being_written(store: SqliteDatabase) -> None:
     with pytest.raises(DBAPIError) as caught, store.transaction() as session:
         session.execute(sa.text("INSERT INTO nowhere VALUES (:text)"), {"text": "canary@example.org"})
@@ -136,7 +157,8 @@ def failure(name: str) -> DBAPIError:
         ("SQLITE_READONLY_DBMOVED", 503),
         ("SQLITE_IOERR_READ", 503),
         ("SQLITE_FULL", 507),
-        ("SQLITE_CORRUPT", 500),
+        ("SQLITE_CORRUPT", 503),
+        ("SQLITE_NOTADB", 503),
         ("SQLITE_ERROR", 500),
     ],
 )

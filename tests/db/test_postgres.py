@@ -225,7 +225,16 @@ def test_a_timeout_is_a_503(store: PostgresDatabase, limit: str) -> None:
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [("57P03", 503), ("53300", 503), ("08006", 503), ("25006", 503), ("53100", 507), ("22P02", 500), ("23505", 409)],
+    [
+        ("57P03", 503),
+        ("53300", 503),
+        ("08006", 503),
+        ("25006", 503),
+        ("XX001", 503),
+        ("53100", 507),
+        ("22P02", 500),
+        ("23505", 409),
+    ],
 )
 def test_each_state_has_its_status(store: PostgresDatabase, state: str, status: int) -> None:
     with pytest.raises(DBAPIError) as caught, store.transaction() as session:
