@@ -35,7 +35,9 @@ MINIMUM_POSTGRESQL = 14
 WARN_FREE_BYTES, MIN_FREE_BYTES = 1_000_000_000, 100_000_000  # on the disk
 MAX_CLOCK_SKEW = 5.0  # seconds
 MAX_EVENT_AGE = 60.0  # seconds that an event may wait for the worker
-SMTP_TIMEOUT = 5.0  # seconds
+MAX_REPLAY_LAG = 60.0  # seconds that a standby may be behind
+SMTP_TIMEOUT = REDIS_TIMEOUT = 5.0  # seconds
+MAX_REPORTS = 3  # of damage
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,46 @@ def check_mail(settings: Settings) -> str:
     return f"{host} answers{' over TLS' if secure else ', without TLS'}"
 
 
+def check_redis(settings: Settings) -> str:
+    """Check that the Redis of the rate limits answers, if there is one."""
+    if not settings.redis_url:
+        return "not used: each process counts for itself"
+    from limits.storage import storage_from_string
+
+    place = settings.redis_url.rpartition("@")[2]
+    seconds = {"socket_timeout": REDIS_TIMEOUT, "socket_connect_timeout": REDIS_TIMEOUT}
+    if not storage_from_string(settings.redis_url, **seconds).check():
+        raise Failure(f"{place} does not answer: each process counts for itself")
+    return f"{place} answers"
+
+
+def check_standbys(settings: Settings) -> str:
+    """Check that each standby answers, follows a primary, and is not far behind."""
+    lags = []
+    for number, url in enumerate(settings.read_databases, 1):
+        reads = open_database(url).engines()[0]
+        try:
+            with reads.connect() as connection:
+                is_standby, lag = connection.execute(sa.select(sa.func.pg_is_in_recovery(), _replay_lag())).one()
+        except Exception as error:
+            raise Failure(f"standby {number} cannot be read: {_describe_error(error)}") from error
+        finally:
+            reads.dispose()
+        if not is_standby:
+            raise CheckWarning(f"standby {number} follows no primary: it is not read from")
+        lags.append(float(lag or 0))
+    if lags and max(lags) > MAX_REPLAY_LAG:
+        raise CheckWarning(f"a standby is {max(lags):,.0f} s behind")
+    return f"{len(lags)} of them keep up" if lags else "not used"
+
+
+def _replay_lag() -> sa.ColumnElement[float]:
+    """Return the seconds since the last replayed transaction, 0 where all that was received is replayed."""
+    age = sa.func.extract("epoch", sa.func.clock_timestamp() - sa.func.pg_last_xact_replay_timestamp())
+    has_all = sa.func.pg_last_wal_receive_lsn() == sa.func.pg_last_wal_replay_lsn()
+    return sa.case((has_all, sa.literal(0.0)), else_=age)
+
+
 def check_database(_settings: Settings, connection: sa.Connection) -> str:
     """Check that the database answers and is new enough."""
     if connection.dialect.name == "sqlite":
@@ -204,6 +246,31 @@ def check_migrations(settings: Settings, connection: sa.Connection) -> str:
     if status.standing in {"empty", "behind"}:
         raise Failure(f"{text}; run `broadsheet migrate`")
     raise Failure(text)
+
+
+def check_pages(_settings: Settings, connection: sa.Connection) -> str:
+    """Check that no page of the file is damaged, which SQLite finds by reading all of them."""
+    if connection.dialect.name != "sqlite":
+        return "checked by PostgreSQL itself; see pg_amcheck"
+    try:
+        reports = connection.exec_driver_sql(f"PRAGMA integrity_check({MAX_REPORTS})").scalars().all()
+    except sa.exc.DatabaseError as error:
+        reports = [str(error.orig)]
+    if reports != ["ok"]:
+        words = "; ".join(" ".join(str(report).split()) for report in reports)
+        raise Failure(f"damaged: {words}; stop the server and restore a backup")
+    return "whole"
+
+
+def check_orphans(_settings: Settings, connection: sa.Connection) -> str:
+    """Check that no row refers to a missing one."""
+    if connection.dialect.name != "sqlite":
+        return "prevented by PostgreSQL itself"
+    orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    if orphans:
+        pairs = sorted({f"{table} of {parent}" for table, _, parent, _ in orphans})
+        raise Failure(f"{len(orphans):,} rows refer to missing ones: {', '.join(pairs)}; restore a backup")
+    return "none"
 
 
 def check_database_clock(_settings: Settings, connection: sa.Connection) -> str:
@@ -255,9 +322,13 @@ LOCAL: dict[str, Callable[[Settings], str]] = {
     "clock": check_clock,
     "media": check_media,
     "mail": check_mail,
+    "redis": check_redis,
+    "standbys": check_standbys,
 }
 STORE: dict[str, Callable[[Settings, sa.Connection], str]] = {
     "database": check_database,
+    "pages": check_pages,
+    "orphans": check_orphans,
     "migrations": check_migrations,
     "database clock": check_database_clock,
     "worker": check_worker,

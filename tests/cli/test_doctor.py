@@ -1,17 +1,23 @@
 import json
+import shutil
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pysqlite3.dbapi2 as sqlite
 import pytest
 from pydantic import ValidationError
+from starlette.testclient import TestClient
 
 from app.cli import checks
 from app.core.clock import now
+from app.core.ids import new_id
 from app.core.settings import Settings
+from app.main import create_app
 from tests.importers.wordpress.exports import HARBOUR
 
 Broadsheet = Callable[..., Any]
@@ -185,3 +191,59 @@ def test_a_mail_server_that_refuses_fails(mail: tuple[str, list[str]], monkeypat
         checks.check_mail(mailing("smtp://127.0.0.1:1"))
     with pytest.raises(ValidationError, match="must be smtp://"):
         mailing("https://mail.example")
+
+
+def harm(file: Path, name: str) -> None:
+    """Overwrite the first page of a table or an index."""
+    with closing(sqlite.connect(str(file), isolation_level=None)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [name])
+        ((size,),) = connection.execute("PRAGMA page_size")
+    with file.open("r+b") as content:
+        content.seek((page - 1) * size)
+        content.write(b"\xa5" * size)
+
+
+def test_damage_is_told_by_the_command_and_by_answers(
+    broadsheet: Broadsheet, data: Path, sqlite_template: Path, all_settings: Settings
+) -> None:
+    data.mkdir()
+    file = data / "broadsheet.db"
+    shutil.copy(sqlite_template, file)
+    harm(file, "sqlite_autoindex_comment_1")
+    status, detail = looked(broadsheet, 1)["pages"]
+    assert (status, detail.startswith("damaged: ")) == ("failed", True)
+    settings = all_settings.model_copy(update={"database_url": f"sqlite:///{file}", "data_dir": data})
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        answer = client.get(f"/v1/comments/{new_id()}")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+        assert answer.json()["detail"] == "The database is damaged."
+        assert client.get("/v1/articles").status_code == 200
+
+
+def test_rows_without_what_they_refer_to_are_told(broadsheet: Broadsheet, data: Path, sqlite_template: Path) -> None:
+    data.mkdir()
+    shutil.copy(sqlite_template, data / "broadsheet.db")
+    with closing(sqlite.connect(str(data / "broadsheet.db"), isolation_level=None)) as connection:
+        connection.execute(
+            "INSERT INTO article_tally (article_id, comments, inline, reactions) VALUES ('x', 1, 0, '{}')"
+        )
+    status, detail = looked(broadsheet, 1)["orphans"]
+    assert (status, "article_tally of article" in detail) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check"),
+    [
+        ("REDIS_URL", "redis://127.0.0.1:1", "redis"),
+        ("READ_DATABASE_URL", "postgresql://me:secret@127.0.0.1:1/paper", "standbys"),
+        ("MEDIA_URL", "ftp://me:secret@127.0.0.1:1/media", "media"),
+    ],
+)
+def test_what_cannot_be_reached_fails(
+    broadsheet: Broadsheet, data: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, check: str
+) -> None:
+    monkeypatch.setenv(f"BROADSHEET_{name}", value)
+    found = looked(broadsheet, 1)
+    assert found[check][0] == "failed"
+    assert "secret" not in str(found)
