@@ -19,7 +19,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long check bench openapi clients-check docs lock migration clean
+.PHONY: help setup run test test-long torture check bench openapi clients-check docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
@@ -35,6 +35,9 @@ test: .venv/.stamp-dev ## run the tests: T=tests/web for a part, ARGS=-x for pyt
 
 test-long: .venv/.stamp-dev ## run for longer those tests that find more the longer they run
 	@LONG=1 $(BIN)/python -m pytest -n $(JOBS) -m long $(ARGS) $(T)
+
+torture: .venv/.stamp-dev ## kill, harm and wear out what runs, for long: ARGS="faults --rounds 20", ARGS=--help
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and openapi.json
 	$(BIN)/ruff check .

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import json
 import os
 import random
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
@@ -118,6 +120,7 @@ sqlite.PRAGMAS = (*sqlite.PRAGMAS, "synchronous=OFF")  # the stores of tests nee
 hypothesis.settings.register_profile("suite", deadline=None)  # machines may be slow: no test asserts a time
 hypothesis.settings.load_profile("suite")
 Headers = dict[str, str]
+Report = Callable[..., None]
 letters.load_templates = cache(
     letters.load_templates
 )  # its templates are compiled by each app: a tenth of the suite's time
@@ -221,6 +224,19 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     migrations.upgrade(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture
+def report(record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]) -> Report:
+    """Show figures of a long test, and keep them in the report of the run: `report(kills=3)`."""
+
+    def show(**figures: object) -> None:
+        text = json.dumps(figures)
+        record_property("figures", text)
+        with capsys.disabled():
+            sys.stdout.write(f" {text} ")
+
+    return show
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 from tests.changes.follower import Follower, public_state
 from tests.effort import effort
 from tests.feeds.editors import Editor, shared
-from tests.flows.test_kill import serving
+from tests.served import serving
 
 pytestmark = pytest.mark.long
 Headers = dict[str, str]
@@ -79,7 +79,7 @@ def test_writers_kills_and_restarts(
                 failures.append(error)
 
     for turn in range(KILLS + 1):
-        with serving(tmp_path / "unused.db", database_url) as server:
+        with serving(database_url, tmp_path / "data") as server:
             stop = threading.Event()
             most = EDITS * (turn + 1) // (KILLS + 1)
             seeds = [random.randrange(10**6) for _ in range(WRITERS)]
@@ -95,7 +95,7 @@ def test_writers_kills_and_restarts(
             stop.set()
             follower.join()
             assert not failures, failures
-    with serving(tmp_path / "unused.db", database_url) as server, httpx2.Client(base_url=server.url) as http:
+    with serving(database_url, tmp_path / "data") as server, httpx2.Client(base_url=server.url) as http:
         mirror.http = http
         if not mirror.cursor:
             mirror.begin()

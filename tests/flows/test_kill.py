@@ -4,16 +4,8 @@
 """
 
 import asyncio
-import json
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +17,10 @@ import sqlalchemy as sa
 from app.db import Database, open_database
 from app.identity import keys
 from app.identity.schemas import SYSTEM
-from tests import processes
+from tests.conftest import Report
 from tests.effort import effort
 from tests.make import ok
+from tests.served import ServerProcess, serving
 
 KILLS = effort("KILLS", 1, long=20)
 CLIENTS = 16
@@ -61,54 +54,6 @@ class Ledger:
         return self.jobs[-1]
 
 
-class Process:
-    """A server of its own on the store; it is killed, never asked to stop."""
-
-    def __init__(self, store: Path, url: str = "") -> None:
-        environment = {
-            **os.environ,
-            "BROADSHEET_DATABASE_URL": url or f"sqlite:///{store}",
-            "BROADSHEET_DATA_DIR": str(store.parent / "data"),
-            "BROADSHEET_RATE_LIMITS": "off",
-            "BROADSHEET_LOG_FORMAT": "json",
-        }
-        self.process = processes.start("serve", "--port", "0", environment=environment, stderr=subprocess.PIPE)
-        assert self.process.stderr is not None
-        self.lines: list[str] = []
-        self.url = ""
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if '"listening"' in line:
-                self.url = json.loads(line)["url"]
-                break
-        assert self.url, "".join(self.lines)
-        self.reader = threading.Thread(target=self.lines.extend, args=(self.process.stderr,))
-        self.reader.start()
-
-    def kill(self) -> None:
-        """SIGKILL: no handler runs, nothing is flushed."""
-        self.process.send_signal(signal.SIGKILL)
-
-    def bury(self) -> str:
-        """Everything that it wrote to its log."""
-        self.kill()
-        self.process.wait()
-        self.reader.join()
-        assert self.process.stderr is not None
-        self.process.stderr.close()
-        return "".join(self.lines)
-
-
-@contextmanager
-def serving(store: Path, url: str = "") -> Iterator[Process]:
-    process = Process(store, url)
-    try:
-        yield process
-    finally:
-        log = process.bury()
-    assert '"level": "error"' not in log, log
-
-
 async def _work(http: httpx2.AsyncClient, job: Job, ledger: Ledger) -> None:
     """Make and publish one article; each request has a key, so that it can be sent again after a crash."""
     if job.article is None:
@@ -125,7 +70,7 @@ async def _work(http: httpx2.AsyncClient, job: Job, ledger: Ledger) -> None:
     ledger.replayed += "idempotency-replayed" in answer.headers
 
 
-async def _load(server: Process, ledger: Ledger, most: int | None) -> None:
+async def _load(server: ServerProcess, ledger: Ledger, most: int | None) -> None:
     """Write from all sides until so many writes are acknowledged, then kill; without a number, finish what is open."""
     enough = ledger.acknowledged + most if most else None
     headers = {"Authorization": f"Bearer {ledger.key}"}
@@ -177,26 +122,25 @@ def check(db: Database, ledger: Ledger) -> None:
 
 
 @pytest.mark.long
-def test_nothing_is_lost_or_doubled(sqlite_template: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_lost_or_doubled(sqlite_template: Path, tmp_path: Path, report: Report) -> None:
     store = tmp_path / "killed.db"
+    url = f"sqlite:///{store}"
     shutil.copy(sqlite_template, store)
-    db = open_database(f"sqlite:///{store}")
+    db = open_database(url)
     with db.transaction() as session:
         ledger = Ledger(keys.create_api_key(session, SYSTEM, "writer", ["content:write", "content:publish"])[1])
     for turn in range(KILLS):
-        with serving(store) as server:
+        with serving(url, tmp_path / "data") as server:
             if not turn:
                 headers = {"Authorization": f"Bearer {ledger.key}"}
                 ok(httpx2.post(f"{server.url}/v1/sections", json={"name": "News"}, headers=headers), 201)
             asyncio.run(_load(server, ledger, random.randint(1, 80)))
         check(db, ledger)
-    with serving(store) as server:
+    with serving(url, tmp_path / "data") as server:
         asyncio.run(_load(server, ledger, None))
     check(db, ledger)
     assert all(job.published for job in ledger.jobs)
     with db.connect() as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM article")).scalar_one() == len(ledger.jobs)
     asyncio.run(db.stop())
-    figures = {"kills": KILLS, "acknowledged": ledger.acknowledged, "replayed": ledger.replayed}
-    with capsys.disabled():
-        sys.stdout.write(f" {figures} ")
+    report(kills=KILLS, acknowledged=ledger.acknowledged, replayed=ledger.replayed)

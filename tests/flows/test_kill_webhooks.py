@@ -7,7 +7,6 @@ import asyncio
 import json
 import os
 import random
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from app.identity.schemas import SYSTEM
 from app.identity.secrets import Vault
 from app.services import build_courier, build_worker
 from tests import processes
+from tests.conftest import Report
 from tests.effort import effort
 from tests.make import ok
 from tests.processes import Process
@@ -184,7 +184,7 @@ def killing(settings: Settings, log: Path, receiver: Receiver) -> dict[str, int]
                 doomed.append(stack.enter_context(process(environment, log, "worker")))
             asyncio.run(_load(url, ledger, None if last else random.randint(10, 80), [] if last else doomed))
         killed += 0 if last else len(doomed)
-    assert b'"level": "error"' not in log.read_bytes(), log.read_text()
+    assert b'"level":"error"' not in log.read_bytes(), log.read_text()
     asyncio.run(_finish(settings))
     assert ledger is not None
     figures = {"kills": killed, "replayed": ledger.replayed, **check(db, ledger, receiver)}
@@ -194,9 +194,8 @@ def killing(settings: Settings, log: Path, receiver: Receiver) -> dict[str, int]
 
 @pytest.mark.long
 @pytest.mark.parametrize("database_url", STORES, indirect=True)
-def test_each_published_comment_is_told(settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_published_comment_is_told(settings: Settings, tmp_path: Path, report: Report) -> None:
     settings = settings.model_copy(update={"outgoing_allow": ["127.0.0.0/8"]})
     with Receiver() as receiver:
         figures = killing(settings, tmp_path / "log", receiver)
-    with capsys.disabled():
-        sys.stdout.write(f" {figures} ")
+    report(**figures)
