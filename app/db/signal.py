@@ -1,10 +1,10 @@
-"""Waking tasks after commits, so that none of them asks the store again and again."""
+"""Waking tasks after commits, so that none of them has to poll the store."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 
-CLOCK_SECONDS = 1.0  # between two looks at the clock, which may be set anew
+CLOCK_SECONDS = 1.0  # between two looks at the system clock, which may be set
 
 
 class CommitSignal:
@@ -19,7 +19,7 @@ class CommitSignal:
     def subscribe(self) -> Iterator[asyncio.Event]:
         """Yield an event that is set after commits; clear it before reading what they may have changed.
 
-        It may also be set without one. The store is watched for as long as anybody subscribes.
+        It may be set without a commit, too. The store is watched while there are subscribers.
         """
         event = asyncio.Event()
         self._waiting.append(event)
@@ -40,7 +40,7 @@ class CommitSignal:
 
 
 async def wait_for_work(news: asyncio.Event, until_due: Callable[[], float]) -> None:
-    """Wait for a commit, or until no seconds are left until time makes something due."""
+    """Wait for a commit, or until something is due; `until_due` returns the seconds that are left."""
     while not news.is_set() and (left := until_due()) > 0:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(left, CLOCK_SECONDS)):

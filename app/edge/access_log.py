@@ -1,4 +1,4 @@
-"""The access log and the metrics of answers that do not enter the app, as the app writes its own."""
+"""The access log and metrics of kept answers, in the form of those of the app."""
 
 import asyncio
 import sys
@@ -9,20 +9,20 @@ from app.core.clock import format_rfc3339, unix_time
 from app.core.logs import writes_json
 from app.web.boundary import Metrics, log
 
-FLUSH_SECONDS = 0.05  # after which a line is written
+FLUSH_SECONDS = 0.05  # in which lines are collected before they are written together
 
 
 class AccessLog:
-    """Counts answers, and writes their lines: those of some milliseconds together."""
+    """Counts answers and writes their lines in batches."""
 
     def __init__(self, metrics: Metrics, log_format: str) -> None:
         self._metrics, self._is_json = metrics, writes_json(log_format)
         self._log = log.bind()
         self._lines: list[str] = []
-        self._second, self._stamp = 0, ""  # and its form in a line
+        self._second, self._stamp = 0, ""  # and its timestamp, without fractions
 
     def note(self, method: str, route: str, status: int, started: float, request_id: str) -> None:
-        """Note an answer that was begun at a moment of `time.perf_counter`."""
+        """Note an answer; `started` is a reading of `time.perf_counter`."""
         seconds = time.perf_counter() - started
         self._metrics.observe(method, route, status, seconds)
         if not self._is_json:
@@ -42,7 +42,7 @@ class AccessLog:
         )
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the collected lines."""
         if self._lines:
             text, self._lines = "".join(self._lines), []
             sys.stderr.write(text)

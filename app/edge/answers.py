@@ -1,4 +1,4 @@
-"""Answers in the form in which they are sent again."""
+"""Answers, in the form in which they are kept and sent again."""
 
 import math
 import re
@@ -15,11 +15,11 @@ from app.web.freshness import parse_http_date
 from app.web.keeping import KEPT_FOR, KEPT_UNTIL, PLAIN_BODY, PUBLIC_READ, SEEN_AS, PublicRead
 from app.web.protocol import join_head
 
-BRIEF_SECONDS = 5.0  # seconds that an answer is kept which names no cache groups; any change evicts it sooner
+BRIEF_SECONDS = 5.0  # for which an answer without cache groups is kept; any change evicts it sooner
 BRIEF_STATUSES = frozenset({301, 404, 410, 451})
-BRIEF_GROUP = "(brief)"  # of all of these
-ANSWER_BYTES = 5000  # that an answer takes in memory beside its body, about,
-GROUP_BYTES = 250  # and each of its groups
+BRIEF_GROUP = "(brief)"  # the group of all of these
+ANSWER_BYTES = 5000  # estimated memory of an answer without its body
+GROUP_BYTES = 250  # estimated memory of each of its cache groups
 HIT, MISS, STORED, COLLAPSED, BYPASS = (
     (b"cache-status", b"Broadsheet; " + text)
     for text in (b"hit", b"fwd=uri-miss", b"fwd=uri-miss; stored", b"fwd=uri-miss; collapsed", b"fwd=bypass")
@@ -32,22 +32,22 @@ CONTENT_HEADERS = frozenset({b"content-type", b"content-length", b"content-encod
 _CLOSES_AT = re.compile(rb"\x22closes_at\x22:\x22(\d{4}-\d\d-\d\dT[\d:.]+Z)\x22")
 Header = tuple[bytes, bytes]
 State = Scope
-"""What routes have noted of a request, see `app.web.keeping`."""
+"""What routes have noted about a request: see `app.web.keeping`."""
 Alias = tuple[bytes, bytes, bytes | None, bytes | None, bytes | None]
 
 
 class Key(NamedTuple):
-    """What tells apart answers: requests that differ in nothing of this get the same one."""
+    """What distinguishes answers: requests with equal keys get the same answer."""
 
     path: str
-    query: bytes  # in one order, without `min_position`
+    query: bytes  # sorted by name, without `min_position`
     media_type: str  # negotiated
     coding: str | None  # negotiated
-    origin: bytes  # a trusted one, `*` for any other, empty without
+    origin: bytes  # an allowed origin, `*` for any other, empty without one
 
 
 class Response(NamedTuple):
-    """A whole answer as the app gave it."""
+    """A complete response of the app."""
 
     status: int
     headers: list[Header]
@@ -55,17 +55,17 @@ class Response(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What is sent to one request."""
+    """The response to one request."""
 
     status: int
     headers: list[Header]  # of the answer
-    head: bytes  # with these
+    head: bytes  # the status line with these headers
     body: bytes
-    own: list[Header]  # of this request
+    own: list[Header]  # headers of this response alone
 
 
 class Answer:
-    """A finished answer, kept or at least shared by requests that came at the same time."""
+    """A complete answer, kept or at least shared by requests that came at the same time."""
 
     def __init__(self, key: Key, route: str, response: Response, groups: frozenset[str], until: float) -> None:
         self.key, self.route, self.status, self.groups, self.until = key, route, response.status, groups, until
@@ -75,18 +75,18 @@ class Answer:
         self.head = join_head(self.status, self.headers)
         self.unmodified_head = join_head(304, self.unmodified_headers)
         self.body = response.body
-        self.parts: tuple[bytes, bytes] | None = None  # of a body that tells the id of the request, around it
+        self.parts: tuple[bytes, bytes] | None = None  # of a body with the request id: before and after it
         self.etag = _find(response.headers, b"etag")
         self.tag: str | None = None  # the ETag without quotes and coding
-        self.since: int | None = None  # the second since which it holds
-        self.seen_as: tuple[str, str] | None = None  # by which `Freshness` knows it
-        self.served = 0  # the last second in which it was sent again
+        self.since: int | None = None  # the Unix time since which it is unchanged
+        self.seen_as: tuple[str, str] | None = None  # its address and tag in `Freshness`
+        self.served = 0  # the last second in which it was sent
         self.size = len(self.body) + ANSWER_BYTES + GROUP_BYTES * len(groups)
         self.is_protected = False
-        self.aliases: list[Alias] = []  # requests, as they came, that get it
+        self.aliases: list[Alias] = []  # requests, unparsed, that get it
 
     def choose(self, request: Mapping[bytes, bytes], request_id: str) -> "Choice":
-        """Choose what to send to a request with these headers: the answer, or 304 to who holds it."""
+        """Choose the response to a request with these headers: the answer, or 304 if the client has it."""
         id_value, now = request_id.encode(), unix_time()
         own = [(b"x-request-id", id_value)]
         self.served = int(now)
@@ -100,7 +100,7 @@ class Answer:
         return Choice(self.status, self.headers, self.head, body, own)
 
     def is_unmodified(self, if_none_match: bytes | None, if_modified_since: bytes | None, now: float) -> bool:
-        """Whether the client holds this answer (RFC 9110 §13.2.2)."""
+        """Whether the client has this answer (RFC 9110 §13.2.2)."""
         if self.tag is None:
             return False
         if if_none_match is not None:
@@ -116,9 +116,9 @@ def _find(headers: Iterable[Header], name: bytes) -> bytes:
 def make_answer(
     key: Key, names: frozenset[str], response: Response, state: State, started: float, now: float
 ) -> Answer | None:
-    """Make an answer of a response that anybody may get again; None of any other.
+    """Make an answer of a response that may be sent to anybody; return None for any other response.
 
-    `names` are those of the query; the response was begun at the Unix time `started`.
+    `names` are the query's parameters; `started` is the Unix time at which the app was called.
     """
     read: PublicRead | None = state.get(PUBLIC_READ)
     headers = response.headers
@@ -150,7 +150,7 @@ def make_answer(
 
 
 def _make_brief(answer: Answer, headers: list[Header]) -> Answer | None:
-    """Take the id of the request out of a problem; None where it cannot be found."""
+    """Split the body of a problem around the request id; None if the body does not contain it exactly once."""
     if not answer.body:
         return answer
     parts = answer.body.split(_find(headers, b"x-request-id") or b"\0")
@@ -164,9 +164,9 @@ def _make_brief(answer: Answer, headers: list[Header]) -> Answer | None:
 
 
 def _find_end(body: bytes, groups: frozenset[str], query: bytes, state: State, started: float) -> float:
-    """Return when time alone changes an answer: the next discussion in it closes, or what its route says.
+    """Return when an answer becomes wrong by time alone: when its next discussion closes, or when its route says.
 
-    An answer that shows the state of discussions without telling when they close ends at once.
+    An answer with the state of discussions but without their closing times is not kept: it ends at once.
     """
     end: float = state.get(KEPT_UNTIL, math.inf)
     if SETTINGS_GROUP not in groups:

@@ -1,4 +1,4 @@
-"""Following the log: what others, and this process, have changed since answers were kept."""
+"""Following the event log, to evict answers that commits of this and other processes make stale."""
 
 import asyncio
 import contextlib
@@ -23,10 +23,10 @@ if TYPE_CHECKING:  # SQLite needs no driver of PostgreSQL
     from app.db.listening import Listener
     from app.db.postgres import PostgresDatabase
 
-POLL_SECONDS = 0.4  # between two looks at the log on PostgreSQL, where nobody tells of anything but somebody asks
-IDLE_SECONDS = 30.0  # between two looks for which nobody asks
-TRUSTED_SECONDS = 0.9  # after the start of the last look, in which kept answers are given
-PAUSE_SECONDS = 0.01  # between two looks for which nobody waits
+POLL_SECONDS = 0.4  # between two looks at the log on PostgreSQL without a notification, while requests come
+IDLE_SECONDS = 30.0  # between two looks while no request comes
+TRUSTED_SECONDS = 0.9  # after the start of the last look; later, kept answers are given only after another one
+PAUSE_SECONDS = 0.01  # between two looks while no request waits
 RETRY_SECONDS = 1.0  # after a failure
 Evict = Callable[[set[str] | None], object]
 """Evicts cache groups; None: everything."""
@@ -34,7 +34,7 @@ log = structlog.get_logger("broadsheet.edge")
 
 
 class Follower(ABC):
-    """Knows the log up to a horizon, and evicts what lies before it."""
+    """Knows the event log up to a horizon, and evicts what the events before it make stale."""
 
     def __init__(self, evict: Evict) -> None:
         self._evict = evict
@@ -50,24 +50,24 @@ class Follower(ABC):
 
     @abstractmethod
     def check(self) -> bool:
-        """Evict what has changed, as far as that takes no waiting; whether kept answers may be given now."""
+        """Evict what has become stale, without waiting; return whether kept answers may be given now."""
 
     async def catch_up(self) -> bool:
-        """`check`, and wait for what it would not wait for."""
+        """Do what `check` does, and wait where that is needed."""
         return self.check()
 
     def can_store(self) -> bool:
-        """Whether all that has changed so far is evicted now, or will be."""
+        """Whether everything that has become stale so far is evicted, or is going to be."""
         return self.check()
 
     @property
     def lsn(self) -> int:
-        """What a standby must have replayed of the primary's log, to show all that has evicted something so far."""
+        """The position in the primary's WAL that a standby must have replayed to show all changes seen so far."""
         return self._horizon.lsn
 
     @property
     def is_settled(self) -> bool:
-        """Whether no event may come before one that was seen."""
+        """Whether no event can still appear before one that was seen."""
         return self._horizon.unsettled == {}
 
     def has_seen(self, position: Position) -> bool:
@@ -76,14 +76,14 @@ class Follower(ABC):
 
 
 class SqliteFollower(Follower):
-    """Sees every commit of every process on the file before the next answer."""
+    """Checks before each answer whether any process has committed to the file."""
 
     def __init__(self, database: SqliteDatabase, evict: Evict) -> None:
         super().__init__(evict)
         self._database = database
         self._connection: sa.Connection | None = None
         self._commits: CommitWatch | None = None
-        self._seen: object = None  # what the watch showed before the log was read; None: it was not
+        self._seen: object = None  # state of the watch before the log was read; None: unread
 
     async def start(self) -> None:
         self._connection = self._database.engines()[0].connect()
@@ -111,7 +111,7 @@ class SqliteFollower(Follower):
         return True
 
     def _read_log(self) -> None:
-        """Evict what was committed since."""
+        """Evict what commits since the last call make stale."""
         assert self._connection is not None, "start() was not awaited"
         before = self._horizon if self._seen is not None else None
         self._horizon, groups = read_stale_groups(self._connection, before)
@@ -119,10 +119,10 @@ class SqliteFollower(Follower):
 
 
 class PostgresFollower(Follower):
-    """Looks when it is told of a change, when this process has made one, and a few times a second while requests come.
+    """Looks at the log after notifications and own commits, and a few times a second while requests come.
 
-    Kept answers are given only as long as the last look is recent and the connection that listens is there. The first
-    request after a while waits for a look.
+    Kept answers are given only while the last look is recent and the listening connection is open. The first request
+    after a pause waits for a look.
     """
 
     def __init__(self, database: "PostgresDatabase", evict: Evict) -> None:
@@ -131,9 +131,11 @@ class PostgresFollower(Follower):
         self._listener: Listener | None = None
         self._task: asyncio.Task[None] | None = None
         self._trusted_until = 0.0  # monotonic time
-        self._is_asked = False  # whether a request came since the last look
-        self._writes = self._covered = 0  # commits of events of this process, and how many the last look has seen
-        self._waiting: list[asyncio.Future[None]] = []  # for the end of a look that begins from now on
+        self._has_requests = False  # whether a request came since the last look
+        self._writes = self._covered = (
+            0  # commits of this process with events, and how many of them the last look covered
+        )
+        self._waiting: list[asyncio.Future[None]] = []  # for the end of a look that has not begun yet
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
@@ -141,7 +143,7 @@ class PostgresFollower(Follower):
         def note_write(session: Session) -> None:
             if POSITION_KEY not in session.info:
                 return  # without events there is nothing to evict
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is answered any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and the server stops
                 loop.call_soon_threadsafe(self._note_write)
 
         self._database.on_write = note_write
@@ -158,7 +160,7 @@ class PostgresFollower(Follower):
         self._distrust()
 
     def check(self) -> bool:
-        self._is_asked = True
+        self._has_requests = True
         return self._writes == self._covered and self._is_trusted()
 
     async def catch_up(self) -> bool:
@@ -181,13 +183,13 @@ class PostgresFollower(Follower):
             self._listener.wake()
 
     def _distrust(self) -> None:
-        """Give no kept answer any more."""
+        """Drop all answers, and keep none until the log is followed again."""
         self._listener, self._trusted_until = None, 0.0
         self._evict(None)
         _release(self._waiting)
 
     async def _run(self) -> None:
-        """Follow until cancelled; a failure is logged and followed by a new start."""
+        """Follow the log until cancelled; after a failure, log it and start again."""
         import psycopg
 
         while True:
@@ -204,7 +206,7 @@ class PostgresFollower(Follower):
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _follow(self, listener: "Listener") -> None:
-        """Look again and again, until that fails."""
+        """Look at the log repeatedly, until that fails."""
         self._horizon = await self._database.read(read_horizon)
         self._evict(None)
         self._listener = listener
@@ -212,14 +214,14 @@ class PostgresFollower(Follower):
             has_written = await self._look()
             if has_written:
                 await listener.notify()
-            seconds = POLL_SECONDS if self._is_asked else IDLE_SECONDS
-            self._is_asked = False
+            seconds = POLL_SECONDS if self._has_requests else IDLE_SECONDS
+            self._has_requests = False
             await listener.wait(seconds)
             if not self._waiting:
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _look(self) -> bool:
-        """Evict what has changed; whether any of that may be this process's own."""
+        """Evict what has become stale; return whether this process may have caused some of that."""
         started, writes, waiting = time.monotonic(), self._writes, self._waiting
         self._waiting = []
         try:
@@ -244,7 +246,7 @@ def _release(waiting: list[asyncio.Future[None]]) -> None:
 
 
 def follow(database: Database, evict: Evict) -> Follower | None:
-    """Return what follows the log of a store."""
+    """Return the follower of a store's event log."""
     if database.dialect == "postgresql":
         from app.db.postgres import PostgresDatabase
 

@@ -1,4 +1,4 @@
-"""What a process keeps: the answers in memory, those being made, and the follower that evicts them."""
+"""The kept answers of a process: those in memory, those being made, and the follower that evicts them."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -16,19 +16,19 @@ from app.events.cache_groups import LOG_GROUP
 from app.web.boundary import Metrics
 from app.web.freshness import Freshness
 
-MAX_PASSING = 4096  # keys that are known to have no answers to keep
-PASSING_SECONDS = 1.0  # for which they pass
+MAX_PASSING = 4096  # keys that are known to have answers that may not be kept
+PASSING_SECONDS = 1.0  # for which requests with such a key go to the app without waiting for each other
 
 
 class Flight:
-    """An answer that is being made, for which others wait."""
+    """An answer that is being made, and the requests that wait for it."""
 
     def __init__(self, follower: Follower | None) -> None:
         self.started = unix_time()
         self._follower = follower
         self._was_settled = follower is not None and follower.is_settled
         self._answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        self._stale: set[str] | None = set()  # groups evicted since it was begun; None: all of them
+        self._stale: set[str] | None = set()  # groups evicted since the flight began; None: all
 
     def touch(self, groups: Iterable[str] | None) -> None:
         """Note that groups have become stale while the answer is being made."""
@@ -40,8 +40,8 @@ class Flight:
     def is_stale(self, answer: Answer) -> bool:
         """Whether the answer may have been read before one of its groups became stale.
 
-        A page of the log may also lack events that were seen before and were not settled. All that were seen when the
-        answer was begun, and all that are seen now, must be settled: what was seen between makes it stale.
+        A page of the event log may also lack events that were not settled when it was read. It is fresh only if all
+        events known at its start were settled, and all known now are; those that came between make it stale.
         """
         if self._stale is None or not self._stale.isdisjoint(answer.groups):
             return True
@@ -50,7 +50,7 @@ class Flight:
         return self._follower is None or not (self._was_settled and self._follower.is_settled)
 
     def end(self, answer: Answer | None) -> None:
-        """Give the answer to those who wait, or None: then each goes on alone."""
+        """Give the answer to the requests that wait; with None each of them goes to the app."""
         if not self._answer.done():
             self._answer.set_result(answer)
 
@@ -60,33 +60,33 @@ class Flight:
 
 
 class Keeper:
-    """The kept answers of a process; without a size nothing is kept."""
+    """Keeps answers in a process; with a size of 0 it keeps none."""
 
     def __init__(self, settings: Settings, database: Database, freshness: Freshness, metrics: Metrics) -> None:
         self._freshness = freshness
         self.memory = Memory(settings.cache_size * 1_000_000, self._note_drop)
         self.flights: dict[Key, Flight] = {}
-        self._passing: dict[Key, float] = {}  # until when
+        self._passing: dict[Key, float] = {}  # the Unix time until which each passes
         self.follower: Follower | None = follow(database, self.evict) if settings.cache_size else None
         self.is_started = False
         self.hits = self.misses = self.collapsed = self.bypassed = 0
         metrics.registry.register(_Counters(self))
 
     async def start(self) -> None:
-        """Begin to keep answers."""
+        """Start to keep answers."""
         if self.follower is not None:
             await self.follower.start()
             self.is_started = True
 
     async def stop(self) -> None:
-        """Forget everything."""
+        """Stop, and drop all answers."""
         if self.follower is not None:
             self.is_started = False
             await self.follower.stop()
             self.evict(None)
 
     def evict(self, groups: set[str] | None) -> None:
-        """Forget answers of these groups, or all; and at any change those without groups, and pages of the log."""
+        """Drop the answers of these groups, or all; any change also drops those without groups and pages of the log."""
         stale = None if groups is None else {BRIEF_GROUP, LOG_GROUP, *groups}
         for flight in self.flights.values():
             flight.touch(stale)
@@ -96,13 +96,13 @@ class Keeper:
             self.memory.evict(stale)
 
     def pass_for_now(self, key: Key) -> None:
-        """Let requests with this key pass for a while: their answers cannot be kept, and none need wait for another."""
+        """Pass requests with this key to the app for a while: their answers may not be kept, so waiting is useless."""
         if len(self._passing) >= MAX_PASSING:
             self._passing.clear()
         self._passing[key] = unix_time() + PASSING_SECONDS
 
     def is_passing(self, key: Key) -> bool:
-        """Whether requests with this key pass."""
+        """Whether requests with this key are passed to the app."""
         until = self._passing.get(key)
         if until is None:
             return False
@@ -127,7 +127,7 @@ class _Counters(Collector):
         """Return the metrics."""
         keeper = self._keeper
         outcomes = CounterMetricFamily(
-            "broadsheet_kept_answers", "Reads by what became of them: hit, miss, collapsed, bypass.", labels=["outcome"]
+            "broadsheet_kept_answers", "Reads by outcome: hit, miss, collapsed, bypass.", labels=["outcome"]
         )
         outcomes.add_metric(["hit"], keeper.hits)
         outcomes.add_metric(["miss"], keeper.misses)

@@ -1,4 +1,4 @@
-"""The layer in front of the framework: gives kept answers, and lets one request at a time make each of them."""
+"""The layer in front of the framework: sends kept answers, and lets one request make each missing answer."""
 
 import time
 from collections.abc import Callable
@@ -43,11 +43,11 @@ from app.web.etag import matches_etag, strip_coding
 from app.web.protocol import find_cycle, send_whole
 from app.web.rate_limits import Limiter
 
-MAX_ROUNDS = 3  # in which a request waits for an answer that becomes stale while it is made, before it goes alone
+MAX_ROUNDS = 3  # of waiting for an answer that becomes stale while it is made; then the request goes to the app alone
 
 
 class Layer:
-    """ASGI: hits are answered here, everything else by the app."""
+    """ASGI: answers hits itself and passes everything else to the app."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Layer:
             await self._answer_slowly(scope, receive, send)
 
     def answer_at_once(self, scope: Scope, send: Send) -> bool:
-        """Send a kept answer if that takes no waiting; False, with nothing sent, otherwise."""
+        """Send a kept answer if that needs no waiting; otherwise send nothing and return False."""
         if scope["method"] not in READ_METHODS or not self.keeper.is_started or not self._counts_at_once:
             return False
         cycle = find_cycle(send)
@@ -97,7 +97,7 @@ class Layer:
         return True
 
     async def _bypass(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the app answer."""
+        """Pass the request to the app, as a bypass."""
         self.keeper.bypassed += 1
 
         async def send_marked(message: Message) -> None:
@@ -106,7 +106,7 @@ class Layer:
         await self.app(scope, receive, send_marked)
 
     async def _answer_slowly(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what cannot be answered at once: from memory, with others who wait, or by the app."""
+        """Answer a request that may have to wait: from memory, with the answer of a flight, or by the app."""
         started, headers = time.perf_counter(), read_headers(scope)
         keeper, follower = self.keeper, self.keeper.follower
         read = self._keys.read(scope, headers) if BYPASSING.isdisjoint(headers) else None
@@ -142,7 +142,7 @@ class Layer:
     async def _give(
         self, answer: Answer, scope: Scope, receive: Receive, send: Send, headers: Headers, mark: Header, started: float
     ) -> None:
-        """Send a kept answer, or one that was made for another request meanwhile; 304 to who holds it."""
+        """Send a kept answer, or one that was made for another request; 304 if the client has it."""
         limits = await self._count(scope, headers)
         if limits is None:
             await self._bypass(scope, receive, send)
@@ -166,9 +166,9 @@ class Layer:
         self.access_log.note(scope["method"], answer.route, choice.status, started, request_id)
 
     async def _count(self, scope: Scope, headers: Headers) -> list[Header] | None:
-        """Count the request; None if it is to be refused."""
+        """Count the request against its rate limit; None if it is over the limit."""
         caller = self._callers.find(scope, headers)
-        if caller is None:  # a key that has just been revoked
+        if caller is None:  # the key was revoked a moment ago
             return None
         if self._counts_at_once:
             return self._limiter.count(*caller)
@@ -179,9 +179,9 @@ class Layer:
         return [(name.lower().encode(), value.encode()) for name, value in limits.items()]
 
     async def _lead(self, scope: Scope, receive: Receive, send: Send, headers: Headers, key: Key, query: Query) -> None:
-        """Let the app answer, for all who ask the same meanwhile.
+        """Let the app answer for all requests with the same key that arrive meanwhile.
 
-        A standby may answer that has all that was evicted before; what is evicted from now on is noted by the flight.
+        A standby may answer if it has replayed every change that was evicted before; the flight notes later evictions.
         """
         self.keeper.misses += 1
         flight = self.keeper.flights[key] = Flight(self.keeper.follower)
@@ -199,7 +199,7 @@ class Layer:
 
 
 class _Recorder:
-    """Takes the answer that the app makes: keeps it if it may be kept, and sends it on."""
+    """Receives the answer of the app, keeps it if that is allowed, and sends it on."""
 
     def __init__(
         self,
@@ -213,16 +213,16 @@ class _Recorder:
     ) -> None:
         self.keeper, self._flight, self._key, self._names = keeper, flight, key, query.names
         self._state, self._headers, self._send = state, headers, send
-        self._start: Message | None = None  # held back until the body is here
+        self._start: Message | None = None  # held back until the body arrives
 
     def end(self, answer: Answer | None) -> None:
-        """Give the answer to those who wait."""
+        """Give the answer to the requests that wait for it."""
         if self.keeper.flights.get(self._key) is self._flight:
             del self.keeper.flights[self._key]
         self._flight.end(answer)
 
     async def send(self, message: Message) -> None:
-        """Take a message of the app."""
+        """Receive a message of the app."""
         is_start = message["type"] == "http.response.start"
         if is_start and any(name == b"content-length" for name, _ in message["headers"]):
             self._start = message
@@ -232,7 +232,7 @@ class _Recorder:
             start, message = self._finish(start, message)
             await self._send(start)
             await self._send(message)
-        elif start is not None or is_start:  # an answer in parts is not kept
+        elif start is not None or is_start:  # an answer sent in parts is not kept
             self.keeper.pass_for_now(self._key)
             self.end(None)
             await self._send(_mark(start or message, MISS))
@@ -242,7 +242,7 @@ class _Recorder:
             await self._send(message)
 
     def _finish(self, start: Message, message: Message) -> tuple[Message, Message]:
-        """Keep the answer if it may be kept; returns what to send."""
+        """Keep the answer if that is allowed; return the messages to send."""
         response = Response(start["status"], list(start["headers"]), message.get("body", b""))
         now = unix_time()
         answer = make_answer(self._key, self._names, response, self._state, self._flight.started, now)
@@ -262,7 +262,7 @@ class _Recorder:
         return start, message
 
     def _is_unmodified(self, response: Response, answer: Answer | None, now: float) -> bool:
-        """Whether the client holds this answer: the app was not asked, so that it gives the whole of it."""
+        """Whether the client has this answer; the app was called without the conditions of the request."""
         none_match, since = self._headers.get(b"if-none-match"), self._headers.get(b"if-modified-since")
         if response.status != 200 or (none_match is None and since is None):
             return False

@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable
 
 from app.edge.answers import Alias, Answer, Key
 
-PROTECTED_SHARE = 0.8  # of the bytes, at most, for answers that were asked for again
+PROTECTED_SHARE = 0.8  # of the bytes, at most, for answers that were requested again
 MAX_ANSWER_SHARE = 0.125  # of the bytes, for one answer
-MAX_ALIASES = 4  # of one answer,
-MAX_ALIAS_BYTES = 400  # and of each: other requests find it by its key alone
+MAX_ALIASES = 4  # per answer
+MAX_ALIAS_BYTES = 400  # per alias; beyond these limits requests find the answer by its key
 
 
 class Memory:
-    """What is asked for once stands on probation, and leaves first; what is asked for again is protected.
+    """New answers are on probation and are evicted first; answers that are requested again are protected.
 
-    So a scan of everything there is displaces only what stands on probation.
+    A crawl of the whole site thus displaces only answers on probation.
     """
 
     def __init__(self, max_bytes: int, on_drop: Callable[[Answer], object]) -> None:
@@ -22,7 +22,7 @@ class Memory:
         self._answers: dict[Key, Answer] = {}
         self.by_alias: dict[Alias, Answer] = {}
         self._groups: dict[str, set[Answer]] = {}
-        self._probation: OrderedDict[Answer, None] = OrderedDict()  # the next to leave first
+        self._probation: OrderedDict[Answer, None] = OrderedDict()  # the next one to evict first
         self._protected: OrderedDict[Answer, None] = OrderedDict()
         self._protected_bytes = 0
         self.size = 0  # bytes
@@ -31,7 +31,7 @@ class Memory:
         return len(self._answers)
 
     def find(self, key: Key, alias: Alias | None) -> Answer | None:
-        """Find an answer; from then on it is also found by the request as it came."""
+        """Find an answer by its key, and remember the alias, by which the same request finds it without parsing."""
         answer = self._answers.get(key)
         if answer is None or alias is None or alias in self.by_alias or len(answer.aliases) >= MAX_ALIASES:
             return answer
@@ -41,11 +41,11 @@ class Memory:
         return answer
 
     def holds(self, answer: Answer) -> bool:
-        """Whether this very answer is kept."""
+        """Whether this answer is kept, and not a later one with its key."""
         return self._answers.get(answer.key) is answer
 
     def touch(self, answer: Answer) -> None:
-        """Note that an answer was asked for again."""
+        """Note that an answer was requested again."""
         if answer.is_protected:
             self._protected.move_to_end(answer)
             return
@@ -60,7 +60,7 @@ class Memory:
             self._probation[oldest] = None
 
     def add(self, answer: Answer) -> bool:
-        """Keep an answer, in place of one with the same key and of those that leave; False if it is too large."""
+        """Keep an answer; it replaces one with its key and evicts others for its space. False if it is too large."""
         if former := self._answers.get(answer.key):
             self.drop(former)
         if answer.size > self.max_bytes * MAX_ANSWER_SHARE:
@@ -75,7 +75,7 @@ class Memory:
         return answer.key in self._answers
 
     def drop(self, answer: Answer) -> None:
-        """Forget an answer."""
+        """Drop an answer."""
         del self._answers[answer.key]
         for alias in answer.aliases:
             del self.by_alias[alias]
@@ -92,12 +92,12 @@ class Memory:
         self._on_drop(answer)
 
     def evict(self, groups: Iterable[str]) -> None:
-        """Forget all answers of these cache groups."""
+        """Drop all answers of these cache groups."""
         for group in groups:
             for answer in list(self._groups.get(group, ())):
                 self.drop(answer)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all answers."""
         for answer in list(self._answers.values()):
             self.drop(answer)

@@ -1,4 +1,4 @@
-"""What of a request decides which kept answer it gets."""
+"""Reading from a request what decides which kept answer it gets."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -19,26 +19,26 @@ from app.web.rate_limits import Quotas, network_of
 from app.web.responses import negotiate_coding, negotiate_media_type
 
 READ_METHODS = frozenset({"GET", "HEAD"})
-MAX_ADDRESS_BYTES = 2000  # of a path and a query together; nothing is kept for longer ones
+MAX_ADDRESS_BYTES = 2000  # of path and query together; for longer ones nothing is kept
 BYPASSING = frozenset({b"proxy-authorization", b"cookie", b"content-length", b"transfer-encoding"})
 _NEGOTIATION = frozenset({b"accept", b"accept-encoding", b"origin"})
 CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 RELEVANT = BYPASSING | _NEGOTIATION | CONDITIONS | {b"authorization", b"x-request-id"}
-"""The headers that are looked at."""
+"""The headers that this layer reads."""
 Headers = Mapping[bytes, bytes]
 
 
 class Query(NamedTuple):
     """The parameters of a request."""
 
-    text: bytes  # by name; values of one name stay in their order
+    text: bytes  # sorted by name; values of one name keep their order
     names: frozenset[str]
     min_position: str | None
 
 
 @lru_cache(1024)
 def parse_query(text: bytes) -> Query:
-    """Bring parameters into one order and one encoding; `min_position` stands apart."""
+    """Parse a query string and normalise its order and encoding; `min_position` is kept apart."""
     pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True)
     others = sorted((pair for pair in pairs if pair[0] != "min_position"), key=lambda pair: pair[0])
     positions = [value for name, value in pairs if name == "min_position"]
@@ -47,32 +47,32 @@ def parse_query(text: bytes) -> Query:
 
 
 def read_headers(scope: Scope) -> Headers:
-    """Return the headers that are looked at; of those that came twice the first, as routes do."""
+    """Return the relevant headers; of a repeated one the first, as routes do."""
     return {name: value for name, value in reversed(scope["headers"]) if name in RELEVANT}
 
 
 def alias_of(scope: Scope, headers: Headers) -> Alias:
-    """Return a request as it came: whatever of it decides which answer it gets."""
+    """Return the parts of a request, unparsed, that decide which answer it gets."""
     get = headers.get
     return scope["raw_path"], scope["query_string"], get(b"accept"), get(b"accept-encoding"), get(b"origin")
 
 
 def read_request_id(headers: Headers) -> str:
-    """Return the id of a request: its client's, or a new one."""
+    """Return the request id that the client sent, if it is valid, or a new one."""
     given = headers.get(b"x-request-id")
     return given.decode() if given is not None and REQUEST_ID.fullmatch(given) else new_id()
 
 
 class PublicCallers:
-    """Tells who reads what anybody may read: a network address, or a publishable key."""
+    """Identifies callers who read as the public does: by network address or publishable key."""
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
 
     def find(self, scope: Scope, headers: Headers) -> tuple[str, str, Quotas] | None:
-        """Return what `Limiter` counts a request as: policy, caller and quotas.
+        """Return how `Limiter` counts a request: policy, caller and quotas.
 
-        None where the caller may have less or more to read, or is a key that has to be read first: see `admit`.
+        None if the caller may read more or less than the public, or uses a key that must be read first: see `admit`.
         """
         credentials = headers.get(b"authorization")
         if credentials is None:
@@ -85,7 +85,7 @@ class PublicCallers:
         return PUBLISHABLE_POLICY, str(actor.id), actor.quotas
 
     async def admit(self, headers: Headers) -> bool:
-        """Whether a request may get what is kept; reads its key if that was not read just now."""
+        """Whether a request may get kept answers; read its key if it is not cached."""
         credentials = headers.get(b"authorization")
         if credentials is None:
             return True
@@ -95,7 +95,7 @@ class PublicCallers:
         try:
             return (await self._keys.identify(token)).is_publishable
         except (Unauthorized, Unavailable, DBAPIError):
-            return False  # the app says why
+            return False  # the app answers with the reason
 
 
 def _read_publishable_key(credentials: bytes) -> str | None:
@@ -107,20 +107,20 @@ def _read_publishable_key(credentials: bytes) -> str | None:
 
 
 def read_path(scope: Scope) -> str:
-    """Return the path without a slash at its end, as the app sees it."""
+    """Return the path without a trailing slash, as the app sees it."""
     path: str = scope["path"]
     return path[:-1] if len(path) > 1 and scope["raw_path"].endswith(b"/") else path
 
 
 class KeyReader:
-    """Reads keys as one app negotiates."""
+    """Computes the keys of requests, with the media types and origins of the app."""
 
     def __init__(self, media_types: tuple[str, ...], origins: list[str]) -> None:
         self._media_types = media_types
         self._origins = frozenset(origin.encode() for origin in origins)
 
     def read(self, scope: Scope, headers: Headers) -> tuple[Key, Query] | None:
-        """Return the key of a request; None for one that no answer is kept for."""
+        """Return the key and the query of a request; None if no answers are kept for it."""
         path, text = read_path(scope), scope["query_string"]
         if len(path) + len(text) > MAX_ADDRESS_BYTES or path.startswith(MEDIA_PATH):
             return None
@@ -140,7 +140,7 @@ class KeyReader:
 
 
 def is_seen(query: Query, covers: Callable[[Position], bool]) -> bool:
-    """Whether a request asks for no position, or for one that has been seen."""
+    """Whether a request requires no position, or one that has been seen."""
     if query.min_position is None:
         return True
     try:

@@ -18,11 +18,11 @@ from app.web.problem_responses import problem_from_exception, problem_response
 
 Handler = Callable[[Request], Awaitable[Response]]
 HANDLER: Final = "handler"
-"""Attribute of a route: its `Handler`, which is built when it is first asked for."""
+"""Attribute of a route: its `Handler`, built on first use."""
 
 
 class _Node:
-    """A segment of paths: those that may follow it, and the routes that end here, with their places in the order."""
+    """A path segment: the segments that may follow it, and the routes that end with it, with their places."""
 
     def __init__(self) -> None:
         self.literals: dict[str, _Node] = {}
@@ -47,7 +47,7 @@ class RouteIndex:
 
     def __init__(self, routes: Iterable[APIRoute]) -> None:
         self._root = _Node()
-        self._spanning: list[tuple[int, APIRoute]] = []  # with a variable that may hold slashes
+        self._spanning: list[tuple[int, APIRoute]] = []  # with a variable that may contain slashes
         for place, route in enumerate(routes):
             if any(convertor.regex != "[^/]+" for convertor in route.param_convertors.values()):
                 self._spanning.append((place, route))
@@ -65,10 +65,10 @@ class RouteIndex:
                 if node.variable is not None:
                     following.append(node.variable)
             nodes = following
-        found = [entry for node in nodes for entry in node.routes] + self._spanning
-        if len(found) > 1:
-            found.sort(key=lambda entry: entry[0])
-        for _, route in found:
+        candidates = [entry for node in nodes for entry in node.routes] + self._spanning
+        if len(candidates) > 1:
+            candidates.sort(key=lambda entry: entry[0])
+        for _, route in candidates:
             yield route
 
     def find(self, path: str, method: str) -> tuple[APIRoute, dict[str, str]] | None:
@@ -80,16 +80,16 @@ class RouteIndex:
         for route in self._iterate_candidates(path):
             if match := route.path_regex.match(path):
                 convertors = route.param_convertors
-                found = route, {name: convertors[name].convert(value) for name, value in match.groupdict().items()}
+                values = {name: convertors[name].convert(value) for name, value in match.groupdict().items()}
                 if method in (route.methods or ()):
-                    return found
-                other = other or found
+                    return route, values
+                other = other or (route, values)
         return other
 
     def list_methods(self, path: str) -> list[str]:
         """Return the methods of all routes at a path, for `Allow` (RFC 9110 §10.2.1)."""
-        found = [route.methods or set() for route in self._iterate_candidates(path) if route.path_regex.match(path)]
-        methods = set[str]().union(*found)
+        matching = (route for route in self._iterate_candidates(path) if route.path_regex.match(path))
+        methods = set[str]().union(*(route.methods or () for route in matching))
         return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
@@ -120,11 +120,11 @@ class Dispatcher:
 
     def _find_handler(self, scope: Scope) -> Handler:
         path, method = scope["path"], scope["method"]
-        found = self.index.find(path, method)
+        match = self.index.find(path, method)
         scope["app"] = self.app
-        if found is None:
+        if match is None:
             raise NotFound
-        route, scope["path_params"] = found
+        route, scope["path_params"] = match
         scope["route"] = route
         if method not in (route.methods or ()):
             raise MethodNotAllowed(headers={"Allow": ", ".join(self.index.list_methods(path))})

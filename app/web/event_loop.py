@@ -1,7 +1,7 @@
-"""The event loop of the server: uvloop, which accepts several new connections in a round instead of one.
+"""The event loop of the server: uvloop, changed to accept several connections per iteration instead of one.
 
-Between two accepts uvloop serves all that is ready. Of many clients that connect at once the last would wait for the
-requests of all others, each in a round of its own.
+uvloop handles everything that is ready between two accepts. Of many clients that connect at once, the last would wait
+for the requests of all the others.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from typing import Final, cast
 import structlog
 import uvloop
 
-MAX_ACCEPTS: Final = 32  # in a round: other connections wait meanwhile, and other processes get their share
-PAUSE_SECONDS: Final = 1.0  # before accepting again, when the process has no file descriptor or memory left
+MAX_ACCEPTS: Final = 32  # per iteration: open connections wait meanwhile, and other processes get their share
+PAUSE_SECONDS: Final = 1.0  # before accepting again, after file descriptors or memory ran out
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 log = structlog.get_logger("broadsheet.server")
 
@@ -32,7 +32,7 @@ class Listener:
         loop.add_reader(listener, self._accept)
 
     def close(self) -> None:
-        """Accept the connections that wait, which would be reset otherwise, and no more."""
+        """Accept the connections that are waiting, which would otherwise be reset, then stop accepting."""
         if self._pause is not None:
             self._pause.cancel()
         else:
@@ -40,7 +40,7 @@ class Listener:
         self._loop.remove_reader(self._listener)
 
     async def wait_closed(self) -> None:
-        """Wait until each accepted connection has its protocol, which ends it; uvicorn calls this last."""
+        """Wait until each accepted connection has a protocol, which closes it; uvicorn calls this last."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self) -> None:
@@ -70,7 +70,7 @@ class Listener:
 
 
 class EventLoop(uvloop.Loop):
-    """uvloop with `Listener` for sockets that listen already."""
+    """uvloop that serves listening sockets with `Listener`."""
 
     async def create_server(self, *arguments: object, **options: object) -> asyncio.Server:
         """Serve with the protocols of a factory, the first argument, on the listening socket `sock`."""

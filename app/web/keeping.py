@@ -1,22 +1,21 @@
-"""What routes note in a request's state about their answer, for the layer in front of them that keeps answers."""
+"""Keys of a request's state in which routes note facts about their answer, for the layer that keeps answers."""
 
 from typing import NamedTuple
 
 PUBLIC_READ = "public_read"
-"""In a request's state: its `PublicRead`, if it was answered as to anybody, without credentials."""
+"""A `PublicRead`, if the request was answered as for the public."""
 SEEN_AS = "seen_as"
-"""There: the address and the ETag by which `Freshness` knows the answer, and since when it holds, as a tuple."""
+"""The address and ETag under which `Freshness` knows the answer, and the Unix time since which it is unchanged."""
 PLAIN_BODY = "plain_body"
-"""There: the body before it was compressed."""
+"""The body before compression."""
 KEPT_UNTIL = "kept_until"
-"""There: the Unix time at which time alone changes the answer."""
-
+"""The Unix time at which the answer changes by time alone."""
 KEPT_FOR = "kept_for"
-"""There: the cache groups of an answer that only this layer may keep, whatever its `Cache-Control` tells others."""
+"""The cache groups of an answer that only this layer may keep, whatever its `Cache-Control` tells others."""
 
 
 class PublicRead(NamedTuple):
-    """A read on a public route that counted towards one limit: that of its network address or publishable key."""
+    """A read on a public route, counted against the limit of its network address or publishable key."""
 
     route: str  # its template
     parameters: frozenset[str]  # that the route knows
