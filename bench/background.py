@@ -1,4 +1,4 @@
-"""`python -m bench.background`: what the worker costs, and what readers and commenters notice of bulk work.
+"""`python -m bench.background`: the cost of the worker, and the effect of bulk work on readers and commenters.
 
 Each scenario runs `broadsheet serve`, the worker included, on a store of its own: a comment at 20 a second, an idle
 server, and articles published or imported beside reads and comments. CPU time is that of the server with its children
@@ -177,7 +177,7 @@ class Row(NamedTuple):
 
 
 def measure_idle(server: Server, seconds: float) -> Iterator[Row]:
-    """Measure the share of a core that a server takes which nobody calls."""
+    """Measure the share of a core that an idle server takes."""
     before, started = server.read_cpu(), time.monotonic()
     time.sleep(seconds)
     share = (server.read_cpu() - before) / (time.monotonic() - started)
@@ -197,7 +197,7 @@ def measure_comments(server: Server, seconds: float) -> Iterator[Row]:
 
 
 async def _beside(port: int, facts: Facts, seconds: float, requests: list[Request]) -> tuple[Slice, Slice, float]:
-    """Read and comment for some seconds while others send these requests; return the seconds that those took."""
+    """Read and comment for some seconds while others send these requests; also return the seconds that they took."""
     wires, started = iter([request.wire() for request in requests]), time.perf_counter()
 
     async def act() -> float:
@@ -248,7 +248,7 @@ def measure_publishing(server: Server, seconds: float, number: int) -> Iterator[
 
 
 def measure_importing(server: Server, seconds: float, number: int) -> Iterator[Row]:
-    """Import posts by the command, beside reads and comments, for as long as that takes but at most some seconds."""
+    """Import posts by the command, beside reads and comments, for at most some seconds."""
     facts, file = server.facts, server.folder / "posts.xml"
     file.write_text(_write_export(number))
     alone = uvloop.run(_read_and_comment(server.port, facts, seconds))

@@ -90,7 +90,7 @@ def _article_requests(facts: Facts, query: str = "", **headers: str) -> list[Req
 
 
 def _search_requests(_facts: Facts) -> list[Request]:
-    """Return searches for two words that nearly every article has, the worst case."""
+    """Return searches for two words that nearly every article contains: the worst case."""
     rng = random.Random(KNOWN)
     return [_get(f"/v1/search?q={'+'.join(rng.sample(WORDS, 2))}") for _ in range(KNOWN)]
 

@@ -1,4 +1,4 @@
-"""Copying a batch of articles into earlier times within the database, which takes a fraction of writing rows anew.
+"""Copying a batch of articles to earlier times within the database, in a fraction of the time of inserting rows.
 
 The batch lies in one slice of time, and its ids are UUIDv7: the first five of their digits number the slice. So the
 batch is moved to another slice by other digits in all of its ids, also in slugs and JSON, and by earlier times. The
@@ -119,7 +119,7 @@ class _Move:
             text = name if self.is_sqlite else f"CAST({name} AS TEXT)"
             moved = f"'{self.prefix}' || substr({text}, {_DIGITS + 1})"
             text = f"CASE substr({text}, 1, {_DIGITS}) WHEN '{PREFIX}' THEN {moved} ELSE {text} END"
-            if column.name == "token_hash":  # of a token that nobody has: a hash has no letter beyond f
+            if column.name == "token_hash":  # a hash of no token: hashes have no letters beyond f
                 text = f"'g{self.prefix}' || substr({text}, {_DIGITS + 2})"
         elif kind.startswith(("DATETIME", "TIMESTAMP")) and full_name != "event.at":
             return self._time(name)

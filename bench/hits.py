@@ -1,4 +1,4 @@
-"""`python -m bench.hits`: what a kept answer costs beside a raw ASGI app that sends the same bytes and headers."""
+"""`python -m bench.hits`: the cost of kept answers, compared with a raw ASGI app that sends the same bytes."""
 
 import argparse
 import itertools
@@ -20,11 +20,11 @@ from bench.servers import Process, app, floor, read_cpu
 
 CONNECTIONS = (1, 16, 64)
 ROUNDS, GOAL = 7, 0.8
-LIMITS = "read=100000000/minute"  # counted as always, and never reached
+LIMITS = "read=100000000/minute"  # counted as usual, but never reached
 
 
 class Kind(NamedTuple):
-    """One request, asked again and again."""
+    """A kind of request, sent repeatedly."""
 
     name: str
     request: Request
@@ -32,15 +32,15 @@ class Kind(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """Seconds of CPU a request, of the app and of the floor, one after the other."""
+    """CPU seconds per request of the app and of the floor, measured in turn."""
 
     app: float
     floor: float
     busy: Slice
 
 
-def kinds(facts: Facts) -> list[Kind]:
-    """What a front page and its readers ask for most."""
+def list_kinds(facts: Facts) -> list[Kind]:
+    """List the requests that front ends send most."""
     article, comments = f"/v1/articles/{facts.slugs[0]}", f"/v1/articles/{facts.discussed}/comments"
     zstd = (("Accept-Encoding", "zstd"),)
     return [
@@ -54,7 +54,7 @@ def kinds(facts: Facts) -> list[Kind]:
 
 
 def _with_etag(process: Process, kind: Kind) -> Kind:
-    """The same; where a 304 is wanted, with the ETag of the answer."""
+    """Return the kind; one that expects a 304 gets the ETag of the answer."""
     if kind.status != 304:
         return kind
     tag = next(value for name, value in send_request(process.port, kind.request).headers if name.lower() == "etag")
@@ -62,7 +62,7 @@ def _with_etag(process: Process, kind: Kind) -> Kind:
 
 
 def _keep(process: Process, kind: Kind) -> Answer:
-    """The answer, from the second time on a kept one."""
+    """Request the answer until it is kept, and return it."""
     for _ in range(3):
         answer = send_request(process.port, kind.request)
     status = dict(answer.headers).get("cache-status")
@@ -73,12 +73,12 @@ def _keep(process: Process, kind: Kind) -> Answer:
 
 def _cost(process: Process, wire: bytes, status: int, connections: int, seconds: float) -> tuple[float, Slice]:
     before = read_cpu(process.pid)
-    found = drive(process.port, itertools.repeat(wire), status=status, connections=connections, seconds=seconds)
-    return (read_cpu(process.pid) - before) / found.requests, found
+    load = drive(process.port, itertools.repeat(wire), status=status, connections=connections, seconds=seconds)
+    return (read_cpu(process.pid) - before) / load.requests, load
 
 
 def measure(kept: Process, raw: Process, number: int, kind: Kind, connections: int, seconds: float) -> Iterator[Turn]:
-    """Turns of one kind: the floor before and after the app, so that a machine that slows down favours neither."""
+    """Measure turns of one kind, the floor before and after the app: a machine that slows down favours neither."""
     wire, same = kind.request.wire(), kind.request.wire(f"/{number}")
     for _ in range(ROUNDS):
         first, _ = _cost(raw, same, kind.status, connections, seconds / 2)
@@ -88,29 +88,27 @@ def measure(kept: Process, raw: Process, number: int, kind: Kind, connections: i
 
 
 def main() -> int:
-    """Print what hits cost; 1 if any costs more than the goal allows."""
+    """Print the cost of hits; return 1 if one costs more than the goal allows."""
     parser = argparse.ArgumentParser(prog="python -m bench.hits", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="sqlite")
     parser.add_argument("--articles", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=0.7, help="for each turn (default %(default)s)")
     parser.add_argument("--no-limits", action="store_true", help="count no rates")
     options, console = parser.parse_args(), Console(width=None if sys.stdout.isatty() else 140)
-    table, missed = (
-        Table("database", "answer", "bytes", "connections", "µs", "floor µs", "floor / app", "requests/s"),
-        0,
-    )
+    table = Table("database", "answer", "bytes", "connections", "µs", "floor µs", "floor / app", "requests/s")
+    missed = 0
     for dialect in DATABASES if options.database == "both" else (options.database,):
         with (
             tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name,
             create_stores(dialect, Path(name), [options.articles]) as ([url], _),
         ):
-            folder, asked = Path(name), kinds(read_facts(seed_store(url, options.articles)))
+            folder, kinds = Path(name), list_kinds(read_facts(seed_store(url, options.articles)))
             limits = "off" if options.no_limits else LIMITS
             with app(url, folder, limits, cache_size=32) as kept:
-                asked = [_with_etag(kept, kind) for kind in asked]
-                answers = [_keep(kept, kind) for kind in asked]
+                kinds = [_with_etag(kept, kind) for kind in kinds]
+                answers = [_keep(kept, kind) for kind in kinds]
                 with floor(answers, folder) as raw:
-                    for number, (kind, answer) in enumerate(zip(asked, answers, strict=True)):
+                    for number, (kind, answer) in enumerate(zip(kinds, answers, strict=True)):
                         for connections in CONNECTIONS:
                             turns = list(measure(kept, raw, number, kind, connections, options.seconds))
                             ratio = statistics.median(turn.floor / turn.app for turn in turns)

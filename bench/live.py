@@ -27,8 +27,8 @@ from bench.load import send_request
 from bench.servers import Process, app, list_children, read_cpu
 
 OPENING = 50  # streams opened concurrently
-PATIENCE = 30.0  # seconds to wait for the last events
-AWAY = 0.5  # maximum seconds before a client reconnects
+MAX_WAIT_SECONDS = 30.0  # seconds to wait for the last events
+MAX_AWAY_SECONDS = 0.5  # before a client reconnects
 _CHUNK = re.compile(rb"([0-9a-f]+)\r\n")
 
 
@@ -169,7 +169,7 @@ async def _wander(clients: list[Client], every: float, until: asyncio.Event) -> 
             if there := [one for one in clients if one.is_open]:
                 client = random.choice(there)
                 client.is_open = False
-                losses.create_task(client.lose(random.random() * AWAY))
+                losses.create_task(client.lose(random.random() * MAX_AWAY_SECONDS))
             await asyncio.sleep(every)
 
 
@@ -200,7 +200,7 @@ async def _drive(
     took, used = time.perf_counter() - started, read_cpu(here.pid) - used
     database_used = read_cpu(*servers) - database_used
     await wandering
-    until = time.perf_counter() + PATIENCE
+    until = time.perf_counter() + MAX_WAIT_SECONDS
     while any(len(reader.comments) < len(posted) for reader in readers) and time.perf_counter() < until:
         await asyncio.sleep(0.1)
     found = RunResult(

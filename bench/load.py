@@ -11,7 +11,7 @@ import uvloop
 
 from bench.cases import Request
 
-PATIENCE = 30  # seconds to wait for the last responses
+MAX_WAIT_SECONDS = 30  # seconds to wait for the last responses
 
 
 class Answer(NamedTuple):
@@ -140,7 +140,7 @@ async def drive_in_loop(
     loop = asyncio.get_running_loop()
     for _ in range(connections):
         await loop.create_connection(lambda: _Connection(run), "127.0.0.1", port)
-    async with asyncio.timeout(seconds + PATIENCE):
+    async with asyncio.timeout(seconds + MAX_WAIT_SECONDS):
         await run.done
     found = sorted(run.latencies)
     cuts = statistics.quantiles(found, n=100)

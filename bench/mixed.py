@@ -1,4 +1,4 @@
-"""`python -m bench.mixed`: what readers get while others vote, react and comment, beside the same reads alone."""
+"""`python -m bench.mixed`: the speed of reads while others vote, react and comment, and of the same reads alone."""
 
 import argparse
 import itertools
@@ -30,7 +30,7 @@ CONNECTIONS, ROUNDS, GOAL = 16, 5, 0.5
 VOTES, COMMENTS = 0.04, 0.01  # shares of the requests; half of the former are reactions
 LISTS, THREADS = 0.2, 0.15  # shares of the reads; the others are articles
 DISCUSSED = 300  # articles with a comment to vote on
-SAMPLE = 200_000  # requests after which they repeat
+SAMPLE = 200_000  # requests, which are then repeated
 
 
 class Crowd:
@@ -52,7 +52,7 @@ class Crowd:
             self._comments[slug] = json.loads(answer.body)["id"]
 
     def paths(self) -> list[Request]:
-        """List everything that is read."""
+        """List all requests of readers."""
         articles = [f"/v1/articles/{slug}" for slug in self._slugs]
         return [Request("GET", path) for path in (*self._lists, *articles, *(f"{path}/comments" for path in articles))]
 
@@ -111,10 +111,10 @@ def _wires(requests: Iterator[Request]) -> list[bytes]:
 
 
 def _drive(process: Process, wires: Iterator[bytes], seconds: float) -> tuple[float, Slice]:
-    """Return the seconds of CPU a request, and the slice."""
+    """Return the CPU seconds per request, and the slice."""
     before = read_cpu(process.pid)
-    found = drive(process.port, wires, status=None, connections=CONNECTIONS, seconds=seconds)
-    return (read_cpu(process.pid) - before) / found.requests, found
+    load = drive(process.port, wires, status=None, connections=CONNECTIONS, seconds=seconds)
+    return (read_cpu(process.pid) - before) / load.requests, load
 
 
 def _count_hits(process: Process) -> tuple[float, float]:
@@ -126,7 +126,7 @@ def _count_hits(process: Process) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Print both; 1 if the mix is slower than the goal allows."""
+    """Print both; return 1 if the mix is slower than the goal allows."""
     parser = argparse.ArgumentParser(prog="python -m bench.mixed", description=__doc__)
     parser.add_argument("--database", choices=(*DATABASES, "both"), default="sqlite")
     parser.add_argument("--articles", type=int, default=2000)
@@ -147,8 +147,8 @@ def main() -> int:
                 turns: dict[str, list[tuple[float, Slice, float]]] = {"reads": [], "mixed": []}
                 for number in range(ROUNDS + 1):
                     for load, wires in (("reads", calm), ("mixed", mixed)):
-                        if load == "reads":
-                            _drive(process, itertools.cycle(everything), 2 * options.seconds)  # keeps what left
+                        if load == "reads":  # keep again what was evicted
+                            _drive(process, itertools.cycle(everything), 2 * options.seconds)
                         before = _count_hits(process)
                         used, found = _drive(process, wires, options.seconds)
                         hits, reads = (now - then for now, then in zip(_count_hits(process), before, strict=True))

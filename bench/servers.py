@@ -27,27 +27,24 @@ def read_cpu(*pids: int) -> float:
 
 def list_children(parent: int) -> list[int]:
     """List the child processes of a process."""
-    found = []
+    children = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended
         if int(fields[1]) == parent:
-            found.append(int(stat.parent.name))
-    return found
+            children.append(int(stat.parent.name))
+    return children
 
 
 def list_tree(parent: int) -> list[int]:
-    """List a process and all below it."""
-    found = [parent]
-    for pid in found:  # grows while it is walked
-        found += list_children(pid)
-    return found
+    """List a process and all its descendants."""
+    return [parent, *(pid for child in list_children(parent) for pid in list_tree(child))]
 
 
 def read_pss(pid: int) -> int:
-    """Return the memory of a process in bytes, its share of what it shares with others included."""
+    """Return the proportional set size of a process in bytes: its memory with its share of shared pages."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024
 
@@ -59,7 +56,7 @@ class Process:
         self.pid, self.port = popen.pid, port
 
     def tree_cpu(self) -> float:
-        """Return the CPU seconds of this process and all below it."""
+        """Return the CPU seconds of this process and its descendants."""
         return read_cpu(*list_tree(self.pid))
 
 

@@ -23,16 +23,16 @@ from app.web.server import bind_socket
 from bench.cases import CASES, Request, cycle_requests, read_facts
 from bench.load import drive, send_request
 from bench.seed import Store, seed_store
-from bench.servers import list_children, read_cpu
+from bench.servers import list_tree, read_cpu, read_pss
 
 RUN = ("article", "list", "comments newest", "comment post", "search two words", "feed rss")
 COMMANDS = (("--help",), ("keys", "list"), ("serve", "--help"))
 START_SECONDS = 60.0
-MB = 1024  # kB
+MB = 2**20  # bytes
 
 
 class Cost(NamedTuple):
-    """Seconds by the clock and of the CPU."""
+    """Seconds of wall time and of CPU time."""
 
     wall: float
     cpu: float
@@ -41,17 +41,6 @@ class Cost(NamedTuple):
 def command(*arguments: str) -> list[str]:
     """Return the command line of `broadsheet`, with this interpreter."""
     return [sys.executable, "-m", "app", *arguments]
-
-
-def list_tree(pid: int) -> list[int]:
-    """List a process and all its descendants."""
-    return [pid, *(inner for child in list_children(pid) for inner in list_tree(child))]
-
-
-def read_pss(pid: int) -> float:
-    """Return the memory of a process in MB, with its share of what it shares with others."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / MB
 
 
 def measure_command(environment: dict[str, str], *arguments: str) -> Cost:
@@ -90,13 +79,13 @@ def measure_memory(store: Store, environment: dict[str, str], log: Path, seconds
     facts, cases = read_facts(store), {case.name: case for case in CASES}
     figures = []
     with serve(environment, log) as (pid, port, _):
-        figures.append(("after the start", sum(map(read_pss, list_tree(pid)))))
+        figures.append(("after the start", sum(map(read_pss, list_tree(pid))) / MB))
         for name in RUN:
             case = cases[name]
             wires = cycle_requests(case, case.requests(facts))
             drive(port, wires, status=case.status, connections=case.connections, seconds=seconds)
-            figures.append((f"after {name}", sum(map(read_pss, list_tree(pid)))))
-        figures += [(f"process {number}", read_pss(one)) for number, one in enumerate(list_tree(pid), 1)]
+            figures.append((f"after {name}", sum(map(read_pss, list_tree(pid))) / MB))
+        figures += [(f"process {number}", read_pss(one) / MB) for number, one in enumerate(list_tree(pid), 1)]
     return figures
 
 
