@@ -6,11 +6,13 @@ takes events in any order, each once.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from app.db.columns import table_of
+from app.db.prepared import Prepared
 from app.events.log import SETTLED_XID
 from app.events.schemas import START, Position
 from app.events.tables import Event
@@ -53,20 +55,27 @@ def read_stale_groups(connection: sa.Connection, horizon: Horizon | None) -> tup
 
 
 _LAST = sa.select(sa.func.max(_EVENT.c.seq))
-_FROM = sa.select(_EVENT.c.seq, _EVENT.c.groups).where(_EVENT.c.seq >= sa.bindparam("seq"))
-_FROM = _FROM.order_by(_EVENT.c.seq).limit(MAX_EVENTS + 2)
+_FROM = sa.select(_EVENT.c.seq, _EVENT.c.groups).where(_EVENT.c.seq >= sa.bindparam("seq", type_=sa.BigInteger()))
+
+
+class _Change(TypedDict):
+    seq: int
+    groups: list[str]
+
+
+_SELECT_FROM: Prepared[_Change] = Prepared(_FROM.order_by(_EVENT.c.seq).limit(MAX_EVENTS + 2))
 
 
 def _read_sqlite(connection: sa.Connection, horizon: Horizon | None) -> tuple[Horizon, set[str] | None]:
     if horizon is None:
         return Horizon(connection.execute(_LAST).scalar_one() or 0), None
-    rows = connection.execute(_FROM, {"seq": horizon.seq}).all()
-    if horizon.seq and (not rows or rows[0].seq != horizon.seq):  # another log is there than before
+    rows = _SELECT_FROM.rows(connection, {"seq": horizon.seq})
+    if horizon.seq and (not rows or rows[0]["seq"] != horizon.seq):  # another log is there than before
         return Horizon(connection.execute(_LAST).scalar_one() or 0), None
     new = rows[1:] if horizon.seq else rows
     if len(new) > MAX_EVENTS:
         return Horizon(connection.execute(_LAST).scalar_one()), None
-    return Horizon(new[-1].seq if new else horizon.seq), {group for row in new for group in row.groups}
+    return Horizon(new[-1]["seq"] if new else horizon.seq), {group for row in new for group in row["groups"]}
 
 
 # An event is stored under an id that is not below its transaction's, and whatever commits after a snapshot has one that
