@@ -11,12 +11,12 @@ from starlette.types import Receive, Scope, Send
 from app import wiring
 from app.core.memory import share_arena
 from app.core.settings import Settings
-from app.edge.access_log import AccessLog
 from app.edge.layer import Layer
 from app.edge.requests import KeyReader, PublicCallers
 from app.identity.access import Access
 from app.openapi.document import describe
 from app.services import Services, build_services
+from app.web.access_log import AccessLog
 from app.web.admission import Admission
 from app.web.boundary import Boundary, Cors
 from app.web.dispatch import Dispatcher
@@ -38,7 +38,7 @@ def _add_routes(app: FastAPI, router: APIRouter) -> None:
 
 
 @asynccontextmanager
-async def _lifespan(_app: FastAPI, services: Services, with_worker: bool) -> AsyncIterator[None]:
+async def _lifespan(app: "Application", services: Services, with_worker: bool) -> AsyncIterator[None]:
     """Run the services while the app runs."""
     await services.start(with_worker=with_worker)
     gc.freeze()  # the objects of the app live as long as it does: the collector need not examine them
@@ -47,6 +47,7 @@ async def _lifespan(_app: FastAPI, services: Services, with_worker: bool) -> Asy
         yield
     finally:
         await services.stop()
+        app.front.access_log.flush()
 
 
 class Application(FastAPI):
@@ -68,9 +69,9 @@ class Application(FastAPI):
     def dispatch(self, services: Services) -> None:
         """Build the layers that requests pass."""
         settings, self.admission = services.settings, services.admission
-        boundary = Boundary(Cors(Dispatcher(self), settings.frontend_origins), services.metrics, settings.max_body_size)
-        keys = KeyReader((JSON_TYPE, *services.formats), settings.frontend_origins)
         access_log = AccessLog(services.metrics, settings.log_format)
+        boundary = Boundary(Cors(Dispatcher(self), settings.frontend_origins), access_log, settings.max_body_size)
+        keys = KeyReader((JSON_TYPE, *services.formats), settings.frontend_origins)
         callers = PublicCallers(services.callers.keys)
         self.front = Layer(boundary, services.keeper, keys, callers, services.limiter, access_log)
 

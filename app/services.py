@@ -35,8 +35,8 @@ from app.reactions.services import ReactionServices
 from app.related.links import include_related
 from app.search.finding import list_matching as search_articles
 from app.search.indexing import index_article
+from app.web.access_log import Metrics
 from app.web.admission import Admission, Limits
-from app.web.boundary import Metrics
 from app.web.freshness import Freshness
 from app.web.offload import Offload
 from app.web.rate_limits import Limiter

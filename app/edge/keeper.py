@@ -13,7 +13,7 @@ from app.edge.answers import BRIEF_GROUP, Answer, Key
 from app.edge.following import Follower, follow
 from app.edge.memory import Memory
 from app.events.cache_groups import LOG_GROUP
-from app.web.boundary import Metrics
+from app.web.access_log import Metrics
 from app.web.freshness import Freshness
 
 MAX_PASSING = 4096  # keys that are known to have answers that may not be kept

@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core.clock import unix_time
 from app.core.problems import TooManyRequests
 from app.db.base import require_lsn
-from app.edge.access_log import AccessLog
 from app.edge.answers import (
     BYPASS,
     COLLAPSED,
@@ -38,6 +37,7 @@ from app.edge.requests import (
     read_headers,
     read_request_id,
 )
+from app.web.access_log import AccessLog
 from app.web.admission import slot_of
 from app.web.etag import matches_etag, strip_coding
 from app.web.protocol import find_cycle, send_whole

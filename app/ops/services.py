@@ -9,8 +9,8 @@ from app.db.rows import JsonObject
 from app.deliveries.courier import Courier
 from app.identity.services import IdentityServices
 from app.ops.personal import ForgetParticipants
+from app.web.access_log import Metrics
 from app.web.admission import Admission
-from app.web.boundary import Metrics
 
 
 class WorkerStatus(Protocol):

@@ -3,16 +3,9 @@
 import asyncio
 import re
 import time
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate
+from collections.abc import Iterable, Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
-from prometheus_client.utils import floatToGoString
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import problems
 from app.core.ids import new_id
 from app.core.problems import Problem
+from app.web.access_log import AccessLog
 from app.web.admission import slot_of
 
 MAX_BODY_PAUSE_SECONDS = 15.0  # between two parts of a body
@@ -31,8 +25,6 @@ EXPOSED_HEADERS = (
     "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, Broadsheet-Position, Cache-Tag, "
     "Surrogate-Key, Cache-Groups, Cache-Status, Age, Last-Modified, Idempotency-Replayed, Broadsheet-Token"
 ).split(", ")
-BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
-KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 CONTINUATION = "goes_on"
 """Key in a request's state: a coroutine function of `(receive, send)` that continues the response after the app has
 returned, so that a long response does not keep the app's stack."""
@@ -46,7 +38,6 @@ SECURITY_HEADERS = [
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
     (b"cross-origin-resource-policy", b"cross-origin"),
 ]
-log = structlog.get_logger("broadsheet.access")
 
 
 class UnsupportedContentCoding(
@@ -62,42 +53,6 @@ def read_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the id of a request: its client's, or a new one."""
     given = next((value for name, value in headers if name == b"x-request-id"), b"")
     return given.decode() if REQUEST_ID.fullmatch(given) else new_id()
-
-
-class Metrics(Collector):
-    """Metrics of requests. Labels are known methods and route templates, so that their number is limited.
-
-    Each response is counted, so that counting must be cheap: the client library takes a lock for each number.
-    """
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._counts: dict[tuple[str, str, int], int] = defaultdict(int)
-        self._durations: dict[str, list[float]] = {}  # by route: responses in each bucket, and beyond; and all seconds
-        self.registry.register(self)
-
-    def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a response; on the event loop alone."""
-        self._counts[method if method in KNOWN_METHODS else "other", route, status] += 1
-        durations = self._durations.get(route)
-        if durations is None:
-            durations = self._durations[route] = [0.0] * (len(BUCKETS) + 2)
-        durations[bisect_left(BUCKETS, seconds)] += 1
-        durations[-1] += seconds
-
-    def collect(self) -> Iterator[Metric]:
-        """Return the metrics."""
-        requests = CounterMetricFamily(
-            "broadsheet_requests_total", "Requests answered.", labels=["method", "route", "status"]
-        )
-        for (method, route, status), count in self._counts.items():
-            requests.add_metric([method, route, str(status)], count)
-        yield requests
-        durations = HistogramMetricFamily("broadsheet_request_seconds", "Time to answer in seconds.", labels=["route"])
-        bounds = [*map(floatToGoString, BUCKETS), "+Inf"]
-        for route, (*counts, seconds) in self._durations.items():
-            durations.add_metric([route], list(zip(bounds, accumulate(counts), strict=True)), seconds)
-        yield durations
 
 
 class _Exchange:
@@ -180,10 +135,9 @@ class _Exchange:
 class Boundary:
     """ASGI middleware around the whole app."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, max_body_size: int) -> None:
-        self.app, self.metrics, self.max_body_size = app, metrics, max_body_size
+    def __init__(self, app: ASGIApp, access_log: AccessLog, max_body_size: int) -> None:
+        self.app, self.access_log, self.max_body_size = app, access_log, max_body_size
         self.buffered = 0  # bytes of the bodies of requests that are being answered
-        self.log = log.bind()  # once, because finding the logger costs as much as writing the line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -203,16 +157,8 @@ class Boundary:
             await self.app(scope, exchange.receive, exchange.send)
         finally:
             exchange.release()
-            seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "unmatched")
-            self.metrics.observe(method, route, exchange.status, seconds)
-            self.log.info(
-                "request",
-                method=method,
-                route=route,
-                status=exchange.status,
-                ms=round(seconds * 1000, 2),
-            )
+            self.access_log.note(method, route, exchange.status, started, scope["request_id"])
         if continuation := scope["state"].pop(CONTINUATION, None):
             with slot_of(scope):
                 del scope, exchange

@@ -15,8 +15,11 @@ from starlette.testclient import TestClient
 
 from app.core import logs
 from app.core.ids import is_id
-from app.web import boundary
-from app.web.boundary import Boundary, Cors, Metrics
+from app.core.settings import Settings
+from app.main import create_app
+from app.web import access_log, boundary
+from app.web.access_log import AccessLog, Metrics
+from app.web.boundary import Boundary, Cors
 from app.web.dispatch import Dispatcher
 from app.web.routing import install_handler
 
@@ -69,7 +72,7 @@ def build(metrics: Metrics) -> Boundary:
     app.state.registry = metrics.registry
     for route in app.routes:
         install_handler(cast(APIRoute, route))
-    return Boundary(Cors(Dispatcher(app), [FRONT]), metrics, 1000)
+    return Boundary(Cors(Dispatcher(app), [FRONT]), AccessLog(metrics, "json"), 1000)
 
 
 def test_an_answer_can_go_on_without_the_app(site: TestClient) -> None:
@@ -137,7 +140,8 @@ def test_what_a_route_left_for_the_answer_is_added(site: TestClient) -> None:
 
 def test_what_nobody_expected_is_a_500_that_tells_nothing(metrics: Metrics, capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure_logging("json")
-    site = TestClient(build(metrics), raise_server_exceptions=False)
+    outermost = build(metrics)
+    site = TestClient(outermost, raise_server_exceptions=False)
     bearer = {"Authorization": f"Bearer {PRIVATE[1]}", "X-Request-ID": "id-1", "Origin": FRONT}
     answer = site.get("/boom?q=q-canary", headers=bearer)
     assert answer.status_code == 500
@@ -150,6 +154,7 @@ def test_what_nobody_expected_is_a_500_that_tells_nothing(metrics: Metrics, caps
         "request_id": "id-1",
     }
     assert answer.headers["access-control-allow-origin"] == FRONT  # a front end can read it
+    outermost.access_log.flush()
     error, request = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (error["event"], error["level"], error["request_id"]) == ("request failed", "error", "id-1")
     assert error["exception"][0]["exc_type"] == "ValueError"
@@ -277,3 +282,15 @@ def test_large_bodies_that_arrive_together_are_bounded(metrics: Metrics, monkeyp
 
     assert asyncio.run(ask(app, wait()))[0]["status"] == 200
     assert app.buffered == 0
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the log is that of the process
+def test_a_stop_writes_the_lines_that_wait(
+    settings: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access_log, "FLUSH_SECONDS", 60.0)
+    settings = settings.model_copy(update={"log_format": "json"})
+    with TestClient(create_app(settings, with_worker=False)) as client:
+        client.request('SAY"', "/healthz?q=1", headers={"X-Request-ID": "the-last"})
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "the-last" in line]
+    assert [(line["method"], line["route"], line["status"]) for line in lines] == [('SAY"', "/healthz", 405)]
