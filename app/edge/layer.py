@@ -161,8 +161,9 @@ class Layer:
         else:
             sent = [mark if header is HIT else header for header in choice.headers]
             start = {"type": "http.response.start", "status": choice.status}
-            await send({**start, "headers": [*sent, *choice.own, *limits]})
-            await send({"type": "http.response.body", "body": choice.body})
+            with slot_of(scope):  # the client may be slow to read
+                await send({**start, "headers": [*sent, *choice.own, *limits]})
+                await send({"type": "http.response.body", "body": choice.body})
         self.access_log.note(scope["method"], answer.route, choice.status, started, request_id)
 
     async def _count(self, scope: Scope, headers: Headers) -> list[Header] | None:

@@ -1,6 +1,8 @@
 """One HTTP connection: uvicorn's protocol with limits for request heads, slow readers and what a process takes on."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
@@ -29,6 +31,7 @@ MAX_REST_BYTES: Final = 64_000_000  # of it
 MAX_COPIED_BYTES: Final = 32_000  # of a body that is sent in one piece with its head
 PROBES: Final = frozenset({b"/healthz", b"/readyz"})
 """Paths that are answered under any name of the host: what watches a process knows it by its address."""
+_RESET: Final = struct.pack("ii", 1, 0)  # `SO_LINGER`: on, for 0 s
 ON_SHUTDOWN, IS_SHUTTING_DOWN = "on_leaving", "is_leaving"
 """Keys in a request's state: a function to call at shutdown, which ends a response without an end, and whether the
 shutdown began before the request."""
@@ -312,8 +315,13 @@ class Protocol(HttpToolsProtocol):
             self._watch_reader()
 
     def drop_reader(self) -> None:
-        """Close the connection of a client that reads too slowly."""
+        """Reset the connection of a client that reads too slowly.
+
+        Otherwise the kernel would go on for minutes to offer what it has buffered, up to some megabytes.
+        """
         self._unwatch_reader()
+        if (connection := self.transport.get_extra_info("socket")) is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
 
     def _unwatch_reader(self) -> None:

@@ -342,6 +342,9 @@ class Slow:
     def is_closing(self) -> bool:
         return False
 
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
     def abort(self) -> None:
         self.gone.set()
 
