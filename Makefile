@@ -19,7 +19,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench openapi clients-check docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-check docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
@@ -52,6 +52,9 @@ check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and 
 
 bench: .venv/.stamp-dev ## measure against a raw ASGI app on both databases: ARGS= for the harness
 	@$(BIN)/python -m bench $(ARGS)
+
+browser: .venv/.stamp-dev ## open thousands of XSS vectors in Chromium, which must be there: VECTORS=2000, SEED=1
+	@$(BIN)/python -m pytest -n 0 $(ARGS) tests/flows/browser.py
 
 clients-check: ## lint openapi.json, make clients of it and compile them: needs npm, Java and package registries
 	@PYTHON=$(PYTHON) clients/check/run

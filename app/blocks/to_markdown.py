@@ -29,6 +29,8 @@ _LINE_START = re.compile(r"^(?:[#>+\-=:]|([0-9]{1,9})(?=[.)](?:\s|$)))", re.MULT
 _TRAILING_HASHES = re.compile(r"(#+)$")
 _PLAIN_URL = re.compile(r"[A-Za-z0-9:/?#@!$',;=%.~+-]+")
 _BARE_URL = re.compile(r"https?://[A-Za-z0-9:/?#@!$',;=%.~+_&*()-]+", re.IGNORECASE)
+# A note that readers of Markdown without footnotes would take for the address of a link, such as `javascript:x`.
+_LINK_DEFINITION = re.compile(r"(?!<?https?\\?:)\S+:\S*(?:[ \t]+[\"'(].*)?$", re.IGNORECASE | re.MULTILINE)
 _LABEL = re.compile(r"fn(\d+)")
 _ASCII_PUNCTUATION: Final = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
 _FENCES: Final = {"strong": "**", "strike": "~~", "emphasis": "_"}
@@ -307,6 +309,9 @@ class _Writer:
         notes: list[str] = []
         for note in block["notes"]:
             # A list on the line of the label would have to be indented by the label's length.
-            first = f"[^{_label(note['id'])}]:{chr(10) * 2 + ' ' * 4 if 'blocks' in note else ' '}"
-            notes.append(_prefixed(self._content(note), first, "    "))
+            text = self._content(note)
+            is_below = "blocks" in note or _LINK_DEFINITION.match(text)
+            notes.append(
+                _prefixed(text, f"[^{_label(note['id'])}]:{chr(10) * 2 + ' ' * 4 if is_below else ' '}", "    ")
+            )
         return "\n\n".join(notes)

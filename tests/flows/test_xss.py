@@ -1,10 +1,13 @@
 """Markup that wants to run in a reader's browser is inert wherever HTML comes out."""
 
+import random
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
+import lxml.html
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,8 +16,11 @@ from selectolax.lexbor import LexborHTMLParser
 from starlette.testclient import TestClient
 
 from app.blocks.convert import Body, body_from_html, body_from_markdown
+from app.comments.rendering import clean_html, render_markdown
 from app.publication.terms import render_note
 from tests import make
+from tests.effort import effort
+from tests.flows.vectors import make_vectors
 
 Headers = dict[str, str]
 VECTORS = [
@@ -302,3 +308,34 @@ def test_whatever_is_put_together_is_inert(text: str) -> None:
     check_body(as_dict(body_from_html(text)))
     check_body(as_dict(body_from_markdown(text)))
     assert list(faults(render_note(text, None)[0])) == []
+
+
+def faults_for_libxml2(html: str) -> Iterator[str]:
+    """What a parser that shares no code with ours finds in a piece of HTML."""
+    for node in lxml.html.document_fromstring(f"<!doctype html><body><div>{html}</div>").find(".//body/div").iter():
+        if not isinstance(node.tag, str) or node.tag not in ELEMENTS | {"div"}:
+            yield f"element {node.tag}"
+        for name, value in node.attrib.items():
+            known = ATTRIBUTES | {"class"} if node.tag == "code" else ATTRIBUTES  # Markdown names languages so
+            scheme = _SCHEME.match(re.sub(r"[\x00-\x20\u200b\ufeff]", "", value)) if name in ADDRESSES else None
+            if name not in known or (scheme and scheme[0].lower() not in SCHEMES):
+                yield f"attribute {name} {value}"
+
+
+@pytest.mark.long
+def test_generated_vectors_are_inert_to_another_parser() -> None:
+    reader = MarkdownIt("commonmark", {"html": True})  # one that knows no footnotes, and lets every address through
+    reader.validateLink = lambda url: True  # type: ignore[method-assign]
+    alive = 0
+    generated = make_vectors(effort("VECTORS", 60, long=5000), random.randrange(2**32))
+    for vector in (*VECTORS, "x[^1]\n\n[^1]: javascript:alert(1)", *generated):
+        alive += any(faults_for_libxml2(vector))
+        bodies = (body_from_html(vector), body_from_markdown(vector))
+        everything = [html for body in bodies for html in (body.html, reader.render(body.markdown))]
+        everything = [html.replace("<!-- -->", "") for html in everything]  # which stands between two lists
+        everything += [render_note(vector, None)[0], render_note(None, sendable(vector))[0]]
+        with suppress(ValueError):  # a comment that shows nothing, or is beyond all bounds
+            everything += [render_markdown(sendable(vector)).html, clean_html(vector).html]
+        for html in filter(None, everything):
+            assert list(faults_for_libxml2(html)) == [], (vector, html)
+    assert alive > len(VECTORS) / 2
