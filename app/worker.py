@@ -16,21 +16,25 @@ from sqlmodel import Session
 from app import wiring
 from app.core.clock import now
 from app.db import Database
+from app.db.prepared import Prepared
 from app.db.signal import wait_for_work
-from app.events.log import Consumer, adopt_foreign_log, advance_consumers, group_unread, is_foreign_log
+from app.events.log import (
+    BATCH_SIZE,
+    MAX_BATCH_SECONDS,
+    Consumer,
+    adopt_foreign_log,
+    advance_consumers,
+    group_unread,
+    is_foreign_log,
+)
 
 LATE_SECONDS = 30.0  # seconds without a round after which a worker counts as late
 RETRY_SECONDS = 5.0  # seconds to wait after a failure
 FOREIGN_CHECK_SECONDS = 60.0  # seconds between checks whether the store was restored from another server's dump
-GATHER_SECONDS = 0.2  # seconds between rounds, in which events gather: a batch costs little more than one event
+GATHER_SECONDS = 0.4  # seconds between rounds, in which events gather: a batch costs little more than one event
 MAX_REST_SECONDS = 0.1  # after a round, which is followed by a rest as long as it took: others need the processor, too
 Run = Callable[[Session], int]
 log = structlog.get_logger("broadsheet.worker")
-
-
-def _read_dues(connection: sa.Connection, query: sa.Select[*tuple[object, ...]]) -> dict[str, datetime | None]:
-    """Read when each timer is due."""
-    return dict(connection.execute(query).mappings().one())
 
 
 class Worker:
@@ -41,12 +45,13 @@ class Worker:
         self._timers = {"log": wiring.Timer(adopt_foreign_log, every=FOREIGN_CHECK_SECONDS, is_due=is_foreign_log)}
         self._timers |= timers
         dues = [timer.due.scalar_subquery().label(name) for name, timer in timers.items() if timer.due is not None]
-        self._dues = sa.select(sa.null().label("never"), *dues)
+        self._dues: Prepared[dict[str, datetime | None]] = Prepared(sa.select(sa.null().label("never"), *dues))
         self.beat = 0.0  # monotonic time of the last round or look at the clock, for /readyz
         self._task: asyncio.Task[None] | None = None
         self._not_before: dict[str, float] = {}  # monotonic times before which pieces of work are not run
         self._next: datetime | None = None  # when a timer is due
         self._resume = math.inf  # monotonic time when a piece of work that waits may be run
+        self._has_backlog = False  # whether the last round may have left some work, beside what comes in from now on
 
     def start(self) -> None:
         """Start in the background."""
@@ -75,10 +80,11 @@ class Worker:
                 news.clear()
                 started, busy = time.monotonic(), await self.run_once()
                 self.beat = time.monotonic()
-                if busy:
+                if self._has_backlog:
                     await asyncio.sleep(min(self.beat - started, MAX_REST_SECONDS))
-                else:
-                    await asyncio.sleep(GATHER_SECONDS)
+                    continue
+                await asyncio.sleep(GATHER_SECONDS)
+                if not busy:
                     await wait_for_work(news, self._until_due)
 
     def _until_due(self) -> float:
@@ -88,12 +94,13 @@ class Worker:
         return min(self._resume - self.beat, by_clock)
 
     async def run_once(self) -> bool:
-        """Run one round; return whether more is due at once. Locks are taken only where there is something to do."""
-        started, busy = time.monotonic(), await self._advance_consumers()
-        for name in await self._list_due():
-            busy |= await self._run(name, self._timers[name])
+        """Run one round; return whether anything was done. Locks are taken only where there is something to do."""
+        started, number = time.monotonic(), await self._advance_consumers()
+        self._has_backlog = number >= BATCH_SIZE or (number > 0 and time.monotonic() - started > MAX_BATCH_SECONDS)
+        has_run = any([await self._run(name, self._timers[name]) for name in await self._list_due()])
+        self._has_backlog |= has_run
         self._resume = min((moment for moment in self._not_before.values() if moment > started), default=math.inf)
-        return busy
+        return has_run or number > 0
 
     def _is_ready(self, name: str) -> bool:
         return time.monotonic() >= self._not_before.get(name, 0.0)
@@ -103,31 +110,31 @@ class Worker:
         every = self._timers[name].every if name in self._timers else 0.0
         self._not_before[name] = time.monotonic() + max(RETRY_SECONDS, every)
 
-    async def _advance_consumers(self) -> bool:
-        """Give consumers the next events, all that have read equally far together; return whether any had some."""
+    async def _advance_consumers(self) -> int:
+        """Give consumers the next events, all that have read equally far together; return how many some had at most."""
         try:
             groups = await self.db.read(group_unread, list(filter(self._is_ready, self._consumers)))
         except Exception:
             for name in self._consumers:
                 self._note_failure(name)
-            return False
-        return any([await self._advance_together(group) for group in groups])
+            return 0
+        return max([await self._advance_together(group) for group in groups], default=0)
 
-    async def _advance_together(self, names: Collection[str]) -> bool:
+    async def _advance_together(self, names: Collection[str]) -> int:
         """Give some consumers the next events in one transaction, or, if one of them fails, each in its own."""
         try:
-            return bool(await self.db.write_aside(advance_consumers, {name: self._consumers[name] for name in names}))
+            return await self.db.write_aside(advance_consumers, {name: self._consumers[name] for name in names})
         except Exception:
             if len(names) > 1:
-                return any([await self._advance_together([name]) for name in sorted(names)])
+                return max([await self._advance_together([name]) for name in sorted(names)])
             self._note_failure(*names)
-            return False
+            return 0
 
     async def _list_due(self) -> list[str]:
         """List the timers that are due now, and note when the next one of the others will be."""
         ready, moment = list(filter(self._is_ready, self._timers)), now()
         try:
-            dues = await self.db.read(_read_dues, self._dues)
+            dues = await self.db.read(self._dues.row, {}) or {}
         except Exception:
             for name in ready:
                 self._note_failure(name)

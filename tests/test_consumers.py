@@ -12,6 +12,7 @@ from sqlmodel import Session, SQLModel
 from starlette.testclient import TestClient
 from structlog.testing import capture_logs
 
+from app import worker as working
 from app.core.settings import Settings
 from app.db import Database, open_database
 from app.db.columns import table_of
@@ -119,6 +120,22 @@ def test_a_batch_of_events_costs_one_commit(db: Database) -> None:
     run(db, story)
     assert seen == {"a": 5, "b": 5, "c": 5}
     assert cursors(db) == {"a": 5, "b": 5, "c": 5, "other": 5}
+
+
+@pytest.mark.parametrize(("size", "is_left"), [(2, True), (3, False)])
+def test_only_after_a_full_batch_more_is_due_at_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch, size: int, is_left: bool
+) -> None:
+    """Otherwise events gather until the next round."""
+    write(db, "test.old", "test.old")
+    monkeypatch.setattr(working, "MAX_BATCH_SECONDS", 3600.0)
+    monkeypatch.setattr(working, "BATCH_SIZE", size)
+
+    async def story(own: Database) -> None:
+        worker = Worker(own, {"a": seqs([])}, {})
+        assert (await worker.run_once(), worker._has_backlog) == (True, is_left)
+
+    run(db, story)
 
 
 def test_a_slow_consumer_goes_on_where_it_was_while_others_are_ahead(

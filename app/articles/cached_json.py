@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.reading import ARTICLE
-from app.articles.rendering import CURRENT_GENERATION, build_articles, cache_key_of
+from app.articles.rendering import CURRENT_GENERATION, build_articles, cache_key_of, select_generation
 from app.db.columns import PAST
 from app.publication.generations import adopt_cache_key
 from app.publication.site import Site
@@ -16,7 +16,7 @@ MAX_REBUILT = 50  # a batch holds SQLite's writer for about 20 ms
 
 def select_stale(site: Site) -> sa.Select[datetime]:
     """Select that a rebuild is due, while any article's cached JSON is stale; reads one index entry."""
-    generation = CURRENT_GENERATION.params(cache_key=cache_key_of(site)).scalar_subquery()
+    generation = select_generation(sa.literal(cache_key_of(site))).scalar_subquery()
     return sa.select(PAST).where(generation.is_(None) | sa.exists().where(ARTICLE.c.card_stamp < generation))
 
 

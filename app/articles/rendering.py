@@ -54,11 +54,15 @@ MAX_READ_ATTEMPTS = 5
 FieldTree: TypeAlias = SelectedFields | None
 """The `fields` parameter as `parse_fields` returns it; None: all fields."""
 _GENERATION = table_of(Generation)
-CURRENT_GENERATION = sa.select(_GENERATION.c.n).where(
-    _GENERATION.c.id == 1, _GENERATION.c.made_for == sa.bindparam("cache_key", type_=sa.String())
-)
-"""Selects the generation of which cached JSON is fresh; no row if the site or the schema has changed."""
 _COUNT_FIELDS = {"discussion", "reactions"}
+
+
+def select_generation(cache_key: sa.ColumnElement[str]) -> sa.Select[int]:
+    """Select the generation of which cached JSON is fresh; no row if the site or the schema has changed."""
+    return sa.select(_GENERATION.c.n).where(_GENERATION.c.id == 1, _GENERATION.c.made_for == cache_key)
+
+
+CURRENT_GENERATION = select_generation(sa.bindparam("cache_key", type_=sa.String()))
 
 
 def splice_array(items: Iterable[bytes]) -> bytes:

@@ -91,7 +91,8 @@ class Prepared(Generic[R]):
 
     def __init__(self, statement: ReturnsRows | Mapping[str, ReturnsRows], columns: Collection[str] = ()) -> None:
         self._statement, self._columns = statement, list(columns) or None
-        self._names: list[str] = [] if isinstance(statement, Mapping) else statement.exported_columns.keys()
+        one = next(iter(statement.values())) if isinstance(statement, Mapping) else statement
+        self._names: list[str] = one.exported_columns.keys()
         self._compiled: dict[str, _Compiled] = {}
 
     def run(self, store: Store, values: Mapping[str, object]) -> None:

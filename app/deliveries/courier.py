@@ -21,7 +21,7 @@ from app.deliveries.outbox import abandon_endpoint, find_next_turn
 from app.deliveries.schemas import Channel, ClaimedDelivery, Outcome
 
 MAX_RUNNING: Final = 128  # deliveries that one process sends at a time
-GATHER_SECONDS: Final = 0.1  # between looks for due deliveries
+GATHER_SECONDS: Final = 0.2  # between looks for due deliveries
 RETRY_SECONDS: Final = 5.0  # pause after the database has failed
 LEASE_MARGIN_SECONDS: Final = 20.0  # that a lease lasts beyond the timeout of an attempt
 MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0  # longest pause that a receiver can request

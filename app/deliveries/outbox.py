@@ -12,6 +12,7 @@ from sqlmodel import Session
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db.columns import count_affected
+from app.db.prepared import Prepared
 from app.db.rows import JsonObject, insert_into
 from app.deliveries.lanes import (
     CHUNK_SIZE,
@@ -212,7 +213,9 @@ def blank_topic(session: Session, topic: str) -> None:
 
 
 OPEN_STATES: Final = ("waiting", "running", "dead")  # not finished, or given up
-_NEXT = sa.select(LANE.c.due_at).where(LANE.c.due_at.is_not(None)).order_by(LANE.c.due_at).limit(1)
+_NEXT: Prepared[JsonObject] = Prepared(
+    sa.select(LANE.c.due_at).where(LANE.c.due_at.is_not(None)).order_by(LANE.c.due_at).limit(1)
+)
 _NUMBER = sa.func.count().label("number")
 _FIRST_DUE = first_due(DELIVERY.c.due_at.is_not(None))
 
@@ -262,7 +265,8 @@ class DeadDelivery(NamedTuple):
 
 def find_next_turn(connection: sa.Connection) -> datetime | None:
     """Find when the next lane has its turn, without taking a lock; None: none has deliveries."""
-    return connection.execute(_NEXT).scalar()
+    row = _NEXT.first(connection, {})
+    return row[0] if row else None
 
 
 def count_by_state(connection: sa.Connection) -> list[StateCount]:

@@ -43,10 +43,13 @@ SETTLED_XID = _XMIN + XID_OFFSET
 """All events of transactions below this are visible: none can come any more."""
 
 
-def _select_after(settled_only: bool) -> Statement:
+_POSITION = (sa.bindparam("xid", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
+
+
+def _select_after(settled_only: bool, position: tuple[Column, Column] = _POSITION) -> Statement:
     order = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
-    position = sa.tuple_(sa.bindparam("xid", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
-    query = sa.select(_EVENT).where(order > position).order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most"))
+    query = sa.select(_EVENT).where(order > sa.tuple_(*position)).order_by(_EVENT.c.xid, _EVENT.c.seq)
+    query = query.limit(sa.bindparam("most"))
     return query.where(_EVENT.c.xid < SETTLED_XID) if settled_only else query
 
 
@@ -79,6 +82,23 @@ _READER_POSITION: Prepared[_PositionRow] = Prepared(
 )
 
 
+class _ReaderRow(TypedDict):
+    reader: str
+    xid: int
+    seq: int
+    next_seq: int | None  # of an event that waits
+
+
+def _select_readers(settled_only: bool) -> Statement:
+    """Select all cursors, each with the next event that waits for it."""
+    cursor = _CURSOR.alias("cursor")
+    waiting = _select_after(settled_only, (cursor.c.xid, cursor.c.seq)).with_only_columns(_EVENT.c.seq).limit(1)
+    return sa.select(cursor, waiting.scalar_subquery().label("next_seq"))
+
+
+_READERS: Prepared[_ReaderRow] = Prepared(
+    {"sqlite": _select_readers(settled_only=False), "postgresql": _select_readers(settled_only=True)}
+)
 NEXT_EVENTS: Final = {dialect: query.subquery("next_events") for dialect, query in _QUERIES.items()}
 """The next `most` events after the position `xid`, `seq`, oldest first, by dialect.
 
@@ -214,12 +234,16 @@ def find_first_time(connection: sa.Connection, entry: LoggedEvent) -> datetime:
 
 def group_unread(connection: sa.Connection, readers: Collection[str]) -> list[set[str]]:
     """Group the consumers for which events wait by their positions; to be asked before taking locks."""
-    query = sa.select(_CURSOR).where(_CURSOR.c.reader.in_(readers))
-    known = {row.reader: Position(row.xid, row.seq) for row in connection.execute(query)}
     groups: dict[Position, set[str]] = {}
-    for reader in readers:
-        groups.setdefault(known.get(reader, START), set()).add(reader)
-    return [group for position, group in groups.items() if read_after(connection, position, 1)]
+    new_readers = set(readers)
+    for row in _READERS.rows(connection, {}):
+        if row["reader"] in new_readers:
+            new_readers.remove(row["reader"])
+            if row["next_seq"] is not None:
+                groups.setdefault(Position(row["xid"], row["seq"]), set()).add(row["reader"])
+    if new_readers and read_after(connection, START, 1):
+        groups.setdefault(START, set()).update(new_readers)
+    return list(groups.values())
 
 
 def measure_lag(connection: sa.Connection, reader: str, limit: int = 10_000) -> tuple[int, float]:

@@ -12,6 +12,7 @@ from app.core.clock import now
 from app.core.ids import id_from_hex, is_id, new_id
 from app.core.problems import Forbidden, Invalid, Unauthorized
 from app.db.columns import count_affected, table_of
+from app.db.prepared import Prepared
 from app.db.rows import JsonObject, Store, fetch_row, fetch_rows, insert_into
 from app.identity.participants import confirm_email as prove_participant
 from app.identity.participants import find_caller, find_participant_by
@@ -112,9 +113,15 @@ class NotifyRow(TypedDict):
     email: str | None
     address_hash: str | None
     address_ranges: str | None
+    applied: str  # the `notify` value that was last applied
 
 
-_SELECT_NOTIFY = sa.select(*(C.c[name] for name in NotifyRow.__annotations__))
+_APPLIED = sa.func.coalesce(COMMENT_ASK.c.notify, "none").label("applied")
+_FIND_NOTIFY: Prepared[NotifyRow] = Prepared(
+    sa.select(*(C.c[name] for name in NotifyRow.__annotations__ if name != "applied"), _APPLIED)
+    .select_from(C.outerjoin(COMMENT_ASK, COMMENT_ASK.c.comment_id == C.c.id))
+    .where(C.c.id == sa.bindparam("comment", type_=C.c.id.type))
+)
 
 
 class UnknownTarget(Invalid, code="unknown_target", title="The subscription target is unknown"):
@@ -358,11 +365,14 @@ def apply_notify(session: Session, comment_id: str, at: datetime) -> None:
     since. If the author has confirmed the address, the subscription starts with the comment; otherwise a
     confirmation mail is sent, even if somebody else has confirmed the address.
     """
-    comment = fetch_row(session, _SELECT_NOTIFY.where(C.c.id == comment_id), NotifyRow)
+    comment = _FIND_NOTIFY.row(session, {"comment": comment_id})
     if comment is None or comment["state"] != "published" or comment["participant_id"] is None:
         return
-    if comment["notify"] == _exchange_notify(session, comment):
+    if comment["notify"] == comment["applied"]:
         return
+    values = {"notify": comment["notify"]}
+    upsert = insert_into(session, COMMENT_ASK).on_conflict_do_update(index_elements=["comment_id"], set_=values)
+    session.execute(upsert, {"comment_id": comment["id"], **values})
     _end_for_comment(session, comment)
     email, person = comment["email"], find_participant_by(session, "id", comment["participant_id"])
     if comment["notify"] == "none" or email is None or person is None:
@@ -385,17 +395,6 @@ def apply_notify(session: Session, comment_id: str, at: datetime) -> None:
             _save_request(session, wish, proven=False)
     elif find_suppression(session, email) is None:
         _subscribe_proven(session, wish, at)
-
-
-def _exchange_notify(session: Session, comment: NotifyRow) -> str:
-    """Return the `notify` value last applied for a comment, and store the current one."""
-    query = sa.select(COMMENT_ASK.c.notify).where(COMMENT_ASK.c.comment_id == comment["id"])
-    before: str = session.execute(query).scalar_one_or_none() or "none"
-    if before != comment["notify"]:
-        values = {"notify": comment["notify"]}
-        upsert = insert_into(session, COMMENT_ASK).on_conflict_do_update(index_elements=["comment_id"], set_=values)
-        session.execute(upsert, {"comment_id": comment["id"], **values})
-    return before
 
 
 def _end_for_comment(session: Session, comment: NotifyRow) -> None:

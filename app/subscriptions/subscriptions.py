@@ -14,6 +14,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
 from app.db.columns import count_affected, table_of
+from app.db.prepared import Prepared
 from app.db.rows import JsonObject, Statement, Store, fetch_row, fetch_rows, insert_into
 from app.events.catalog import AuthorDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.identity.schemas import Actor
@@ -217,6 +218,7 @@ def _select_names(kind: str) -> Statement:
 
 _IS_KEY = (SUBSCRIPTION.c.kind == sa.bindparam("kind")) & (SUBSCRIPTION.c.target == sa.bindparam("target"))
 _IS_BEFORE = SUBSCRIPTION.c.confirmed_at <= sa.bindparam("before", type_=SUBSCRIPTION.c.confirmed_at.type)
+_ANY: Prepared[JsonObject] = Prepared(sa.select(SUBSCRIPTION.c.id).limit(1))
 _SELECT_FIRST = (
     sa.select(*(SUBSCRIPTION.c[name] for name in ("id", "subscriber_id", "frequency", "participant_id")))
     .where(_IS_KEY, _IS_CONFIRMED, _IS_BEFORE)
@@ -263,7 +265,7 @@ def find_recipients(
 
 def has_subscriptions(connection: sa.Connection) -> bool:
     """Tell whether there is any subscription, by one index lookup."""
-    return connection.execute(sa.select(SUBSCRIPTION.c.id).limit(1)).first() is not None
+    return _ANY.first(connection, {}) is not None
 
 
 def has_recipients(connection: sa.Connection, keys: Iterable[tuple[str, str]], before: datetime) -> bool:
