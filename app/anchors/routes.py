@@ -11,7 +11,7 @@ from app.anchors.anchors import PassageRow, QuoteNotFound, StaleRevision, TooMan
 from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
 from app.articles.projection import WrongState
-from app.articles.routes import RETRACTION_RESPONSES, get_visible
+from app.articles.routes import RETRACTED, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath, RefPath
 from app.core.problems import NotFound, document_problems
@@ -43,7 +43,7 @@ def _get_passage(connection: sa.Connection, anchor_id: str) -> PassageRow:
     "/articles/{article}/anchors",
     summary="List the anchors of an article",
     response_model=ListOut[PassageOut],
-    responses=RETRACTION_RESPONSES,
+    responses=RETRACTED,
 )
 async def list_anchors(
     request: Request, article: RefPath, query: Annotated[AnchorQuery, Query()], actor: Public
@@ -83,7 +83,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
     )
 
 
-@router.get("/anchors/{anchor}", summary="Get an anchor", response_model=PassageOut, responses=RETRACTION_RESPONSES)
+@router.get("/anchors/{anchor}", summary="Get an anchor", response_model=PassageOut, responses=RETRACTED)
 async def get_anchor(request: Request, anchor: IdPath, query: ReadParameters, actor: Public) -> Response:
     """Get an anchor, with the ETag needed to change it."""
     site = ArticleServices.of(request).site

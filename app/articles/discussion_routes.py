@@ -29,9 +29,10 @@ from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.fields import FieldTree, parse_fields
 from app.web.paging import ReadParameters, ReadQuery
 from app.web.responses import database, dump_json, reply, settings
-from app.web.routing import Router
+from app.web.routing import RouteOptions, Router
 
 router = Router(prefix="/v1", tags=["discussion"])
+SETTINGS: RouteOptions = {"response_model": DiscussionSettingsOut}
 Ts = TypeVarTuple("Ts")
 MAX_COUNTED_ARTICLES = 100
 
@@ -77,14 +78,14 @@ async def get_counts(request: Request, query: Annotated[CountsQuery, Query()], a
     return reply(request, body, groups=(*counts_groups_of(ids), ARTICLES_GROUP), private=not actor.is_anonymous)
 
 
-@router.get("/discussion", summary="Get the discussion settings of the site", response_model=DiscussionSettingsOut)
+@router.get("/discussion", summary="Get the discussion settings of the site", **SETTINGS)
 async def get_site_discussion(request: Request, query: ReadParameters, actor: Public) -> Response:
     """Return the discussion settings of the site; sections and articles may override them."""
     row = await database(request).read(discussion_settings.get_site_settings)
     return _reply_settings(request, row, query, (SETTINGS_GROUP,), actor)
 
 
-@router.put("/discussion", summary="Set the discussion settings of the site", response_model=DiscussionSettingsOut)
+@router.put("/discussion", summary="Set the discussion settings of the site", **SETTINGS)
 async def set_site_discussion(
     request: Request, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
@@ -108,11 +109,7 @@ async def get_section_discussion(request: Request, section: RefPath, query: Read
     return _reply_settings(request, row, query, (SETTINGS_GROUP, f"section:{row['id']}"), actor)
 
 
-@router.put(
-    "/sections/{section}/discussion",
-    summary="Set the discussion settings of a section",
-    response_model=DiscussionSettingsOut,
-)
+@router.put("/sections/{section}/discussion", summary="Set the discussion settings of a section", **SETTINGS)
 async def set_section_discussion(
     request: Request, section: RefPath, body: DiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
@@ -121,11 +118,7 @@ async def set_section_discussion(
     return await _write_settings(request, actor, discussions.set_section_discussion, section, body, versions, read=read)
 
 
-@router.get(
-    "/articles/{article}/discussion",
-    summary="Get the discussion settings of an article",
-    response_model=DiscussionSettingsOut,
-)
+@router.get("/articles/{article}/discussion", summary="Get the discussion settings of an article", **SETTINGS)
 async def get_article_discussion(request: Request, article: RefPath, query: ReadParameters, actor: Public) -> Response:
     """Return the discussion settings of an article, own and effective."""
     row = await database(request).read(discussion_settings.find_article_settings, article)
@@ -134,11 +127,7 @@ async def get_article_discussion(request: Request, article: RefPath, query: Read
     return _reply_settings(request, row, query, (*discussion_cache_groups(row["id"]), f"article:{row['id']}"), actor)
 
 
-@router.put(
-    "/articles/{article}/discussion",
-    summary="Set the discussion settings of an article",
-    response_model=DiscussionSettingsOut,
-)
+@router.put("/articles/{article}/discussion", summary="Set the discussion settings of an article", **SETTINGS)
 async def set_article_discussion(
     request: Request, article: RefPath, body: ArticleDiscussionIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:

@@ -34,7 +34,7 @@ from app.articles.media_addresses import find_unsized_files
 from app.articles.projection import IndexArticle, WrongState
 from app.articles.reading import find_article, is_visible, parse_formats, present_article
 from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_revision
-from app.articles.routes import RETRACTION_RESPONSES, get_visible, get_visible_to_editor
+from app.articles.routes import RETRACTED, get_visible, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.articles.services import ArticleServices
 from app.blocks import Body
@@ -254,13 +254,10 @@ CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number
     "/history",
     summary="List former texts of corrections",
     response_model=ListOut[CorrectionVersionOut],
-    responses=RETRACTION_RESPONSES,
+    responses=RETRACTED,
 )
 async def list_correction_history(
-    request: Request,
-    article: RefPath,
-    query: PageParameters,
-    actor: DraftReader,
+    request: Request, article: RefPath, query: PageParameters, actor: DraftReader
 ) -> Response:
     """List former versions of corrections, the last replaced first."""
 
@@ -308,7 +305,7 @@ class DiffQuery(ReadQuery):
 
 
 @revisions_router.get(
-    "", summary="List the revisions of an article", response_model=ListOut[RevisionOut], responses=RETRACTION_RESPONSES
+    "", summary="List the revisions of an article", response_model=ListOut[RevisionOut], responses=RETRACTED
 )
 async def list_revisions(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List all revisions, newest first, without their texts."""
@@ -321,7 +318,7 @@ async def list_revisions(request: Request, article: RefPath, query: PageParamete
     return reply_private_list(request, ListOut[RevisionOut], page, query)
 
 
-@revisions_router.get("/{n}", summary="Get a revision", response_model=RevisionOut, responses=RETRACTION_RESPONSES)
+@revisions_router.get("/{n}", summary="Get a revision", response_model=RevisionOut, responses=RETRACTED)
 async def get_revision(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[FormatQuery, Query()], actor: DraftReader
 ) -> Response:
@@ -341,9 +338,7 @@ async def get_revision(
     return reply_private(request, RevisionOut, out, query)
 
 
-@revisions_router.get(
-    "/{n}/diff", summary="Compare two revisions", response_model=DiffOut, responses=RETRACTION_RESPONSES
-)
+@revisions_router.get("/{n}/diff", summary="Compare two revisions", response_model=DiffOut, responses=RETRACTED)
 async def compare_revisions(
     request: Request, article: RefPath, n: RevisionNumber, query: Annotated[DiffQuery, Query()], actor: DraftReader
 ) -> Response:
@@ -397,10 +392,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
 
 
 @previews_router.get(
-    "",
-    summary="List the preview links of an article",
-    response_model=ListOut[PreviewOut],
-    responses=RETRACTION_RESPONSES,
+    "", summary="List the preview links of an article", response_model=ListOut[PreviewOut], responses=RETRACTED
 )
 async def list_previews(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List the article's preview links, newest first, without their tokens."""

@@ -44,7 +44,7 @@ from app.articles.schemas import (
 from app.articles.services import ArticleServices
 from app.articles.site import ResolvedOut, ResolveQuery
 from app.core.ids import RefPath
-from app.core.problems import Forbidden, Gone, InvalidParameter, NotFound, Problem, document_problems
+from app.core.problems import FORBIDDEN, Gone, InvalidParameter, NotFound, Problem, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, counts_groups_of
 from app.identity.access import Public
 from app.identity.permissions import refusal
@@ -77,7 +77,7 @@ class WithheldForLegalReasons(
     """The article was withheld for legal reasons (RFC 7725); `reason` is public."""
 
 
-RETRACTION_RESPONSES = document_problems(Retracted, WithheldForLegalReasons)
+RETRACTED = document_problems(Retracted, WithheldForLegalReasons)
 
 
 def make_retraction_problem(retraction: RetractionColumn) -> Problem:
@@ -176,7 +176,7 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     "/articles/{article}",
     summary="Get an article",
     response_model=SingleArticleOut,
-    responses={**document_problems(Forbidden), **RETRACTION_RESPONSES, **REDIRECT_RESPONSE},
+    responses={**FORBIDDEN, **RETRACTED, **REDIRECT_RESPONSE},
 )
 async def get_article(
     request: Request, article: RefPath, query: Annotated[ArticleQuery, Query()], actor: Public
@@ -232,7 +232,7 @@ async def get_article(
     "/articles/{article}/neighbours",
     summary="Get the previous and next article",
     response_model=NeighboursOut,
-    responses=RETRACTION_RESPONSES,
+    responses=RETRACTED,
 )
 async def get_neighbours(
     request: Request, article: RefPath, query: Annotated[NeighboursQuery, Query()], actor: Public
@@ -303,7 +303,7 @@ def reply_articles(
 listing_router = Router(prefix="/v1/articles", tags=["articles"])
 
 
-@listing_router.get("", summary="List articles", response_model=ArticleList, responses=document_problems(Forbidden))
+@listing_router.get("", summary="List articles", response_model=ArticleList, responses=FORBIDDEN)
 async def list_articles(request: Request, query: Annotated[ListQuery, Query()], actor: Public) -> Response:
     """List published articles, newest first by default; `state` and a key add articles in other states."""
     fields, formats = select_parts(ListedArticleOut, query.fields, query.formats)

@@ -1,7 +1,7 @@
 """Articles as readers get them, and the parameters of reading them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -218,14 +218,14 @@ class SingleArticleOut(ArticleOut):
 ArticleList = ListOut[ListedArticleOut]
 
 
+FormatNames = Annotated[str | None, Field(max_length=40, json_schema_extra=any_of(TEXT_FORMATS))]
+
+
 class FormatQuery(ReadQuery):
     """Parameters of answers with articles."""
 
-    formats: str | None = Field(
-        None,
-        max_length=40,
-        description="Formats of the text, comma-separated: html, text, markdown, blocks.",
-        json_schema_extra=any_of(TEXT_FORMATS),
+    formats: FormatNames = Field(
+        None, description="Formats of the text, comma-separated: html, text, markdown, blocks."
     )
 
 

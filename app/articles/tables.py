@@ -89,30 +89,32 @@ class Article(SQLModel, table=True):
     card_discussion: str | None = Field(None, sa_type=sa.Text)  # discussion rules, cached like card
 
 
-class ArticleAuthor(SQLModel, table=True):
-    """An author of an article; repeats the columns by which lists of an author's articles are sorted."""
+class _Link(SQLModel):
+    """A term of an article, in its order; repeats the columns by which lists of the term's articles are sorted."""
+
+    position: int
+    listed: bool
+    listed_at: datetime
+
+
+class ArticleAuthor(_Link, table=True):
+    """An author of an article."""
 
     __tablename__ = "article_author"
     __table_args__ = (sa.Index("ix_article_author_list", "author_id", "listed", "listed_at", "article_id"),)
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     author_id: str = Field(primary_key=True, sa_type=ID, foreign_key="author.id", ondelete="RESTRICT")
-    position: int
-    listed: bool
-    listed_at: datetime
 
 
-class ArticleTag(SQLModel, table=True):
-    """A tag of an article; repeats the columns by which lists of a tag's articles are sorted."""
+class ArticleTag(_Link, table=True):
+    """A tag of an article."""
 
     __tablename__ = "article_tag"
     __table_args__ = (sa.Index("ix_article_tag_list", "tag_id", "listed", "listed_at", "article_id"),)
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     tag_id: str = Field(primary_key=True, sa_type=ID, foreign_key="tag.id", ondelete="RESTRICT")
-    position: int
-    listed: bool
-    listed_at: datetime
 
 
 WINDOW_DAYS = (1, 7, 30)

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from app.anchors.anchors import QuoteNotFound, StaleRevision, TooManyAnchors
 from app.articles.includes import ListPosition
 from app.articles.rendering import RenderedArticle
-from app.articles.routes import RETRACTION_RESPONSES, get_visible
+from app.articles.routes import RETRACTED, get_visible
 from app.articles.services import ArticleServices
 from app.comments import editing, posting, reading
 from app.comments.editing import Editor, EditWindowClosed
@@ -65,6 +65,7 @@ from app.comments.services import CommentServices
 from app.comments.sync import OperationResult, Step, apply_operations, author_by_token
 from app.core.ids import IdPath, RefPath
 from app.core.problems import (
+    FORBIDDEN,
     Conflict,
     Forbidden,
     InvalidParameter,
@@ -111,7 +112,7 @@ def include_comments(connection: sa.Connection, row: ListPosition, _site: Site, 
     "/articles/{article}/comments",
     summary="List the comments of an article",
     response_model=CommentList,
-    responses=RETRACTION_RESPONSES,
+    responses=RETRACTED,
 )
 async def list_comments(
     request: Request, article: RefPath, query: Annotated[CommentQuery, Query()], actor: Public
@@ -138,10 +139,7 @@ async def list_comments(
 
 
 @comments_router.get(
-    "/comments/{comment}",
-    summary="Get a comment",
-    response_model=SingleCommentOut,
-    responses=document_problems(Forbidden),
+    "/comments/{comment}", summary="Get a comment", response_model=SingleCommentOut, responses=FORBIDDEN
 )
 async def get_comment(
     request: Request, comment: IdPath, query: Annotated[OneCommentQuery, Query()], actor: Public
@@ -466,9 +464,7 @@ async def _admit_sync(request: Request, actor: Actor) -> None:
     await count_attempt(request, actor)
 
 
-@sync_router.post(
-    "/comments", summary="Sync comments made offline", response_model=SyncOut, responses=document_problems(Forbidden)
-)
+@sync_router.post("/comments", summary="Sync comments made offline", response_model=SyncOut, responses=FORBIDDEN)
 async def sync_comments(
     request: Request, body: SyncIn, actor: Annotated[Actor, require_admission(_admit_sync, max_bytes=MAX_SYNC_BYTES)]
 ) -> Response:

@@ -204,3 +204,7 @@ def document_problems(*problems: type[Problem]) -> Responses:
         }
         for status, texts in descriptions.items()
     }
+
+
+FORBIDDEN: Responses = document_problems(Forbidden)
+"""The `responses=` of a route that may answer 403 for reasons of its own."""

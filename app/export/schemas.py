@@ -5,9 +5,8 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from app.articles.schemas import TEXT_FORMATS
+from app.articles.schemas import FormatNames
 from app.core.models import BaseModel
-from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
 from app.publication.schemas import ImageOut, NoticeScope, Placement
 
@@ -59,9 +58,7 @@ class LineOut(BaseModel):
 class ExportQuery(BaseModel):
     """Parameters of the export."""
 
-    formats: str | None = Field(
+    formats: FormatNames = Field(
         None,
-        max_length=40,
         description="Formats of the articles' texts, comma-separated: html, text, markdown, blocks; html if absent.",
-        json_schema_extra=any_of(TEXT_FORMATS),
     )

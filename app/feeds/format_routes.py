@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from app.articles.rendering import RenderedArticle, render_articles, retry_on_change
 from app.articles.routes import (
-    RETRACTION_RESPONSES,
+    RETRACTED,
     get_visible,
     redirect_former_slug,
 )
@@ -65,7 +65,7 @@ router = Router(prefix="/v1/articles", tags=["syndication"])
 _RESPONSES: dict[int | str, JsonObject] = {
     200: {"description": "The article.", "content": _CONTENT},
     **REDIRECT_RESPONSE,
-    **RETRACTION_RESPONSES,
+    **RETRACTED,
 }
 
 

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
 from app.articles.reading import is_visible
 from app.articles.rendering import retry_on_change
-from app.articles.routes import RETRACTION_RESPONSES, Retracted, WithheldForLegalReasons, get_visible
+from app.articles.routes import RETRACTED, Retracted, WithheldForLegalReasons, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
@@ -59,7 +59,7 @@ _ARCHIVE_RESPONSES: Responses = {
 _COMMENTS_RESPONSES: Responses = {
     200: _FEED,
     **REDIRECT_RESPONSE,
-    **RETRACTION_RESPONSES,
+    **RETRACTED,
 }
 
 

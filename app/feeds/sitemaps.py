@@ -83,15 +83,15 @@ class _ChangedArticle(NamedTuple):
 
 _FROM, _TO = (sa.bindparam(name, type_=ARTICLE.c.updated_at.type) for name in ("begin", "end"))
 _ID = sa.bindparam("id", type_=ARTICLE.c.id.type)
+_PAGE = (  # what the address of an article is made of
+    ARTICLE.c.id,
+    ARTICLE.c.slug,
+    ARTICLE.c.type,
+    path_of_section(SECTION).label("section"),
+    ARTICLE.c.published_at,
+)
 _SELECT_URLS = (
-    sa.select(
-        ARTICLE.c.id,
-        ARTICLE.c.slug,
-        ARTICLE.c.type,
-        path_of_section(SECTION).label("section"),
-        ARTICLE.c.published_at,
-        ARTICLE.c.updated_at,
-    )
+    sa.select(*_PAGE, ARTICLE.c.updated_at)
     .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
     .where(
         ARTICLE.c.public,
@@ -170,11 +170,7 @@ def render_index(publication: Publication, months: ChangedMonths) -> bytes:
 NEWS_TIME = timedelta(days=2)  # for which an article stands in the news sitemap
 _SELECT_NEWS = (
     sa.select(
-        ARTICLE.c.id,
-        ARTICLE.c.slug,
-        ARTICLE.c.type,
-        path_of_section(SECTION).label("section"),
-        ARTICLE.c.published_at,
+        *_PAGE,
         ARTICLE.c.title,
         ARTICLE.c.language,
         ARTICLE.c.listed_at,

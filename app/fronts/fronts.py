@@ -368,10 +368,10 @@ def follow_merge(session: Session, entry: LoggedEvent) -> None:
     """Replace a merged term by the remaining one in the filters of blocks."""
     match entry.event:
         case TagDeleted(into=str(into)) | AuthorDeleted(into=str(into)) | SeriesDeleted(into=str(into)) as event:
-            pass
-        case _:
-            return
-    kind, old = event.singular, event.subject_id
+            _replace_in_fronts(session, event.singular, event.subject_id, into)
+
+
+def _replace_in_fronts(session: Session, kind: str, old: str, into: str) -> None:
     for front in session.exec(select(Front).with_for_update()):
         for name in ("published", "draft"):
             layout: Version | None = getattr(front, name)

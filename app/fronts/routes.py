@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.articles.rendering import RenderedArticle, groups_of_list, refuse_fields, retry_on_change, shows_counts
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
-from app.core.problems import BadRequest, Forbidden, NotFound, document_problems
+from app.core.problems import FORBIDDEN, BadRequest, NotFound, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
 from app.fronts import fronts
 from app.fronts.fronts import FrontRow, Version
@@ -61,7 +61,7 @@ async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], 
     return reply_private_list(request, ListOut[FrontDefinition], page, query)
 
 
-@router.get("/{front}", summary="Get a front", response_model=FrontOut, responses=document_problems(Forbidden))
+@router.get("/{front}", summary="Get a front", response_model=FrontOut, responses=FORBIDDEN)
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """Get a front with all its blocks. Each article appears once; articles that are not public are left out, in
     previews too.

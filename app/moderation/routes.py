@@ -13,7 +13,7 @@ from app.comments.lifecycle import ParentNotPublished
 from app.comments.moderation import Banned
 from app.comments.routes import hash_address
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, document_problems
+from app.core.problems import FORBIDDEN, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import Moderator, Public, SelfService
 from app.identity.schemas import Actor
@@ -55,10 +55,7 @@ appeals_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
 
 
 @appeals_router.get(
-    "/decision",
-    summary="Get the decision on a comment",
-    response_model=DecisionOut,
-    responses=document_problems(Forbidden),
+    "/decision", summary="Get the decision on a comment", response_model=DecisionOut, responses=FORBIDDEN
 )
 async def get_decision(request: Request, comment: IdPath, query: ReadParameters, actor: SelfService) -> Response:
     """The state of a comment and the reason for it. For the comment's author, with its edit token or their own

@@ -15,14 +15,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from app.articles.projection import WrongState
 from app.core.ids import RefPath
 from app.core.models import BaseModel
-from app.core.problems import (
-    Forbidden,
-    NotFound,
-    Problem,
-    Responses,
-    Unavailable,
-    document_problems,
-)
+from app.core.problems import FORBIDDEN, NotFound, Problem, Responses, Unavailable, document_problems
 from app.db import is_unavailable
 from app.db.migrations import find_head
 from app.identity.access import Admin, ExpectedVersions, Probe, Public, SelfService, ThirdParty
@@ -260,9 +253,7 @@ async def purge_article(
 personal_router = Router(prefix="/v1", tags=["privacy"])
 
 
-@personal_router.get(
-    "/me/data", summary="Get one's own data", response_model=PersonalData, responses=document_problems(Forbidden)
-)
+@personal_router.get("/me/data", summary="Get one's own data", response_model=PersonalData, responses=FORBIDDEN)
 async def get_own_data(request: Request, actor: SelfService) -> Response:
     """Return everything that is stored about the caller, up to 10,000 entries of each kind.
 
@@ -274,9 +265,7 @@ async def get_own_data(request: Request, actor: SelfService) -> Response:
     return reply(request, dump_json(PersonalData, data), groups=(), private=True)
 
 
-@personal_router.delete(
-    "/me/data", summary="Erase one's own data", status_code=204, responses=document_problems(Forbidden)
-)
+@personal_router.delete("/me/data", summary="Erase one's own data", status_code=204, responses=FORBIDDEN)
 async def erase_own_data(request: Request, actor: Public) -> Response:
     """Erase the caller's data for good: texts, names, addresses, votes, reactions, reports and appeals; the token ends.
 

@@ -27,16 +27,9 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     def show(connection: sa.Connection, made: tuple[str, str]) -> JsonObject:
         return {**(keys.find_api_key(connection, made[0]) or {}), "key": made[1]}
 
+    path = "/v1/keys/{id}"
     return await write(
-        request,
-        actor,
-        api_keys.create_key,
-        body,
-        render=show,
-        model=NewKeyOut,
-        status=201,
-        location="/v1/keys/{id}",
-        secret=True,
+        request, actor, api_keys.create_key, body, render=show, model=NewKeyOut, status=201, location=path, secret=True
     )
 
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.comments.routes import hash_address
 from app.core.ids import IdPath, RefPath
-from app.core.problems import Forbidden, NotFound, Unauthorized, document_problems
+from app.core.problems import FORBIDDEN, Forbidden, NotFound, Unauthorized, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import SelfService, count_write, require_admission
 from app.identity.schemas import Actor
@@ -64,10 +64,7 @@ async def vote_on_comment(request: Request, comment: IdPath, body: VoteIn, actor
 
 
 @router.put(
-    "/articles/{article}/reaction",
-    summary="React to an article",
-    response_model=ReactionOut,
-    responses=document_problems(Forbidden),
+    "/articles/{article}/reaction", summary="React to an article", response_model=ReactionOut, responses=FORBIDDEN
 )
 async def set_reaction(request: Request, article: RefPath, body: ReactionIn, actor: Participant) -> Response:
     """React to an article with one of the names in its `reactions`, or withdraw the reaction with null.

@@ -16,7 +16,7 @@ from app.articles.rendering import (
     subtree_of,
 )
 from app.articles.routes import (
-    RETRACTION_RESPONSES,
+    RETRACTED,
     get_visible,
     redirect_former_slug,
     reply_articles,
@@ -50,7 +50,7 @@ def _parse_fields(query: RelatedQuery) -> FieldTree | None:
     "/related",
     summary="List related articles",
     response_model=RelatedList,
-    responses={**RETRACTION_RESPONSES, **REDIRECT_RESPONSE},
+    responses={**RETRACTED, **REDIRECT_RESPONSE},
 )
 async def list_related_articles(
     request: Request, article: RefPath, query: Annotated[RelatedQuery, Query()], actor: Public

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from starlette.responses import HTMLResponse, Response
 
 from app.core.ids import IdPath, TokenPath
-from app.core.problems import Forbidden, Invalid, NotFound, Responses, document_problems
+from app.core.problems import FORBIDDEN, Forbidden, Invalid, NotFound, Responses, document_problems
 from app.core.settings import Settings
 from app.db.rows import JsonObject
 from app.identity.access import Public, SelfService, ThirdParty, enforce_limit, require_admission, require_scope
@@ -310,10 +310,7 @@ def _get_own(connection: sa.Connection, subscription_id: str) -> PresentedSubscr
 
 
 @management_router.get(
-    "",
-    summary="List the caller's subscriptions",
-    response_model=ListOut[SubscriptionOut],
-    responses=document_problems(Forbidden),
+    "", summary="List the caller's subscriptions", response_model=ListOut[SubscriptionOut], responses=FORBIDDEN
 )
 async def list_subscriptions(request: Request, query: ReadParameters, actor: SelfService) -> Response:
     """List all subscriptions of the caller, oldest first, on one page of at most 1,000.
@@ -344,10 +341,7 @@ async def rotate_manage_token(request: Request, actor: Public) -> Response:
 
 
 @management_router.patch(
-    "/{subscription}",
-    summary="Change a subscription",
-    response_model=SubscriptionOut,
-    responses=document_problems(Forbidden),
+    "/{subscription}", summary="Change a subscription", response_model=SubscriptionOut, responses=FORBIDDEN
 )
 async def update_subscription(
     request: Request, subscription: IdPath, body: SubscriptionPatch, actor: Public
@@ -358,9 +352,7 @@ async def update_subscription(
     )
 
 
-@management_router.delete(
-    "/{subscription}", summary="End a subscription", status_code=204, responses=document_problems(Forbidden)
-)
+@management_router.delete("/{subscription}", summary="End a subscription", status_code=204, responses=FORBIDDEN)
 async def end_subscription(request: Request, subscription: IdPath, actor: Public) -> Response:
     """End a subscription. Mails that wait because of it are not sent."""
     return await write(request, actor, management.end_subscription, subscription, status=204)

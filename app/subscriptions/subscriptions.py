@@ -400,10 +400,10 @@ def follow_merge(session: Session, entry: LoggedEvent) -> None:
     """Move subscriptions from a merged term to the remaining one, without duplicates."""
     match entry.event:
         case TagDeleted(into=str(into)) | AuthorDeleted(into=str(into)) | SeriesDeleted(into=str(into)) as event:
-            pass
-        case _:
-            return
-    old, new = f"{event.singular}:{event.subject_id}", f"{event.singular}:{into}"
+            _move_subscriptions(session, f"{event.singular}:{event.subject_id}", f"{event.singular}:{into}")
+
+
+def _move_subscriptions(session: Session, old: str, new: str) -> None:
     other = SUBSCRIPTION.alias("other")
     same = [other.c[name] == SUBSCRIPTION.c[name] for name in ("subscriber_id", "kind", "channel")]
     is_not_followed = ~sa.exists().where(other.c.target == new, *same)

@@ -48,16 +48,8 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
     def action(session: Session, actor: Actor) -> str:
         return webhooks.create_webhook(session, actor, settings(request), body)
 
-    return await write(
-        request,
-        actor,
-        action,
-        render=webhooks.get_webhook_with_secret,
-        model=NewWebhookOut,
-        status=201,
-        location="/v1/webhooks/{id}",
-        secret=True,
-    )
+    show, path = webhooks.get_webhook_with_secret, "/v1/webhooks/{id}"
+    return await write(request, actor, action, render=show, model=NewWebhookOut, status=201, location=path, secret=True)
 
 
 @router.get("", summary="List webhooks", response_model=ListOut[WebhookOut])
