@@ -1,6 +1,6 @@
 """The worker: it lets consumers read the event log and runs timers, in the server or in a process of its own.
 
-It sleeps until a commit wakes it, or until time makes something due.
+It sleeps until a commit wakes it or a timer is due.
 """
 
 import asyncio
@@ -31,8 +31,8 @@ from app.events.log import (
 LATE_SECONDS = 30.0  # seconds without a round after which a worker counts as late
 RETRY_SECONDS = 5.0  # seconds to wait after a failure
 FOREIGN_CHECK_SECONDS = 60.0  # seconds between checks whether the store was restored from another server's dump
-GATHER_SECONDS = 0.4  # seconds between rounds, in which events gather: a batch costs little more than one event
-MAX_REST_SECONDS = 0.1  # after a round, which is followed by a rest as long as it took: others need the processor, too
+GATHER_SECONDS = 0.4  # between rounds, so that events gather: a batch costs little more than a single event
+MAX_REST_SECONDS = 0.1  # of the rest after a round, which lasts as long as the round did: others need the CPU, too
 Run = Callable[[Session], int]
 log = structlog.get_logger("broadsheet.worker")
 
@@ -46,12 +46,12 @@ class Worker:
         self._timers |= timers
         dues = [timer.due.scalar_subquery().label(name) for name, timer in timers.items() if timer.due is not None]
         self._dues: Prepared[dict[str, datetime | None]] = Prepared(sa.select(sa.null().label("never"), *dues))
-        self.beat = 0.0  # monotonic time of the last round or look at the clock, for /readyz
+        self.beat = 0.0  # monotonic time of the last round or check of the timers, for /readyz
         self._task: asyncio.Task[None] | None = None
-        self._not_before: dict[str, float] = {}  # monotonic times before which pieces of work are not run
-        self._next: datetime | None = None  # when a timer is due
-        self._resume = math.inf  # monotonic time when a piece of work that waits may be run
-        self._has_backlog = False  # whether the last round may have left some work, beside what comes in from now on
+        self._not_before: dict[str, float] = {}  # monotonic time before which a consumer or timer is not run
+        self._next: datetime | None = None  # when the next timer is due
+        self._resume = math.inf  # monotonic time at which the next waiting consumer or timer may run
+        self._has_backlog = False  # whether the last round may have left work undone
 
     def start(self) -> None:
         """Start in the background."""
@@ -59,7 +59,7 @@ class Worker:
         self._task = asyncio.create_task(self.run(), name="worker")
 
     async def stop(self) -> None:
-        """Stop after the transaction that is under way."""
+        """Stop after the current transaction."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -75,9 +75,9 @@ class Worker:
 
     async def run(self) -> None:
         """Run rounds until cancelled."""
-        with self.db.commits.subscribe() as news:
+        with self.db.commits.subscribe() as committed:
             while True:
-                news.clear()
+                committed.clear()
                 started, busy = time.monotonic(), await self.run_once()
                 self.beat = time.monotonic()
                 if self._has_backlog:
@@ -85,10 +85,10 @@ class Worker:
                     continue
                 await asyncio.sleep(GATHER_SECONDS)
                 if not busy:
-                    await wait_for_work(news, self._until_due)
+                    await wait_for_work(committed, self._until_due)
 
     def _until_due(self) -> float:
-        """Return the seconds until time makes something due."""
+        """Return the seconds until a timer is due or a waiting consumer may run."""
         self.beat = time.monotonic()
         by_clock = (self._next - now()).total_seconds() if self._next is not None else math.inf
         return min(self._resume - self.beat, by_clock)
@@ -111,7 +111,7 @@ class Worker:
         self._not_before[name] = time.monotonic() + max(RETRY_SECONDS, every)
 
     async def _advance_consumers(self) -> int:
-        """Give consumers the next events, all that have read equally far together; return how many some had at most."""
+        """Let consumers handle the next events, those at one position together; return the largest number of events."""
         try:
             groups = await self.db.read(group_unread, list(filter(self._is_ready, self._consumers)))
         except Exception:
@@ -121,7 +121,7 @@ class Worker:
         return max([await self._advance_together(group) for group in groups], default=0)
 
     async def _advance_together(self, names: Collection[str]) -> int:
-        """Give some consumers the next events in one transaction, or, if one of them fails, each in its own."""
+        """Advance consumers in one transaction; if one of them fails, advance each in its own."""
         try:
             return await self.db.write_aside(advance_consumers, {name: self._consumers[name] for name in names})
         except Exception:
@@ -131,7 +131,7 @@ class Worker:
             return 0
 
     async def _list_due(self) -> list[str]:
-        """List the timers that are due now, and note when the next one of the others will be."""
+        """List the timers that are due, and note when the next of the others will be."""
         ready, moment = list(filter(self._is_ready, self._timers)), now()
         try:
             dues = await self.db.read(self._dues.row, {}) or {}
@@ -143,7 +143,7 @@ class Worker:
         return [name for name in ready if name not in dues or ((due := dues[name]) and due <= moment)]
 
     async def _run(self, name: str, timer: wiring.Timer) -> bool:
-        """Run a timer if it is due; return whether it did something. After a failure it waits."""
+        """Run a timer if it is due; return whether it did anything. After a failure it waits."""
         try:
             is_due = timer.is_due is None or await self.db.read(timer.is_due)
             done = await self.db.write_aside(timer.run) if is_due else 0

@@ -39,9 +39,9 @@ class CommitSignal:
             event.set()
 
 
-async def wait_for_work(news: asyncio.Event, until_due: Callable[[], float]) -> None:
+async def wait_for_work(committed: asyncio.Event, until_due: Callable[[], float]) -> None:
     """Wait for a commit, or until something is due; `until_due` returns the seconds that are left."""
-    while not news.is_set() and (left := until_due()) > 0:
+    while not committed.is_set() and (left := until_due()) > 0:
         with suppress(TimeoutError):
             async with asyncio.timeout(min(left, CLOCK_SECONDS)):
-                await news.wait()
+                await committed.wait()
