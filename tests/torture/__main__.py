@@ -52,6 +52,16 @@ PARTS = {
         ),
         rounds=("ROUNDS",),
     ),
+    "soak": Part(
+        "keep a mixed load up and watch memory, files and threads",
+        ("tests/torture/test_soak.py",),
+        seconds=("SOAK_SECONDS",),
+    ),
+    "upgrade": Part(
+        "upgrade stores of earlier schemas; serve with the release before and this one at once",
+        ("tests/stores", "tests/torture/test_rolling_upgrade.py"),
+        rounds=("ROUNDS",),
+    ),
     "history": Part(
         "compare kept answers and followers of changes with the store",
         ("tests/edge/test_freshness_checker.py", "tests/changes/test_followers.py"),
@@ -71,7 +81,13 @@ def run_part(name: str, seed: int, options: argparse.Namespace) -> dict[str, obj
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", f"--randomly-seed={seed}"]
-        command += [f"--junit-xml={report}", *(["-k", f"not {other}"] if other else []), *part.tests]
+        command += [
+            f"--junit-xml={report}",
+            "--override-ini=junit_family=xunit1",
+            "--override-ini=faulthandler_timeout=0",
+            *(["-k", f"not {other}"] if other else []),
+            *part.tests,
+        ]
         ran = subprocess.run(command, cwd=ROOT, env=environment, stdout=sys.stderr, check=False)
         cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
     figures = {

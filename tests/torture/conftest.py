@@ -2,4 +2,6 @@
 
 from tests.effort import IS_LONG
 
-collect_ignore = [] if IS_LONG else ["test_sqlite_faults.py", "test_postgresql_faults.py"]
+collect_ignore = (
+    [] if IS_LONG else ["test_sqlite_faults.py", "test_postgresql_faults.py", "test_soak.py", "test_rolling_upgrade.py"]
+)
