@@ -1,4 +1,4 @@
-"""What the application is put together from: routers, consumers of the event log, delivery channels and timers."""
+"""The parts of the application: routers, consumers of the event log, delivery channels and timers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -64,7 +64,7 @@ class Counts(TypedDict):
 
 
 class PostingContext(NamedTuple):
-    """What posting a comment needs to know about its article."""
+    """The facts about an article that decide whether and how comments are posted."""
 
     article_id: str
     slug: str

@@ -221,9 +221,9 @@ def _filter_condition(
         else:
             link = links.alias(f"l{at}")
             matches = (link.c.article_id == ARTICLE.c.id) & _matches_any(link.c[column.key], table, at, by_id)
-            found = sa.select(link.c.article_id).where(matches).correlate(ARTICLE)
+            linked = sa.select(link.c.article_id).where(matches).correlate(ARTICLE)
             # OFFSET keeps PostgreSQL from reading all articles of a common term first.
-            condition = (found.offset(0) if of_each and not negative else found).exists()
+            condition = (linked.offset(0) if of_each and not negative else linked).exists()
     return ~condition if negative else condition
 
 
@@ -489,8 +489,8 @@ def _count_articles(connection: sa.Connection, filters: Sequence[Filter]) -> dic
         table = _TERM_COLUMNS[filters[at].kind][0]
         number = sa.select(sa.func.sum(table.c.articles)).where(table.c.id.in_(filters[at].refs))
         counts.append(number.scalar_subquery().label(f"at_{at}"))
-    found = connection.execute(sa.select(*counts)).one()
-    return {at: int(number or 0) for at, number in zip(places, found, strict=True)}
+    row = connection.execute(sa.select(*counts)).one()
+    return {at: int(number or 0) for at, number in zip(places, row, strict=True)}
 
 
 def _find_page(

@@ -1,4 +1,4 @@
-"""What readers see now of the subjects of events, read for a batch of events with one statement.
+"""Whether readers see the subjects of events now, read for a batch of events with one statement.
 
 An event reports what was public when it was written; when a consumer reads it, readers may no longer see that. Live
 streams, the change feed, webhooks, mails and WebSub ask here.

@@ -1,1 +1,1 @@
-"""What every room may use: settings, clock, ids, logs and problem classes."""
+"""The base of all rooms: settings, clock, ids, logs and problem classes."""

@@ -23,11 +23,11 @@ _EVENT = table_of(Event)
 
 @dataclass(frozen=True)
 class Horizon:
-    """What has been seen of the log.
+    """A position up to which the log has been read.
 
-    On SQLite all up to the event `seq`, since its order is that of commits. On PostgreSQL all below the transaction
-    `xid`, and of those that were not settled then the events `unsettled`, with their transactions; None where there are
-    too many, because a transaction stays open for long. A standby that has replayed `lsn` has all of them.
+    On SQLite: all events up to `seq`, since their order is that of commits. On PostgreSQL: all events of transactions
+    below `xid`, and those of later transactions that `unsettled` lists with their transactions; None where there are
+    too many, because a transaction has been open for long. A standby that has replayed `lsn` has all of them.
     """
 
     seq: int = 0

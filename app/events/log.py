@@ -300,7 +300,7 @@ def emit(session: Session, event: EventBase) -> Position:
 
 
 Handle = Callable[[Session, Sequence[LoggedEvent]], None]
-"""What a consumer does with the next events of the log that it handles, oldest first."""
+"""Handles the next events of the log that a consumer subscribes to, oldest first."""
 
 
 @dataclass(frozen=True)

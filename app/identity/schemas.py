@@ -102,7 +102,7 @@ class Actor:
 
 ANONYMOUS = Actor("anonymous")
 PUBLISHABLE = Actor("anonymous", name="publishable key")
-"""Who reads with a publishable key: the same as anybody, but a better token is refused to a key that is known."""
+"""A caller with a publishable key, who reads what the public may, but is refused with 403 instead of 401."""
 SYSTEM = Actor("system", name="system", scopes=frozenset({"admin"}))
 
 

@@ -58,7 +58,7 @@ class Finding(NamedTuple):
 
 
 class AuthorHistory(NamedTuple):
-    """What is known of an author's recent comments and of the text, read in one row."""
+    """The author's recent comments and former uses of the text, read in one row."""
 
     banned: bool = False
     author_minute: datetime | None = None  # creation time of the comment that reaches the limit; null below it

@@ -134,7 +134,7 @@ class SmtpMailer:
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
-        """What TLS trusts. Made for the first connection: to read the certificates takes 20 ms of each process."""
+        """The TLS context, made for the first connection: reading the certificates takes 20 ms."""
         return self._given_context or ssl.create_default_context()
 
     async def send(self, message: EmailMessage, to: str) -> str:

@@ -1,1 +1,1 @@
-"""What the OpenAPI document says beyond the routes: names of types, tags, servers, messages and examples."""
+"""The OpenAPI document beyond its routes: names of types, tags, servers, messages and examples."""

@@ -14,7 +14,7 @@ from app.web.admission import Admission
 
 
 class WorkerStatus(Protocol):
-    """What probes and metrics need of the worker, which is above."""
+    """The state of the worker that probes and metrics report; the worker is on a floor above."""
 
     @property
     def consumers(self) -> Collection[str]:

@@ -103,7 +103,7 @@ class NewOptIn(NamedTuple):
 
 
 class NotifyRow(TypedDict):
-    """What is needed of a comment to apply its `notify` setting."""
+    """The parts of a comment that its `notify` setting depends on."""
 
     id: str
     state: str

@@ -32,7 +32,7 @@ ANSWERED_ANONYMOUSLY = "answered_as_nobody"
 """Key in a request's scope: its reader token is unknown, so that it is answered as an anonymous one."""
 _CACHE_HEADERS = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
-"""What may be the id of a request that its client gives."""
+"""The syntax of request ids that clients may send."""
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),

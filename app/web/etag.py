@@ -36,7 +36,7 @@ def matches_etag(if_none_match: str, tag: str) -> bool:
     """Whether `If-None-Match` names this tag, in any content coding."""
     if if_none_match.strip() == "*":
         return True
-    return any(strip_coding(found) == tag for _, found in _TAG.findall(if_none_match))
+    return any(strip_coding(value) == tag for _, value in _TAG.findall(if_none_match))
 
 
 def parse_if_match(if_match: str | None) -> frozenset[int] | None:
@@ -54,7 +54,7 @@ def parse_if_match(if_match: str | None) -> frozenset[int] | None:
     if if_match.strip() == "*":
         return None
     tags = _TAG.findall(if_match)
-    return frozenset(int(found[1]) for weak, tag in tags if not weak and (found := _VERSION.fullmatch(tag)))
+    return frozenset(int(match[1]) for weak, tag in tags if not weak and (match := _VERSION.fullmatch(tag)))
 
 
 def check_version(current: int, expected: frozenset[int] | None, differing: Iterable[str] = ()) -> None:

@@ -269,9 +269,9 @@ def _rename_schemas(document: Node) -> None:
     """Rename FastAPI's `ListOut_TagOut_` to `TagList`, and the schema of the form of `putTag` to `PutTagForm`."""
     schemas, names = document["components"]["schemas"], {}
     for name in schemas:
-        if found := re.fullmatch(r"ListOut_(\w+)_", name):
-            names[name] = f"{found[1]}List"
-            schemas[name]["description"] = f"A page of `{found[1]}`."
+        if match := re.fullmatch(r"ListOut_(\w+)_", name):
+            names[name] = f"{match[1]}List"
+            schemas[name]["description"] = f"A page of `{match[1]}`."
     for _, _, operation in iter_operations(document):
         for content in operation.get("requestBody", {}).get("content", {}).values():
             name, operation_id = content["schema"].get("$ref", "").rpartition("/")[2], operation["operationId"]
@@ -432,9 +432,12 @@ def share_security(document: Node) -> None:
 
 def share_components(document: Node) -> None:
     """Move parameters and problem responses of several operations into components."""
-    found = [operation for _, _, operation in iter_operations(document)]
-    parameters = [(each["parameters"], at) for each in found for at in range(len(each["parameters"]))]
+    operations = [operation for _, _, operation in iter_operations(document)]
+    parameters = [(each["parameters"], at) for each in operations for at in range(len(each["parameters"]))]
     _share(document, "parameters", parameters, _parameter_name)
     _share(
-        document, "responses", [(each["responses"], key) for each in found for key in each["responses"]], _response_name
+        document,
+        "responses",
+        [(each["responses"], key) for each in operations for key in each["responses"]],
+        _response_name,
     )

@@ -353,14 +353,14 @@ class LazyRoute(APIRoute):
 
     @cached_property
     def dependency_calls(self) -> list[object]:
-        """What is called for the arguments of the route, found without building it."""
+        """The dependencies of the endpoint's parameters, read from its annotations without building the route."""
         annotations = inspect.get_annotations(self.endpoint).values()
         markers = [marker for kind in annotations for marker in getattr(kind, "__metadata__", ())]
         return [marker.dependency for marker in markers if isinstance(marker, Depends)]
 
 
 class RouteOptions(TypedDict, total=False):
-    """What several routes of a router declare alike."""
+    """Declarations that several routes share."""
 
     status_code: int
     response_model: type[BaseModel]
