@@ -15,6 +15,7 @@ from app.comments.services import CommentServices
 from app.core.logs import configure_logging
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses, open_database
+from app.db.slow_queries import log_slow_queries
 from app.deliveries.courier import Courier
 from app.edge.keeper import Keeper
 from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
@@ -80,7 +81,11 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
 def _open_store(settings: Settings) -> Database:
     """Open the store; query processes call this, too."""
     configure_logging(settings.log_format)
-    return open_database(settings.database, settings.read_databases, settings.direct_database_url)
+    database = open_database(settings.database, settings.read_databases, settings.direct_database_url)
+    if settings.slow_query_ms:
+        for engine in database.engines():
+            log_slow_queries(engine, settings.slow_query_ms)
+    return database
 
 
 def _limits_of(settings: Settings) -> Limits:

@@ -283,6 +283,12 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal, JSON lines otherwise."
     )
+    slow_query_ms: int = Field(
+        0,
+        ge=0,
+        description="Milliseconds from which a statement of the database is logged as `slow query`, with placeholders "
+        "in place of its values. Reads of standbys are not measured. 0: none.",
+    )
     allowed_hosts: List = Field(
         [],
         description="Names, separated by commas, under which this API may be asked (`Host`); `*.example.org` stands "

@@ -139,6 +139,8 @@ class Prepared(Generic[R]):
         try:
             cursor.execute(compiled.sql, parameters)
             fetched = fetch(cursor)
+            for listener in connection.dispatch.after_cursor_execute:
+                listener(connection, cursor, compiled.sql, parameters, None, False)
         except dialect.loaded_dbapi.Error as error:
             _raise_wrapped(connection, cursor, compiled.sql, error)
         cursor.close()
