@@ -511,6 +511,7 @@ class LoggedEvent:
     at: datetime
     groups: list[str]
     payload: JsonObject
+    request_id: str | None = None  # as in the log of requests
 
     @cached_property
     def event(self) -> Event | None:

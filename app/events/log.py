@@ -33,6 +33,7 @@ class EventRow(TypedDict):
     at: datetime
     groups: list[str]
     payload: JsonObject
+    request_id: str | None
 
 
 XID_OFFSET = sa.func.coalesce(
@@ -135,6 +136,7 @@ def _logged_event(row: EventRow) -> LoggedEvent:
         row["at"],
         row["groups"],
         row["payload"],
+        row["request_id"],
     )
     if logged.article_id is None and logged.event is not None and logged.event.about_article is not None:
         # During an upgrade, processes of the former release still write events without this column.
@@ -268,6 +270,8 @@ def has_reached(connection: sa.Connection, position: Position) -> bool:
 
 
 POSITION_KEY = "position"
+REQUEST_ID_KEY = "request_id"
+"""Key in a session's info: the id of the request that it works for, which its events bear."""
 TEXT_MEMBERS = ("slug", "text", "reason")  # members of payloads that people wrote
 BLANK_BATCH_SIZE = 500  # subjects in one statement
 _OWN_XID: Column = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger) + XID_OFFSET
@@ -279,7 +283,7 @@ _XID: Column = sa.func.greatest(_OWN_XID, _LATEST_XID)
 _NEW = sa.insert(_EVENT).returning(_EVENT.c.xid, _EVENT.c.seq)
 _EMIT: Prepared[JsonObject] = Prepared(
     {"sqlite": _NEW.values(xid=0), "postgresql": _NEW.values(xid=_XID)},
-    ("type", "subject_id", "article_id", "at", "groups", "payload"),
+    ("type", "subject_id", "article_id", "at", "groups", "payload", "request_id"),
 )
 
 
@@ -292,6 +296,7 @@ def emit(session: Session, event: EventBase) -> Position:
         "at": now(),
         "groups": event.cache_groups(),
         "payload": event.payload(),
+        "request_id": session.info.get(REQUEST_ID_KEY),
     }
     session.flush()  # the change is written before the event that reports it
     position = Position(*_EMIT.one(session, values))

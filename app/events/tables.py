@@ -22,6 +22,7 @@ class Event(SQLModel, table=True):
     at: datetime = Field(index=True)
     groups: list[str] = Field(sa_type=sa.JSON)
     payload: JsonObject = Field(sa_type=sa.JSON)
+    request_id: str | None = Field(None, max_length=100)  # of the request that caused it; None where no request did
 
 
 class LogCursor(SQLModel, table=True):

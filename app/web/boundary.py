@@ -33,6 +33,8 @@ ANSWERED_ANONYMOUSLY = "answered_as_nobody"
 _CACHE_HEADERS = frozenset({b"cache-control", b"cache-tag", b"surrogate-key", b"cache-groups"})
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:\-]{1,100}")
 """The syntax of request ids that clients may send."""
+TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.{0,200})?")
+"""What a tracer sends; the id of the trace is in the first group."""
 SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"strict-origin-when-cross-origin"),
@@ -50,9 +52,14 @@ class UnsupportedContentCoding(
 
 
 def read_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the id of a request: its client's, or a new one."""
-    given = next((value for name, value in headers if name == b"x-request-id"), b"")
-    return given.decode() if REQUEST_ID.fullmatch(given) else new_id()
+    """Return the id of a request: its client's, that of the trace it belongs to (W3C Trace Context), or a new one."""
+    trace = None
+    for name, value in headers:
+        if name == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return value.decode()
+        if name == b"traceparent":
+            trace = TRACEPARENT.fullmatch(value)
+    return trace[1].decode() if trace else new_id()
 
 
 class _Exchange:

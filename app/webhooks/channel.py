@@ -78,8 +78,11 @@ class WebhookChannel:
             return Outcome("cancelled", error="the webhook was deleted")
         if not webhook["enabled"]:
             return Outcome("dead", error="the webhook is disabled", at_fault=False)
-        body = cast(MessageContent, delivery.content)["body"]
+        content = cast(MessageContent, delivery.content)
+        body = content["body"]
         headers = sign_message(webhook, delivery.event, body, now())
+        if "request_id" in content:
+            headers["x-request-id"] = content["request_id"]
         try:
             answer = await self._outgoing.call(
                 "POST",

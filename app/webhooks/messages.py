@@ -81,7 +81,10 @@ def _build_content(
     names = PAYLOAD_MEMBERS.get(entry.type, PAYLOAD_MEMBERS[kind])
     data = {"id": entry.subject_id, **{name: payload[name] for name in names if name in payload}}
     state = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
-    return build_message(entry.type, entry.at, data | state)
+    content = build_message(entry.type, entry.at, data | state)
+    if entry.request_id is not None:
+        content["request_id"] = entry.request_id
+    return content
 
 
 def build_deliveries(

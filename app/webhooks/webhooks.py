@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Final, TypedDict, cast
+from typing import Final, NotRequired, TypedDict, cast
 
 import pydantic_core
 import sqlalchemy as sa
@@ -111,9 +111,10 @@ class SigningWebhook(TypedDict):
 
 
 class MessageContent(TypedDict):
-    """Content of a delivery: the body of its message, the same bytes at every attempt."""
+    """Content of a delivery: the body of its message, the same bytes at every attempt, and the request behind it."""
 
     body: str
+    request_id: NotRequired[str]
 
 
 class _DeliveryRow(TypedDict):

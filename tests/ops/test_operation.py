@@ -21,6 +21,7 @@ from app.deliveries.schemas import NewDelivery
 from app.main import create_app
 from tests import make
 from tests.document import operations
+from tests.processes import ROOT
 
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -247,3 +248,16 @@ def test_metrics_tell_how_the_log_and_deliveries_stand(
     assert value("broadsheet_deliveries", channel="webhook", state="waiting") == 1
     assert value("broadsheet_delivery_due_seconds", channel="webhook") > 86_400
     assert value("broadsheet_attempts", channel="webhook", result="delivered") == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_dashboard_and_alerts_ask_for_metrics_that_exist(client: TestClient) -> None:
+    text = client.get("/metrics").text
+    families = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE broadsheet_")}
+    for path in ("examples/grafana.json", "docs/how-to/observe.md"):
+        asked = set(re.findall(r"broadsheet_\w+", (ROOT / path).read_text("utf-8")))
+        assert asked
+        assert {re.sub(r"_(bucket|sum|count)$", "", name) for name in asked} - families == set(), path
+    dashboard = json.loads((ROOT / "examples/grafana.json").read_text("utf-8"))
+    shown = json.dumps([panel["targets"] for panel in dashboard["panels"]])
+    assert {name for name in families if not name.endswith("_created") and name not in shown} <= {"broadsheet_kept_now"}

@@ -294,3 +294,19 @@ def test_a_stop_writes_the_lines_that_wait(
         client.request('SAY"', "/healthz?q=1", headers={"X-Request-ID": "the-last"})
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "the-last" in line]
     assert [(line["method"], line["route"], line["status"]) for line in lines] == [('SAY"', "/healthz", 405)]
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"x-request-id": "edge-7:a"}, "edge-7:a"),
+        ({"traceparent": f"00-{'a1' * 16}-{'b2' * 8}-01"}, "a1" * 16),
+        ({"traceparent": f"00-{'a1' * 16}-{'b2' * 8}-01", "x-request-id": "edge-7"}, "edge-7"),
+        ({"traceparent": f"00-{'0' * 32}-{'b2' * 8}-01"}, None),
+        ({"x-request-id": "a" * 101}, None),
+        ({"x-request-id": "<script>"}, None),
+    ],
+)
+def test_the_id_of_a_request_is_its_edges(given: dict[str, str], expected: str | None) -> None:
+    found = boundary.read_request_id([(name.encode(), value.encode()) for name, value in given.items()])
+    assert found == expected or (expected is None and is_id(found))

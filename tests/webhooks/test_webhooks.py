@@ -389,3 +389,26 @@ def test_retry_after(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", [None, "", "soon", "-5", "1.5", "9999-99-99"])
 def test_no_retry_after(text: str | None) -> None:
     assert Answer(503, {} if text is None else {"retry-after": text}, b"").retry_after is None
+
+
+def test_the_id_of_a_request_goes_to_the_log_the_event_and_the_webhook(
+    client: TestClient,
+    editor: Headers,
+    db: Database,
+    hook: dict[str, Any],
+    receiver: Receiver,
+    work: Work,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    article = make.draft(client, editor)
+    url = f"/v1/articles/{article['id']}/publish"
+    request_id = "edge-7:a"
+    answer = client.post(url, headers={**editor, "If-Match": "*", "X-Request-ID": request_id})
+    assert answer.headers["x-request-id"] == request_id
+    with db.connect() as connection:
+        (event,) = (each for each in read_after(connection, START) if each.type == "article.published")
+    assert event.request_id == request_id
+    work()
+    (told,) = (headers for headers, body in receiver.messages if b"article.published" in body)
+    assert {name.lower(): value for name, value in told.items()}["x-request-id"] == request_id
+    assert f'"request_id":"{request_id}"' in capsys.readouterr().err.replace('": "', '":"')
