@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.settings import Settings
 from tests import make
 from tests.make import Headers
 
@@ -41,7 +42,12 @@ def is_room(file: str) -> bool:
 
 
 @pytest.fixture
-def trace(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Callable[[], object]], Calls]]:
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"cache_size": 0})  # a kept answer passes no room
+
+
+@pytest.fixture
+def trace() -> Iterator[Callable[[Callable[[], object]], Calls]]:
     """Note the functions that a call passes, by file, in all threads that begin later."""
     calls: Calls = defaultdict(set)
     is_on = False
