@@ -34,8 +34,8 @@ from app.publication.site import Site
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
 from app.related.links import include_related
-from app.search.finding import list_matching as search_articles
 from app.search.indexing import index_article
+from app.search.listing import list_matching as search_articles
 from app.web.access_log import Metrics
 from app.web.admission import Admission, Limits
 from app.web.freshness import Freshness

@@ -20,8 +20,7 @@ from app.blocks import body_from_html as article_from_html
 from app.blocks import body_from_markdown as article_from_markdown
 from app.comments.rendering import render_markdown
 from app.moderation.text_analysis import analyze_text
-from app.search.marks import extract_snippet
-from app.search.questions import parse_question
+from app.search.questions import extract_snippet, parse_question
 from app.subscriptions.schemas import Email
 from app.text.inputs import Prose
 from app.text.names import PersonName, is_office

@@ -29,7 +29,7 @@ from app.events.tables import LogCursor
 from app.main import create_app
 from app.net.smtp import Server
 from app.publication.storage import open_storage
-from app.search.index import count_index_drift
+from app.search.indexing import count_index_drift
 
 MINIMUM_POSTGRESQL = 14
 WARN_FREE_BYTES, MIN_FREE_BYTES = 1_000_000_000, 100_000_000  # on the disk

@@ -21,8 +21,7 @@ def rebuild() -> None:
 
     This is not needed in daily use: every change of an article updates the index.
     """
-    from app.search.index import count_public
-    from app.search.indexing import delete_orphans, rebuild_batch
+    from app.search.indexing import count_public, delete_orphans, rebuild_batch
 
     columns = (TextColumn("Indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with open_store(Settings()) as db, Progress(*columns, console=Console(stderr=True)) as progress:

@@ -1,35 +1,53 @@
 """Searching: the index gives the newest matching articles, which are ranked and rendered from cached JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import TypedDict, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles.list_parameters import SORTS, Filter, ListQuery
-from app.articles.listing import SORT_COLUMNS, ArticlePage, QueryShape, resolve_filters, shape_of
+from app.articles.listing import (
+    ArticlePage,
+    QueryShape,
+    conditions_of,
+    resolve_filters,
+    select_filtered_ids,
+    selective_filters,
+    shape_of,
+)
 from app.articles.reading import ARTICLE, list_languages
 from app.articles.rendering import (
     CachedRow,
     SnapshotChanged,
     cache_key_of,
-    fetch_cached,
     render_articles,
     select_cached,
 )
 from app.db import yield_cpu
-from app.db.rows import JsonObject, Statement, fetch_rows
+from app.db.columns import is_among
+from app.db.prepared import Prepared, is_fixed
+from app.db.rows import Column, JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
 from app.publication.site import Site
-from app.search import drafts
-from app.search import index as entries
-from app.search.index import BY_KEY, Window
-from app.search.marks import extract_snippet, highlight
-from app.search.questions import Question, parse_question
+from app.search.questions import Question, extract_snippet, highlight, parse_question
 from app.search.schemas import MAX_RANKED, NEWEST_KEY, RankedCursor, SearchQuery
+from app.search.tables import ENTRY, EPOCH, SLOTS_PER_MICROSECOND, WORDS, period_word
 from app.search.words import WEIGHT_STEPS
+from app.text.inputs import MAX_INT63
 from app.text.languages import STEMMERS
-from app.web.paging import bind_cursor, page_of
+from app.web.paging import Sort
+
+BY_KEY = Sort("found", descending=True, kind=int)
+BIG_INTEGER = sa.BigInteger()
+# Articles scanned one by one; for more it is faster to walk the index of words.
+MAX_SCANNED_ARTICLES, MAX_SCANNED_WITH_PHRASES = 3_000, 500
+Candidates = Literal["all", "few", "found"]
+_USE_INDEX = "SET LOCAL enable_seqscan = off"
+R = TypeVar("R", bound=CachedRow)
 
 
 class Hit(TypedDict):
@@ -40,10 +58,8 @@ class Hit(TypedDict):
     weights: str
 
 
-class SortedRow(CachedRow):
-    """A matching article with the value that it is sorted by."""
-
-    key: str
+Page: TypeAlias = tuple[list[Hit], str | None]
+"""A page of matches, and the cursor of the next page."""
 
 
 class HighlightedRow(CachedRow):
@@ -55,41 +71,167 @@ class HighlightedRow(CachedRow):
     body_text: str
 
 
-R = TypeVar("R", bound=CachedRow)
-_HIGHLIGHTED_COLUMNS = ("title", "dek", "language")
+def _first_key(year: int, month: int = 1) -> int:
+    """Return the first key of a month; months may exceed 12."""
+    since = datetime(year + (month - 1) // 12, (month - 1) % 12 + 1, 1, tzinfo=UTC) - EPOCH
+    return since // timedelta(microseconds=1) * SLOTS_PER_MICROSECOND
+
+
+class Window(NamedTuple):
+    """A range of keys to search, and the period words that select it on PostgreSQL."""
+
+    newest: int
+    oldest: int
+    periods: tuple[str, ...] = ()
+
+
+EVERYTHING = Window(NEWEST_KEY, -NEWEST_KEY)
+
+
+def iterate_windows(connection: sa.Connection, newest: int, oldest: int) -> Iterator[Window]:
+    """Iterate over the ranges of keys to search, newest first. SQLite needs only one: it walks its index in order.
+
+    PostgreSQL collects all matches before it can sort them, so the last two months are searched first, then the last
+    two years. Period words in the index keep other articles of a common word out.
+    """
+    if connection.dialect.name == "postgresql":
+        last = connection.execute(_SELECT_LAST_KEY, {"newest": newest}).scalar_one_or_none()
+        if last is None:
+            return
+        at = EPOCH + timedelta(microseconds=last // SLOTS_PER_MICROSECOND)
+        for begin, form in ((_first_key(at.year, at.month - 1), "%Y-%m"), (_first_key(at.year - 1), "%Y")):
+            if newest < oldest:
+                return
+            if begin <= newest:
+                names = tuple(dict.fromkeys((period_word(last, form), period_word(begin, form))))
+                yield Window(newest, max(begin, oldest), names)
+                newest = begin - 1
+    if newest >= oldest:
+        yield Window(newest, oldest)
+
+
+_SELECT_LAST_KEY = sa.select(sa.func.max(ENTRY.c.key)).where(ENTRY.c.key <= sa.bindparam("newest", type_=BIG_INTEGER))
 
 
 @lru_cache(256)
-def _select_sorted(shape: QueryShape, dialect: str, among: entries.Candidates) -> Statement:
-    """Build the query for a page in an order other than the index's; all matches are read."""
-    tables, _, where = entries.select_matches(shape, dialect, among, joined=True)
-    key = SORT_COLUMNS[shape.sort.name.lstrip("-")]
-    if shape.paged:
-        where = [*where, shape.sort.after(key, ARTICLE.c.id)]
-    query = sa.select(ARTICLE.c.id, key.label("key")).select_from(tables).where(*where)
-    query = query.order_by(*shape.sort.order_by(key, ARTICLE.c.id)).limit(
-        sa.bindparam("most", type_=entries.BIG_INTEGER)
+def _select_filtered(shape: QueryShape, at: int) -> tuple[Statement, Statement]:
+    return select_filtered_ids(shape, at)
+
+
+def find_few_candidates(
+    connection: sa.Connection, shape: QueryShape, values: Mapping[str, object], *, is_plain: bool
+) -> Sequence[tuple[int, str]] | None:
+    """Return keys and weights of the articles that the narrowest filter leaves, if these are few.
+
+    None if they are many, and on PostgreSQL, which plans that itself.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
+    counts = {
+        at: connection.execute(_select_filtered(shape, at)[1], values).scalar_one() for at in selective_filters(shape)
+    }
+    narrowest = min(counts, key=lambda at: counts[at], default=None)
+    if narrowest is None or counts[narrowest] > (MAX_SCANNED_ARTICLES if is_plain else MAX_SCANNED_WITH_PHRASES):
+        return None
+    query = sa.select(ENTRY.c.key, ENTRY.c.weights).where(ENTRY.c.article_id.in_(_select_filtered(shape, narrowest)[0]))
+    return [(key, weights) for key, weights in connection.execute(query, values)]
+
+
+@contextmanager
+def prefer_word_index(connection: sa.Connection) -> Iterator[None]:
+    """Make PostgreSQL use the index of words: its planner underestimates the cost of reading all articles' words.
+
+    The setting is local to a transaction. A session's setting would reach others behind a pooler of transactions.
+    """
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver_connection = connection.connection.driver_connection
+    assert driver_connection is not None
+    if not driver_connection.autocommit:
+        connection.exec_driver_sql(_USE_INDEX)
+        yield
+        return
+    connection.exec_driver_sql(f"BEGIN READ ONLY; {_USE_INDEX}")
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            connection.exec_driver_sql("COMMIT")  # after an error, too: nothing was written
+
+
+@lru_cache(256)
+def select_matches(
+    shape: QueryShape, dialect: str, among: Candidates = "all", *, joined: bool = False
+) -> tuple[sa.FromClause, ColumnElement[int], list[ColumnElement[bool]]]:
+    """Return the tables, the key and the conditions of matching articles.
+
+    `few`: only among the bound keys. `found`: these keys are known to match.
+    """
+    question: sa.BindParameter[str] = sa.bindparam("question", type_=sa.Text())
+    if dialect == "sqlite":
+        tables: sa.FromClause = WORDS.join(ENTRY, ENTRY.c.key == WORDS.c.rowid)
+        key: Column = WORDS.c.rowid
+        matches: Column = WORDS.c.search_words.op("MATCH")(question)
+        if among != "all":
+            keys = sa.bindparam("among", type_=BIG_INTEGER, expanding=True)
+            tables, key = (ENTRY, ENTRY.c.key) if among == "found" else (tables, key)
+            matches = key.in_(keys) if among == "found" else matches & key.in_(keys)
+    else:
+        # An expression instead of the column keeps PostgreSQL from walking the whole key index for a rare word.
+        tables, key = ENTRY, ENTRY.c.key + sa.literal_column("0", BIG_INTEGER)
+        matches = ENTRY.c.vector.op("@@")(sa.cast(question, sa.dialects.postgresql.TSQUERY))
+    asks_more = shape.filters or shape.bounds or shape.partner or shape.featured is not None or shape.states is not None
+    where = [matches, _is_in_window(key), *(() if shape.includes_pages else (ENTRY.c.listed,))]
+    if not joined and not asks_more:
+        return tables, key, where  # the index contains only public articles: no join is needed
+    return tables.join(ARTICLE, ARTICLE.c.id == ENTRY.c.article_id), key, [*where, *conditions_of(shape)]
+
+
+def _is_in_window(key: ColumnElement[int]) -> ColumnElement[bool]:
+    return (key <= sa.bindparam("newest", type_=BIG_INTEGER)) & (key >= sa.bindparam("oldest", type_=BIG_INTEGER))
+
+
+@lru_cache(256)
+def _select_newest(shape: QueryShape, dialect: str, among: Candidates) -> Prepared[Hit] | Statement:
+    """Build the query for the newest matching articles of a window."""
+    tables, key, where = select_matches(shape, dialect, among)
+    query = sa.select(key.label("key"), ENTRY.c.article_id.label("id"), ENTRY.c.weights).select_from(tables)
+    statement = query.where(*where).order_by(key.desc()).limit(sa.bindparam("most", type_=BIG_INTEGER))
+    return Prepared(statement) if is_fixed(statement) else statement
+
+
+@lru_cache(256)
+def _select_count(shape: QueryShape, dialect: str, among: Candidates) -> Statement:
+    """Build the query that counts matching articles of a window."""
+    tables, _, where = select_matches(shape, dialect, among)
+    return sa.select(sa.func.count()).select_from(tables).where(*where)
+
+
+def _find_orphans(connection: sa.Connection, ids: Iterable[str]) -> set[str]:
+    """Return which of these articles are indexed although not public: none, unless the index is damaged."""
+    query = (
+        sa.select(ARTICLE.c.id)
+        .join(ENTRY, ENTRY.c.article_id == ARTICLE.c.id)
+        .where(ARTICLE.c.id.in_(list(ids)), ~ARTICLE.c.public)
     )
-    page = query.subquery("page")
-    statement = select_cached(formats=shape.formats, editing=shape.editing, page=page)
-    return statement.order_by(*shape.sort.order_by(page.c.key, page.c.id))
+    return set(connection.execute(query).scalars())
 
 
 @lru_cache(64)
-def _select_cached(formats: tuple[str, ...], editing: bool, highlighted: bool) -> Statement:
-    ids = sa.bindparam("ids", type_=ARTICLE.c.id.type, expanding=True)
+def _select_cached(dialect: str, formats: tuple[str, ...], editing: bool, highlighted: bool) -> Prepared[CachedRow]:
     page = (
         sa.select(ARTICLE.c.id, ARTICLE.c.listed_at.label("key"))
-        .where(ARTICLE.c.public, ARTICLE.c.id.in_(ids))
+        .where(ARTICLE.c.public, is_among(dialect, ARTICLE.c.id, "ids"))
         .subquery("page")
     )
-    names, more = (_HIGHLIGHTED_COLUMNS, ("text",)) if highlighted else ((), ())
-    columns = tuple(dict.fromkeys((*formats, *more)))
-    return select_cached(*names, formats=columns, editing=editing, page=page)
+    names, texts = (("title", "dek", "language"), ("text",)) if highlighted else ((), ())
+    columns = tuple(dict.fromkeys((*formats, *texts)))
+    return Prepared(select_cached(*names, formats=columns, editing=editing, page=page))
 
 
 class Search:
-    """A search request: a query and filters, on one connection."""
+    """A search request: a query and filters, as the index takes them. Its methods each take a connection."""
 
     def __init__(
         self,
@@ -99,27 +241,27 @@ class Search:
         actor: Actor,
         site: Site,
     ) -> None:
-        self.connection, self.query, self.actor, self.site = connection, query, actor, site
-        self.groups = groups
+        self.query, self.groups, self.actor, self.site = query, groups, actor, site
+        self.dialect = connection.dialect.name
         self.fingerprint = query.fingerprint()
-        self.question = parse_question(query.q or "", self._list_indexed_languages())
+        self.question = parse_question(query.q or "", self._list_indexed_languages(connection))
         self.shape, self.values = shape_of(query, groups, actor, SORTS.get(query.sort, BY_KEY), site)
-        among: entries.Candidates = "all"
+        among: Candidates = "all"
         is_plain = self.question.is_plain
-        if (few := entries.find_few_candidates(connection, self.shape, self.values, is_plain=is_plain)) is not None:
+        if (few := find_few_candidates(connection, self.shape, self.values, is_plain=is_plain)) is not None:
             self.values["among"] = [key for key, weights in yield_cpu(few) if self.question.may_be_in(weights)]
             among = "found" if is_plain else "few"
-        self.statement_key = self.shape, connection.dialect.name, among
+        self.statement_key = self.shape, self.dialect, among
 
-    def _list_indexed_languages(self) -> list[str]:
+    def _list_indexed_languages(self, connection: sa.Connection) -> list[str]:
         """List the languages whose stems the index may have: each costs a look into it for each word."""
         groups = [group.refs for group in self.groups if group.kind == "language" and not group.negative]
-        tags = [ref for refs in groups for ref in refs] or list_languages(self.connection)
+        tags = [ref for refs in groups for ref in refs] or list_languages(connection)
         return sorted({tag.partition("-")[0].lower() for tag in tags} & STEMMERS.keys())
 
-    def _bind_window(self, window: Window) -> JsonObject:
+    def bind_window(self, window: Window) -> JsonObject:
         """Return the parameters of a statement about a window."""
-        if self.connection.dialect.name == "sqlite":
+        if self.dialect == "sqlite":
             question = self.question.fts5()
         else:
             question = self.question.tsquery()
@@ -128,85 +270,72 @@ class Search:
                 question = f"({question}) & ({names})"
         return {**self.values, "question": question, "newest": window.newest, "oldest": window.oldest}
 
-    def bind_all(self) -> JsonObject:
-        """Return the parameters of a statement about the whole index."""
-        return self._bind_window(Window(NEWEST_KEY, -NEWEST_KEY))
-
-    def newest(self, newest: int, oldest: int, limit: int) -> list[Hit]:
-        """Return the newest matching articles, with keys and weights."""
-        rows: list[Hit] = []
-        for window in entries.iterate_windows(self.connection, newest, oldest):
-            parameters = {**self._bind_window(window), "most": limit - len(rows)}
-            statement = entries.select_newest(*self.statement_key)
-            rows += yield_cpu(fetch_rows(self.connection, statement, Hit, parameters))
-            if len(rows) >= limit:
+    def find_newest(self, connection: sa.Connection, newest: int, oldest: int, limit: int) -> list[Hit]:
+        """Return the newest matching articles."""
+        statement, hits = _select_newest(*self.statement_key), list[Hit]()
+        for window in iterate_windows(connection, newest, oldest):
+            values = {**self.bind_window(window), "most": limit - len(hits)}
+            if isinstance(statement, Prepared):
+                hits += statement.rows(connection, values)
+            else:
+                hits += fetch_rows(connection, statement, Hit, values)
+            if len(hits) >= limit:
                 break
-        return rows
+        return hits
 
-    def total(self) -> int | None:
+    def _count(self, connection: sa.Connection) -> int | None:
         """Return the number of matches, if requested."""
         if self.query.count == "none":
             return None
         if self.question.is_empty:
             return 0
-        parameters = self.bind_all()
-        return int(self.connection.execute(entries.select_count(*self.statement_key), parameters).scalar_one())
+        statement = _select_count(*self.statement_key)
+        return int(connection.execute(statement, self.bind_window(EVERYTHING)).scalar_one())
 
-    def ranked(self) -> tuple[list[Hit], str | None]:
-        """Return a page ranked by relevance, and the cursor of the next."""
+    def find_ranked(self, connection: sa.Connection) -> Page:
+        """Find a page by relevance, and beyond the newest matches, which alone are ranked, by date."""
         limit, cursor = self.query.limit, self.query.cursor
         mark = RankedCursor.decode(cursor, self.fingerprint) if cursor else None
         if mark is not None and mark.score < 0:
-            return self._beyond(mark)
-        window_size = MAX_RANKED - MAX_RANKED % limit  # so that only the last page is short
+            hits = self.find_newest(connection, mark.key - 1, -NEWEST_KEY, limit + 1)
+            following = mark._replace(key=hits[limit - 1]["key"]) if len(hits) > limit else None
+            return hits[:limit], following and following.encode(self.fingerprint)
         if mark is None:
-            window = self.newest(NEWEST_KEY, -NEWEST_KEY, window_size + 1)
+            size = MAX_RANKED - MAX_RANKED % limit  # so that only the last page is short
+            window = self.find_newest(connection, NEWEST_KEY, -NEWEST_KEY, size + 1)
             if not window:
                 return [], None
-            more = len(window) > window_size
-            window = window[:window_size]
-            bounds = window[0]["key"], window[-1]["key"], int(more)
-            last_place = (1, 0)
+            more, window = len(window) > size, window[:size]
+            mark = RankedCursor(MAX_INT63, 0, window[0]["key"], window[-1]["key"], int(more))
         else:
-            window = self.newest(mark.newest, mark.oldest, MAX_RANKED)
-            bounds, last_place = (mark.newest, mark.oldest, mark.more), (-mark.score, -mark.key)
-        each = enumerate(yield_cpu(window))
-        places = sorted((-self.question.score(row["weights"]), -row["key"], at) for at, row in each)
-        remaining = [place for place in places if mark is None or place[:2] > last_place]
-        rows = [window[at] for _, _, at in remaining[:limit]]
-        if len(remaining) > limit:
-            score, key, _ = remaining[limit - 1]
-            return rows, RankedCursor(-score, -key, *bounds).encode(self.fingerprint)
-        return rows, RankedCursor(-1, bounds[1], *bounds).encode(self.fingerprint) if bounds[2] else None
+            window = self.find_newest(connection, mark.newest, mark.oldest, MAX_RANKED)
+        return self._rank(window, mark)
 
-    def _beyond(self, mark: RankedCursor) -> tuple[list[Hit], str | None]:
-        rows = self.newest(mark.key - 1, -NEWEST_KEY, self.query.limit + 1)
-        shown = rows[: self.query.limit]
-        return shown, mark._replace(key=shown[-1]["key"]).encode(self.fingerprint) if len(rows) > len(shown) else None
+    def _rank(self, window: list[Hit], mark: RankedCursor) -> Page:
+        """Return the page after a mark: the best, and of equal ones the newest, first."""
+        score, limit = self.question.score, self.query.limit
+        places = sorted((-score(hit["weights"]), -hit["key"], at) for at, hit in enumerate(yield_cpu(window)))
+        places = [place for place in places if place[:2] > (-mark.score, -mark.key)]
+        hits = [window[at] for _, _, at in places[:limit]]
+        if len(places) > limit:
+            negative_score, negative_key, _ = places[limit - 1]
+            following = mark._replace(score=-negative_score, key=-negative_key)
+        elif mark.more:
+            following = mark._replace(score=-1, key=mark.oldest)
+        else:
+            return hits, None
+        return hits, following.encode(self.fingerprint)
 
-    def by_date(self) -> tuple[list[Hit], str | None]:
-        """Return a page of the newest, and the cursor of the next."""
-        sort = BY_KEY.bound_to(self.query)
+    def find_by_date(self, connection: sa.Connection) -> Page:
+        """Find a page of the newest."""
+        sort, limit = BY_KEY.bound_to(self.query), self.query.limit
         key = sort.decode(self.query.cursor) if self.query.cursor else None
-        rows = self.newest(max(int(key[0]), -NEWEST_KEY) - 1 if key else NEWEST_KEY, -NEWEST_KEY, self.query.limit + 1)  # type: ignore[arg-type]
-        page = page_of(rows, self.query.limit, sort, "key")
-        return page["data"], page["page"]["next"]
+        newest = max(int(cast(int, key[0])), -NEWEST_KEY) - 1 if key else NEWEST_KEY
+        hits = self.find_newest(connection, newest, -NEWEST_KEY, limit + 1)
+        last = hits[limit - 1] if len(hits) > limit else None
+        return hits[:limit], last and sort.encode(last["key"], last["id"])
 
-    def in_order(self) -> tuple[Sequence[CachedRow], str | None]:
-        """Return a page in another order, as rows of cached JSON, and the cursor of the next."""
-        sort = self.shape.sort
-        key = sort.decode(self.query.cursor) if self.query.cursor else None
-        parameters = {
-            **self._bind_window(Window(NEWEST_KEY, -NEWEST_KEY)),
-            **bind_cursor(key),
-            "most": self.query.limit + 1,
-        }
-        parameters["cache_key"] = cache_key_of(self.site)
-        rows = fetch_cached(self.connection, _select_sorted(*self.statement_key), SortedRow, parameters)
-        page = page_of(rows, self.query.limit, sort, "key")
-        return page["data"], page["page"]["next"]
-
-    def read_cached(self, hits: Sequence[Hit], row_type: type[R]) -> list[tuple[Hit, R]]:
+    def read_cached(self, connection: sa.Connection, hits: Sequence[Hit], row_type: type[R]) -> list[tuple[Hit, R]]:
         """Return matches with their rows of cached JSON; raise `SnapshotChanged` if one has left the index since.
 
         Indexed articles that are not public are left out; `broadsheet doctor` reports a damaged index.
@@ -214,63 +343,22 @@ class Search:
         if not hits:
             return []
         ids = [hit["id"] for hit in hits]
-        statement = _select_cached(self.shape.formats, self.shape.editing, row_type is HighlightedRow)
+        statement = _select_cached(self.dialect, self.shape.formats, self.shape.editing, row_type is HighlightedRow)
         values = {"ids": ids, "cache_key": cache_key_of(self.site)}
-        rows = {row["id"]: row for row in yield_cpu(fetch_cached(self.connection, statement, row_type, values))}
+        rows = {row["id"]: cast(R, row) for row in statement.rows(connection, values)}
         missing = set(ids) - rows.keys()
-        if missing and missing != entries.find_orphans(self.connection, missing):
+        if missing and missing != _find_orphans(connection, missing):
             raise SnapshotChanged
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
-    def page(self, rows: Sequence[CachedRow], cursor: str | None, total: int | None = None) -> ArticlePage:
-        """Render a page of articles."""
+    def render(
+        self, connection: sa.Connection, rows: Sequence[CachedRow], following: str | None, total: int | None = None
+    ) -> ArticlePage:
+        """Render a page of articles; their total, if it was not counted already, is counted on request."""
         editor = self.actor if self.shape.editing else None
-        articles = render_articles(self.connection, rows, self.site, self.shape.formats, editor)
-        total = self.total() if total is None else total
-        return ArticlePage(articles, {"next": cursor, "limit": self.query.limit, "total": total}, self.groups)
-
-
-def _list_in_states(search: Search) -> ArticlePage:
-    """Return a page of articles in the requested states whose public or newest text matches.
-
-    The index holds only public texts. The others, far fewer, are searched one by one.
-    """
-    connection, query, sort = search.connection, search.query, search.shape.sort
-    words = drafts.parse_words(query.q or "")
-    shape = search.shape._replace(paged=False)
-    matching = drafts.select_matching(shape, connection.dialect.name, tuple(word.shape for word in words))
-    values: JsonObject = {**search.values, **drafts.bind_words(words), **search.bind_all()}
-    total = None
-    if query.count == "exact":
-        total = connection.execute(sa.select(sa.func.count()).select_from(matching.subquery()), values).scalar_one()
-    key = sort.decode(query.cursor) if query.cursor else None
-    column = SORT_COLUMNS[sort.name.lstrip("-")]
-    if key:
-        matching = matching.where(sort.after(column, ARTICLE.c.id))
-    page = matching.order_by(*sort.order_by(column, ARTICLE.c.id)).limit(query.limit + 1).subquery("page")
-    statement = select_cached(formats=shape.formats, editing=shape.editing, page=page)
-    statement = statement.order_by(*sort.order_by(page.c.key, page.c.id))
-    values |= {**bind_cursor(key), "cache_key": cache_key_of(search.site)}
-    with entries.prefer_word_index(connection):
-        rows = fetch_cached(connection, statement, SortedRow, values)
-    result = page_of(rows, query.limit, sort, "key")
-    return search.page(result["data"], result["page"]["next"], total)
-
-
-def list_matching(
-    connection: sa.Connection, query: ListQuery, groups: tuple[Filter, ...], actor: Actor, site: Site
-) -> ArticlePage:
-    """List articles that match `q`, in two statements, or one if not sorted by date."""
-    search = Search(connection, query, groups, actor, site)
-    if search.question.is_empty:
-        return search.page([], None)
-    if query.states is not None:
-        return _list_in_states(search)
-    with entries.prefer_word_index(connection):
-        if query.sort != "-published_at":
-            return search.page(*search.in_order())
-        hits, cursor = search.by_date()
-        return search.page([row for _, row in search.read_cached(hits, CachedRow)], cursor)
+        articles = render_articles(connection, rows, self.site, self.shape.formats, editor)
+        total = self._count(connection) if total is None else total
+        return ArticlePage(articles, {"next": following, "limit": self.query.limit, "total": total}, self.groups)
 
 
 def search_articles(
@@ -280,14 +368,16 @@ def search_articles(
     groups = resolve_filters(connection, groups, query)
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
-        return search.page([], None)
-    with entries.prefer_word_index(connection):
-        hits, cursor = search.ranked() if query.sort == "relevance" else search.by_date()
-        shown = search.read_cached(hits, HighlightedRow)
-        page = search.page([row for _, row in shown], cursor)
+        return search.render(connection, [], None)
+    with prefer_word_index(connection):
+        hits, following = (
+            search.find_ranked(connection) if query.sort == "relevance" else search.find_by_date(connection)
+        )
+        results = search.read_cached(connection, hits, HighlightedRow)
+        page = search.render(connection, [row for _, row in results], following)
     articles = [
         article.add_members(_present_match(search.question, hit, row))
-        for article, (hit, row) in yield_cpu(zip(page.articles, shown, strict=True))
+        for article, (hit, row) in yield_cpu(zip(page.articles, results, strict=True))
     ]
     return page._replace(articles=articles)
 

@@ -1,7 +1,7 @@
 """Updating the search index in the transaction that changes an article."""
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from zlib import crc32
 
@@ -12,12 +12,10 @@ from app.articles.reading import ARTICLE, REVISION
 from app.articles.tables import Article
 from app.db.columns import count_affected
 from app.db.rows import INSERTS, JsonObject
-from app.search.index import period_word
-from app.search.tables import ENTRY, SLOTS_PER_MICROSECOND, WORDS
+from app.search.tables import ENTRY, EPOCH, SLOTS_PER_MICROSECOND, WORDS, period_word
 from app.search.words import IndexedWords, index_words
 
 BATCH_SIZE, MAX_BATCH_SECONDS = 20, 0.05  # limits of a transaction while the whole index is rebuilt
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_MICROSECONDS = 2**52  # largest distance from 1970 that a key can hold: years 1827 to 2112
 _INSERT_ENTRY = {
     name: insert(ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
@@ -59,7 +57,7 @@ _SELECT_NEXT = (
 
 def _create_key(article_id: str, listed_at: datetime, attempt: int) -> int:
     """Create a key that orders articles by time; within a microsecond the order is arbitrary."""
-    since = listed_at - _EPOCH
+    since = listed_at - EPOCH
     moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     # Imports may give thousands of articles the same time.
     among = SLOTS_PER_MICROSECOND if attempt < 3 else SLOTS_PER_MICROSECOND * SLOTS_PER_MICROSECOND
@@ -144,3 +142,20 @@ def purge_article(session: Session, article: Article) -> None:
     _delete_entry(connection, article.id)
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("INSERT INTO search_words(search_words) VALUES('optimize')")
+
+
+def count_public(connection: sa.Connection) -> int:
+    """Count public articles."""
+    return connection.execute(sa.select(sa.func.count()).where(ARTICLE.c.public)).scalar_one()
+
+
+def count_index_drift(connection: sa.Connection) -> tuple[int, int]:
+    """Count public articles missing from the index, and indexed articles that are not public."""
+    joined = sa.outerjoin(ARTICLE, ENTRY, ENTRY.c.article_id == ARTICLE.c.id)
+    lacking = sa.select(sa.func.count()).select_from(joined).where(ARTICLE.c.public, ENTRY.c.key.is_(None))
+    superfluous = (
+        sa.select(sa.func.count())
+        .select_from(ENTRY.join(ARTICLE, ARTICLE.c.id == ENTRY.c.article_id))
+        .where(~ARTICLE.c.public)
+    )
+    return connection.execute(lacking).scalar_one(), connection.execute(superfluous).scalar_one()

@@ -1,5 +1,7 @@
 """Table of the search index: on SQLite with a full-text table, on PostgreSQL with a vector column."""
 
+from datetime import UTC, datetime, timedelta
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
@@ -7,6 +9,7 @@ from sqlmodel import Field, SQLModel
 from app.db.columns import ID, table_of
 
 SLOTS_PER_MICROSECOND = 1024  # keys of the same microsecond
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of keys
 
 
 class SearchEntry(SQLModel, table=True):
@@ -44,3 +47,8 @@ for _dialect, _statement in (
 WORDS = sa.table(
     "search_words", *(sa.column(name) for name in ("rowid", "search_words", "title", "dek", "text", "stems"))
 )
+
+
+def period_word(key: int, form: str = "%Y-%m") -> str:
+    """Return the month or year of a key as the word that is indexed with articles on PostgreSQL."""
+    return (EPOCH + timedelta(microseconds=key // SLOTS_PER_MICROSECOND)).strftime(f"@{form}")

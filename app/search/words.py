@@ -158,16 +158,10 @@ def line_prefix(word: str) -> str:
     return f"\n{word} "
 
 
-def find_weight(weights: str, line: str) -> int:
+def find_weight(weights: str, line: str, start: int = 0) -> int:
     """Return the weight of a word, given by `line_prefix`, in an article, 0 to 91; 0 if absent."""
-    at = weights.find(line)
+    at = weights.find(line, start)
     return ord(weights[at + len(line)]) - 33 if at >= 0 else 0
-
-
-def language_of(weights: str) -> str | None:
-    """Return the language of an article's stems, or None without stems."""
-    at = weights.find(STEM_MARK)
-    return weights[weights.rfind("\n", 0, at) + 1 : at] if at >= 0 else None
 
 
 def find_max_weight(weights: str, beginning: str) -> int:
@@ -179,3 +173,12 @@ def find_max_weight(weights: str, beginning: str) -> int:
         best = max(best, ord(weights[end - 1]) - 33)
         at = weights.find(f"\n{beginning}", end)
     return best
+
+
+def find_stems(weights: str) -> tuple[str, int]:
+    """Return the language of an article's stems, and where they begin, after the words; no language without stems."""
+    at = weights.find(STEM_MARK)
+    if at < 0:
+        return "", len(weights)
+    begin = weights.rfind("\n", 0, at)
+    return weights[begin + 1 : at], begin

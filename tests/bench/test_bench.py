@@ -18,8 +18,7 @@ from app.publication.site import Site
 from app.publication.tables import Author, Section, Series, Tag
 from app.related.linking import LINK, TEXT
 from app.related.tables import ArticleTerm
-from app.search.index import count_index_drift
-from app.search.indexing import rebuild_batch
+from app.search.indexing import count_index_drift, rebuild_batch
 from app.search.tables import ENTRY
 from bench.cases import CASES
 from bench.seed import FRONT_ID, seed_store

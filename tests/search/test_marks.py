@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.search.marks import SNIPPET_LENGTH, extract_snippet, highlight
-from app.search.questions import parse_question
+from app.search.questions import SNIPPET_LENGTH, extract_snippet, highlight, parse_question
 from app.search.words import fold_text, index_words, list_words
 from tests.flows.test_xss import VECTORS
 

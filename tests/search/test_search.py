@@ -19,7 +19,7 @@ from app.db import Database
 from app.identity.schemas import ANONYMOUS
 from app.publication.site import Site
 from app.search import finding
-from app.search.index import prefer_word_index
+from app.search.finding import prefer_word_index
 from app.search.indexing import index_article
 from app.search.schemas import SearchQuery
 from bench.statements import recorded

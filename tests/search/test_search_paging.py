@@ -17,10 +17,10 @@ from app.articles.tables import Article
 from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import table_of
-from app.search import index as entries
+from app.search import finding as entries
 from app.search import schemas
-from app.search.index import BY_KEY, count_index_drift
-from app.search.indexing import delete_orphans, rebuild_batch
+from app.search.finding import BY_KEY
+from app.search.indexing import count_index_drift, delete_orphans, rebuild_batch
 from app.search.schemas import SearchQuery
 from app.search.tables import ENTRY
 from tests import make
