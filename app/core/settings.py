@@ -286,13 +286,13 @@ class Settings(BaseSettings):
     slow_query_ms: int = Field(
         0,
         ge=0,
-        description="Milliseconds from which a statement of the database is logged as `slow query`, with placeholders "
-        "in place of its values. Reads of standbys are not measured. 0: none.",
+        description="Database statements that take at least this many milliseconds are logged as `slow query`, with "
+        "placeholders in place of values. Reads of standbys are not measured. 0: none are logged.",
     )
     allowed_hosts: List = Field(
         [],
-        description="Names, separated by commas, under which this API may be asked (`Host`); `*.example.org` stands "
-        "for all names below. Others get 421, except at `/healthz` and `/readyz`. Empty: any.",
+        description="Host names of this API, separated by commas; `*.example.org` stands for all names below it. "
+        "Requests for other hosts get 421, except at `/healthz` and `/readyz`. Empty: any host.",
     )
     max_connections: int = Field(
         10_000, ge=1, description="Connections that each serving process holds open; further ones get 503."
