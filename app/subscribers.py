@@ -17,6 +17,7 @@ from app.events import catalog
 from app.events.catalog import EventBase, LoggedEvent
 from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.partners.partners import on_published as remove_partners
+from app.site.profile import follow_merge as follow_merge_in_menus
 from app.subscriptions.subscriptions import follow_merge
 
 Handler = Callable[[Session, LoggedEvent], None]
@@ -28,6 +29,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "discussions": delete_section_settings,
         "subscriptions": follow_merge,
         "fronts": follow_merge_on_fronts,
+        "site": follow_merge_in_menus,
     }
 )
 _PUBLIC: Final = ("webhooks", "websub", "live", "changes")
@@ -63,15 +65,17 @@ SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType
         catalog.SectionChanged: _PUBLIC,
         catalog.SectionDeleted: ("discussions", *_PUBLIC),
         catalog.TagChanged: _PUBLIC,
-        catalog.TagDeleted: ("subscriptions", "fronts", *_PUBLIC),
+        catalog.TagDeleted: ("subscriptions", "fronts", "site", *_PUBLIC),
         catalog.AuthorChanged: _PUBLIC,
-        catalog.AuthorDeleted: ("subscriptions", "fronts", *_PUBLIC),
+        catalog.AuthorDeleted: ("subscriptions", "fronts", "site", *_PUBLIC),
         catalog.SeriesChanged: _PUBLIC,
-        catalog.SeriesDeleted: ("subscriptions", "fronts", *_PUBLIC),
+        catalog.SeriesDeleted: ("subscriptions", "fronts", "site", *_PUBLIC),
         catalog.NoticeChanged: _PUBLIC,
         catalog.NoticeDeleted: _PUBLIC,
         catalog.MediaChanged: ("webhooks", "websub", "changes"),
         catalog.MediaDeleted: ("webhooks", "websub", "changes"),
+        catalog.SiteChanged: ("webhooks", "changes"),
+        catalog.RedirectsChanged: ("webhooks", "changes"),
     }
 )
 

@@ -52,6 +52,7 @@ from app.reactions import routes as reactions
 from app.related import routes as related
 from app.related.linking import STALE_LIST, rebuild_stale_lists, update_links
 from app.search import routes as search
+from app.site import routes as site_routes
 from app.subscribers import HANDLERS, dispatch, list_types
 from app.subscriptions import routes as subscriptions
 from app.subscriptions.opt_ins import NEXT_REQUEST
@@ -81,6 +82,9 @@ ROUTERS: list[APIRouter] = [
     bulk_routes.merging_router,
     search.router,
     fronts.router,
+    site_routes.resolving_router,
+    site_routes.site_router,
+    site_routes.redirects_router,
     editorial_routes.editing_router,
     bulk_routes.bulk_router,
     editorial_routes.publishing_router,

@@ -19,6 +19,7 @@ from app.live import messages, schemas
 from app.mail.notifications import on_event
 from app.partners.partners import on_published as remove_partners
 from app.related.linking import update_links
+from app.site.profile import follow_merge as follow_merge_in_menus
 from app.subscribers import HANDLERS, SUBSCRIBERS
 from app.subscriptions.subscriptions import follow_merge
 from app.webhooks.schemas import EVENT_TYPES
@@ -30,6 +31,7 @@ MATCHING: dict[str, list[Callable[..., Any]]] = {
     "discussions": [delete_section_settings],
     "subscriptions": [follow_merge],
     "fronts": [follow_merge_on_fronts],
+    "site": [follow_merge_in_menus],
     "related": [update_links],
     "mail": [on_event],
     "websub": [publisher._list_changed],

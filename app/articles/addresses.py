@@ -1,20 +1,16 @@
 """Slugs and former addresses of articles."""
 
 import itertools
-from typing import Required, TypedDict
-from urllib.parse import unquote
+from typing import Final
+from urllib.parse import parse_qs
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.reading import ARTICLE, VisibilityRow, find_article, present_article
-from app.articles.site import make_numbered_address, parse_article_number
+from app.articles.reading import ARTICLE, VisibilityRow
 from app.articles.tables import Address, Article
-from app.core.ids import is_id
-from app.core.problems import NotFound
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row
-from app.publication.site import Site
+from app.db.rows import fetch_row
 from app.publication.terms import SlugTaken
 from app.text.inputs import slugify
 
@@ -65,7 +61,6 @@ def add_former_address(session: Session, article_id: str, address: str) -> bool:
     return True
 
 
-NOT_FOUND_DETAIL = "No article is at this path."
 _BY_FORMER_ADDRESS = (
     sa.select(ARTICLE.c.slug, ARTICLE.c.public, ARTICLE.c.state, ARTICLE.c.section_id)
     .join(_ADDRESS, _ADDRESS.c.article_id == ARTICLE.c.id)
@@ -85,55 +80,20 @@ def find_by_former_address(connection: sa.Connection, address: str) -> FormerAdd
     return fetch_row(connection, _BY_FORMER_ADDRESS, FormerAddressRow, {"address": address})
 
 
-def _site_path(address: str, site: Site) -> str:
-    """Return the path of a URL of the site, with http or https; 404 for URLs of other sites."""
-    if address.startswith("/"):
-        return address
-    _, _, rest = address.partition("://")
-    _, _, own = site.url.partition("://")
-    host, slash, path = rest.partition("/")
-    if own.partition("/")[0].lower() != host.partition("?")[0].lower():
-        raise NotFound(NOT_FOUND_DETAIL)
-    return f"/{path}" if slash else f"/{host[len(host.partition('?')[0]) :]}"
+_NUMBER_PARAMETERS: Final = ("p", "page_id", "attachment_id")  # WordPress counts all of them together
 
 
-class ResolvedAddress(TypedDict, total=False):
-    """What the site should answer at a path, as `ResolvedOut`."""
+def parse_article_number(query: str) -> int | None:
+    """Return the number by which WordPress knows an article from a URL's query, or None."""
+    values = parse_qs(query, max_num_fields=100) if query.count("&") < 100 else {}
+    for name in _NUMBER_PARAMETERS:
+        digits = values.get(name, [""])[0]
+        if digits.isascii() and digits.isdigit() and len(digits) <= 18:
+            return int(digits)
+    return None
 
-    status: Required[int]
-    article: JsonObject
-    location: str
-    reason: str
 
-
-def resolve_address(connection: sa.Connection, path: str, site: Site) -> ResolvedAddress:
-    """Return what the publication's site should answer at a path, as `ResolvedOut`; 404 for nothing public.
-
-    Order of precedence: the article at this path now, an article that had this path, an article with this slug. Of the
-    query only an article number counts, as in short links and plain permalinks of WordPress.
-    """
-    place, _, query = _site_path(path, site).partition("#")[0].partition("?")
-    decoded = unquote(place).rstrip("/") or "/"
-    slug = decoded.rpartition("/")[2]
-    number = parse_article_number(query)
-    numbered = find_by_former_address(connection, make_numbered_address(decoded, number)) if number else None
-    if numbered:
-        slug = numbered["slug"]
-    row = (
-        find_article(connection, slug) if slug and len(slug) <= 200 and slug.isprintable() and not is_id(slug) else None
-    )
-    if not numbered and (row is None or present_article(row, site)["url"] != site.url + decoded):
-        former = find_by_former_address(connection, decoded) or (
-            find_by_former_address(connection, slug) if row is None else None
-        )
-        row = find_article(connection, former["slug"]) if former else row
-    if row is None:
-        raise NotFound(NOT_FOUND_DETAIL)
-    if row["state"] == "retracted" and (retraction := row["retraction"]):
-        return {"status": 451 if retraction["legal"] else 410, "reason": retraction["reason"]}
-    if not row["public"]:
-        raise NotFound(NOT_FOUND_DETAIL)
-    article = present_article(row, site)
-    if article["url"] == site.url + decoded:
-        return {"status": 200, "article": article}
-    return {"status": 301, "location": str(article["url"])}
+def make_numbered_address(place: str, number: int) -> str:
+    """Return the form in which an address with a number is stored; `place` is the path before the query."""
+    folder = place.removesuffix("/index.php").rstrip("/")
+    return f"{folder}/?p={number}"

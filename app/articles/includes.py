@@ -12,6 +12,7 @@ from app.articles import rendering
 from app.articles.reading import ARTICLE
 from app.articles.schemas import NeighboursOut
 from app.core.models import BaseModel
+from app.core.problems import InvalidParameter
 from app.db.rows import Statement
 from app.events.cache_groups import ARTICLES_GROUP, counts_groups_of
 from app.identity.schemas import Actor
@@ -96,6 +97,14 @@ def _include_neighbours(
 ) -> rendering.RenderedArticle:
     part = render_neighbours(connection, row, site)
     return part._replace(groups=(ARTICLES_GROUP, *counts_groups_of(part.ids)))
+
+
+def parse_include(include: str | None, available: Mapping[str, Include]) -> list[str]:
+    """Return the names of the parts to include; 400 for unknown ones."""
+    names = dict.fromkeys(part.strip() for part in include.split(",")) if include is not None else {}
+    if not names.keys() <= available.keys():
+        raise InvalidParameter("include", f"include: any of {', '.join(available)}.")
+    return list(names)
 
 
 def name_includes(*, related: Include, comments: Include) -> Mapping[str, Include]:

@@ -365,19 +365,27 @@ def cache_key_of(site: Site) -> str:
 
 
 def select_cached(
-    *names: str, formats: tuple[str, ...] = (), editing: bool = False, page: sa.Subquery | None = None
+    *names: str,
+    formats: tuple[str, ...] = (),
+    editing: bool = False,
+    page: sa.Subquery | None = None,
+    start: sa.FromClause | None = None,
 ) -> Statement:
     """Select the columns of `CachedRow`, named columns, the text as `body_{format}`, and what editors see.
 
-    Takes the parameter `cache_key`. In pages times are selected as text, because only the newest is ever parsed.
+    `start` joins articles to what they are selected by, without which rows have no article. Takes the parameter
+    `cache_key`. In pages times are selected as text, because only the newest is ever parsed.
     """
     editing_columns = ("section_id", *EDITING_COLUMNS) if editing else ()
     selected = dict.fromkeys(["id", "version", *names, *editing_columns])
     columns: list[Column] = [*(ARTICLE.c[name] for name in selected), ARTICLE.c.card]
     columns.append((ARTICLE.c.card_stamp == CURRENT_GENERATION.scalar_subquery()).label("is_fresh"))
     tables: sa.FromClause = ARTICLE if page is None else page.join(ARTICLE, ARTICLE.c.id == page.c.id)
+    if start is not None:
+        tables = start
     if formats:
-        tables = tables.join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
+        is_shown = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision)
+        tables = tables.join(REVISION, is_shown, isouter=start is not None)
         columns += [REVISION.c[name].label(f"body_{name}") for name in formats]
     tables = tables.outerjoin(discussion.ARTICLE_TALLY, discussion.ARTICLE_TALLY.c.article_id == ARTICLE.c.id)
     columns += [ARTICLE.c.card_discussion, discussion.TALLY_COLUMN]

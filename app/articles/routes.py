@@ -1,6 +1,6 @@
 """Routes that read articles: one, its neighbours, lists, and paths of the publication's site."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import Annotated, get_args
 
@@ -9,9 +9,9 @@ from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.articles import listing, reading
-from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
+from app.articles.addresses import find_by_former_address
 from app.articles.counters import activity_column
-from app.articles.includes import Include, ListPosition, render_neighbours
+from app.articles.includes import ListPosition, parse_include, render_neighbours
 from app.articles.list_parameters import ListQuery, membership_groups, parse_filters
 from app.articles.previews import is_valid_preview
 from app.articles.reading import EarlyAccess, RetractionColumn, can_read_drafts, can_read_early
@@ -42,10 +42,9 @@ from app.articles.schemas import (
     State,
 )
 from app.articles.services import ArticleServices
-from app.articles.site import ResolvedOut, ResolveQuery
 from app.core.ids import RefPath
 from app.core.problems import FORBIDDEN, Gone, InvalidParameter, NotFound, Problem, document_problems
-from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, PUBLICATION_GROUP, counts_groups_of
+from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
 from app.identity.access import Public
 from app.identity.permissions import refusal
 from app.identity.schemas import Actor
@@ -141,14 +140,6 @@ def _render_revision(
     return overlaid, RenderedArticle(dump_json(SingleArticleOut, presented), (row["id"],), overlaid["version"])
 
 
-def _parse_include(include: str | None, available: Mapping[str, Include]) -> list[str]:
-    """Return the names of the parts to include; 400 for unknown ones."""
-    names = dict.fromkeys(part.strip() for part in include.split(",")) if include is not None else {}
-    if not names.keys() <= available.keys():
-        raise InvalidParameter("include", f"include: any of {', '.join(available)}.")
-    return list(names)
-
-
 async def redirect_former_slug(request: Request, ref: str, actor: Actor, tail: str = "") -> Response:
     """Redirect from a former slug of an article to the same route of its present slug; 404 without one."""
     former = await database(request).read(find_by_former_address, ref)
@@ -193,7 +184,7 @@ async def get_article(
     fields = parse_fields(SingleArticleOut, query.fields, tuple((name, part.model) for name, part in available.items()))
     check_editing(fields, actor)
     formats = resolve_formats(query.formats, fields, default=("html",) if fields is None else ())
-    named = [*_parse_include(query.include, available), *(name for name in available if name in (fields or {}))]
+    named = [*parse_include(query.include, available), *(name for name in available if name in (fields or {}))]
     includes = list(dict.fromkeys(named))
     for name in includes:
         refuse_fields(subtree_of(fields, name), "body", "editing")
@@ -258,25 +249,6 @@ async def get_neighbours(
         groups=groups_of_list([ARTICLES_GROUP], neighbours.ids, counts=counts),
         private=not actor.is_anonymous,
     )
-
-
-@articles_router.get(
-    "/resolve", summary="Resolve a path of the site", response_model=ResolvedOut, responses=document_problems(NotFound)
-)
-async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
-    """Return what the publication's site should answer at a path: the article, a redirect, or a retraction."""
-    services = ArticleServices.of(request)
-    resolved = await services.database.read(resolve_address, query.path, services.site)
-    rendered = RenderedArticle(dump_json(ResolvedOut, resolved)).limit_to(actor, services.access_log, NOT_FOUND_DETAIL)
-    fields = parse_fields(ResolvedOut, query.fields)
-    refuse_fields(fields, "body", "editing")
-    counts = (
-        counts_groups_of([str(resolved["article"]["id"])])
-        if "article" in resolved and shows_counts(fields, "article")
-        else ()
-    )
-    groups = (ARTICLES_GROUP, PUBLICATION_GROUP, *counts)
-    return reply(request, rendered.select(fields).json, groups=groups, private=not actor.is_anonymous)
 
 
 def reply_articles(

@@ -15,6 +15,7 @@ from app.web.paging import ListOut, ReadQuery
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 PAGE_TYPE = "page"
 """The `type` of standing pages, such as an imprint, which lists leave out."""
+INCLUDES = ("neighbours", "related", "comments")
 TEXT_FORMATS = ("html", "text", "markdown", "blocks")
 
 
@@ -236,7 +237,7 @@ class ArticleQuery(FormatQuery):
         None,
         max_length=60,
         description="Parts to add, comma-separated: `neighbours`, `related`, `comments`.",
-        json_schema_extra=any_of(("neighbours", "related", "comments")),
+        json_schema_extra=any_of(INCLUDES),
     )
     revision: str | None = Field(
         None,

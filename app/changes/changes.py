@@ -101,6 +101,13 @@ def _find_parent(event: catalog.Event, article_id: str | None) -> Parent | None:
             return None
 
 
+def _find_subject(event: catalog.Event, parent: Parent | None, kind: Type) -> str | None:
+    """Return the id of the object that has changed; None for what is only once."""
+    if parent and kind == "discussion":
+        return parent["id"]
+    return None if event.subject_id == SITE_ID else event.subject_id
+
+
 def present_change(logged: catalog.LoggedEvent, event: catalog.Event) -> Change:
     """Return an event as a change."""
     meaning, parent = MEANINGS[logged.type], _find_parent(event, logged.article_id)
@@ -108,7 +115,7 @@ def present_change(logged: catalog.LoggedEvent, event: catalog.Event) -> Change:
         "position": str(logged.position),
         "type": meaning.type,
         "op": meaning.op,
-        "id": parent["id"] if parent and meaning.type == "discussion" else event.subject_id,
+        "id": _find_subject(event, parent, meaning.type),
         "of": parent,
         "revision": None,
         "at": logged.at,

@@ -21,6 +21,8 @@ Type = Literal[
     "media",
     "notice",
     "discussion",
+    "site",
+    "redirects",
     "votes",
     "reactions",
 ]
@@ -66,6 +68,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "notice.deleted": Meaning("notice", "delete"),
     "media.changed": Meaning("media", "upsert"),
     "media.deleted": Meaning("media", "delete"),
+    "site.changed": Meaning("site", "upsert"),
+    "redirects.changed": Meaning("redirects", "upsert"),
 }
 """The events that followers are told of, by type; all others stay private."""
 
@@ -104,13 +108,14 @@ class ChangeOut(BaseModel):
     position: str = Field(description="Position in the log: `Broadsheet-Position` of the write that caused it.")
     type: Type = Field(
         description="What changed. `discussion`: the discussion settings of an article, section or the site, or the "
-        "anchors of an article. `votes` on a comment and `reactions` to an article are listed only on request."
+        "anchors of an article. `site`: what `GET /v1/site` answers. `votes` on a comment and `reactions` to an "
+        "article are listed only on request."
     )
     op: Op = Field(
         description="`upsert`: it is new or has changed: read it. `delete`: it is gone; delete all of an article. "
         "`withdraw`: an article is no longer public, nor is its discussion."
     )
-    id: str | None = Field(description="Id of the object; null for the discussion of the site.")
+    id: str | None = Field(description="Id of the object; null for the site, its discussion and redirects.")
     of: ChangeParentOut | None = Field(
         description="The article of a comment, or the target of a notice or of discussion settings."
     )

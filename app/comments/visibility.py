@@ -17,13 +17,16 @@ from app.db.columns import is_among
 from app.db.prepared import Prepared
 from app.db.rows import Statement
 from app.events import catalog
+from app.site.profile import PROFILE
 
 IS_PUBLISHED: Final = C.c.state == "published"
 """Whether readers see the text of a comment, where they see the discussion."""
-IS_MEDIA_SHOWN: Final = sa.exists().where(ARTICLE.c.image_id == MEDIA.c.id, ARTICLE.c.public) | sa.exists().where(
-    AUTHOR.c.image_id == MEDIA.c.id
+IS_MEDIA_SHOWN: Final = (
+    sa.exists().where(ARTICLE.c.image_id == MEDIA.c.id, ARTICLE.c.public)
+    | sa.exists().where(AUTHOR.c.image_id == MEDIA.c.id)
+    | sa.exists().where((PROFILE.c.logo_id == MEDIA.c.id) | (PROFILE.c.icon_id == MEDIA.c.id))
 )
-"""Whether readers see a picture: beside a public article or an author."""
+"""Whether readers see a picture: beside a public article or an author, or as the logo or icon of the site."""
 
 
 class SubjectRow(TypedDict):

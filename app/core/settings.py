@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.network_addresses import Guard
-from app.text.inputs import is_http_url
+from app.text.inputs import is_http_url, is_language, normalise_language_tag
 
 
 def _zone(name: str) -> str:
@@ -51,6 +51,19 @@ def _split_paths(value: object) -> object:
     return {name.strip(): path.strip() for name, _, path in pairs}
 
 
+def _language(value: str) -> str:
+    if not is_language(value):
+        raise ValueError("must be BCP 47 language tags, such as en or pt-BR")
+    return normalise_language_tag(value)
+
+
+Languages = Annotated[
+    tuple[Annotated[str, AfterValidator(_language)], ...],
+    NoDecode,
+    BeforeValidator(_split),
+    Field(min_length=1, max_length=50),
+    AfterValidator(_require_different),
+]
 _PLACEHOLDERS = {"slug", "id", "section", "sections", "year", "month", "day"}
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -111,6 +124,9 @@ class Settings(BaseSettings):
         "`SITE_URL`.",
     )
     site_name: str = Field("Broadsheet", description="Name of the publication.")
+    languages: Languages = Field(
+        ("en",), description="Languages of the publication as BCP 47 tags, separated by commas, the main one first."
+    )
     article_path: str = Field(
         "/{section}/{slug}",
         description="Path of an article on the site. Its last part contains `{slug}` or `{id}`; it may also contain "

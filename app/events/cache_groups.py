@@ -7,6 +7,9 @@ PUBLICATION_GROUP = "publication"  # every answer that shows names, notices or p
 ACTIVITY_GROUP = "activity"  # lists that are ordered by comments or reactions
 COUNTS_GROUP = "discussions"  # answers that show counts of articles which they do not name
 SETTINGS_GROUP = "discussions:settings"  # answers about one article, which the settings of its section or site change
+FRONTS_GROUP = "fronts"  # the list of fronts, and addresses at which a new one may stand
+SITE_GROUP = "site"  # answers that show the site's profile or its menus
+REDIRECTS_GROUP = "redirects"  # answers to addresses, which redirects may change
 LOG_GROUP = "log"  # pages of the log, which any event makes stale; no event and no answer names it
 MAX_COUNTS_GROUPS = 100  # groups of single articles in one answer
 

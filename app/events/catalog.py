@@ -17,8 +17,11 @@ from app.db.rows import JsonObject
 from app.events.cache_groups import (
     ACTIVITY_GROUP,
     COUNTS_GROUP,
+    FRONTS_GROUP,
     PUBLICATION_GROUP,
+    REDIRECTS_GROUP,
     SETTINGS_GROUP,
+    SITE_GROUP,
     changed_counts_groups,
     discussion_group_of,
 )
@@ -324,8 +327,8 @@ class _FrontEvent(EventBase):
     slug: str
 
     def cache_groups(self) -> list[str]:
-        """Return the front's group."""
-        return [f"front:{self.subject_id}"]
+        """Return the front's group, and that of the list of fronts."""
+        return [FRONTS_GROUP, f"front:{self.subject_id}"]
 
 
 class FrontChanged(_FrontEvent, name="front.changed"):
@@ -454,6 +457,24 @@ class MediaDeleted(EventBase, name="media.deleted"):
         return ["media", f"media:{self.subject_id}", PUBLICATION_GROUP]
 
 
+class SiteChanged(EventBase, name="site.changed"):
+    """The site's profile or its menus were changed. The subject's id is all zeros."""
+
+    def cache_groups(self) -> list[str]:
+        """Return the group of the site."""
+        return [SITE_GROUP]
+
+
+class RedirectsChanged(EventBase, name="redirects.changed"):
+    """As many redirects as `redirects` says were made, changed or deleted. The subject's id is all zeros."""
+
+    redirects: int
+
+    def cache_groups(self) -> list[str]:
+        """Return the group of all answers to addresses."""
+        return [REDIRECTS_GROUP]
+
+
 ArticleEvent = (
     ArticlePublished
     | ArticleUpdated
@@ -493,6 +514,8 @@ Event = (
     | NoticeEvent
     | MediaChanged
     | MediaDeleted
+    | SiteChanged
+    | RedirectsChanged
 )
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({kind.name: kind for kind in get_args(Event)})
 """Every event by its name."""

@@ -26,6 +26,8 @@ from app.identity.tables import Participant
 from app.publication.media_library import present_media
 from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
+from app.site.profile import find_profile, present_definition
+from app.site.redirects import REDIRECT
 
 NO_API = ""  # files are exported as paths, since this server may be gone when the export is read
 ARTICLES_PER_CHUNK, ROWS_PER_CHUNK = 50, 500
@@ -233,6 +235,17 @@ def read_addresses(connection: sa.Connection, article_ids: Sequence[str] | None 
     query = query if article_ids is None else query.where(_ADDRESS.c.article_id.in_(article_ids))
     for rows in _read_chunks(connection, query, [_ADDRESS.c.address], ROWS_PER_CHUNK):
         yield from cast(list[AddressRow], rows)
+
+
+def read_profile(connection: sa.Connection) -> JsonObject:
+    """Return what editors say of the site, with its menus."""
+    return {name: value for name, value in present_definition(find_profile(connection)).items() if _is_exported(name)}
+
+
+def read_redirects(connection: sa.Connection) -> Iterator[JsonObject]:
+    """Yield the redirects."""
+    for rows in _read_chunks(connection, sa.select(REDIRECT), [REDIRECT.c.id], ROWS_PER_CHUNK):
+        yield from ({name: value for name, value in row.items() if _is_exported(name)} for row in rows)
 
 
 def find_discussed(connection: sa.Connection, article_ids: Sequence[str]) -> set[str]:

@@ -73,6 +73,8 @@ def write_markdown(connection: sa.Connection, site: Site, folder: Path, step: St
     for kind in everything.TERM_SOURCES:
         _write_array(folder / f"{kind}.json", everything.read_terms(connection, kind, site))
     _write_array(folder / "address.json", everything.read_addresses(connection))
+    _write_array(folder / "redirect.json", everything.read_redirects(connection))
+    (folder / "site.json").write_text(_to_json(everything.read_profile(connection)) + "\n", encoding="utf-8")
     for articles in everything.read_articles(connection, site):
         discussed = everything.find_discussed(connection, [article.content.id for article in articles])
         for article in articles:

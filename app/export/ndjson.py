@@ -30,6 +30,9 @@ def _read_lines(connection: sa.Connection, site: Site, step: Step) -> Iterator[b
         yield _make_line("revision", revision)
     for address in everything.read_addresses(connection):
         yield _make_line("address", address)
+    yield _make_line("site", everything.read_profile(connection))
+    for redirect in everything.read_redirects(connection):
+        yield _make_line("redirect", redirect)
     for comment in everything.read_comments(connection):
         yield _make_line("comment", comment)
         step(1)

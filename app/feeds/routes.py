@@ -7,14 +7,15 @@ import sqlalchemy as sa
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.articles.addresses import NOT_FOUND_DETAIL, find_by_former_address, resolve_address
+from app.articles.addresses import find_by_former_address
 from app.articles.reading import is_visible
-from app.articles.rendering import retry_on_change
+from app.articles.rendering import render_articles, retry_on_change
 from app.articles.routes import RETRACTED, Retracted, WithheldForLegalReasons, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
+from app.events.cache_groups import REDIRECTS_GROUP
 from app.feeds import feeds, sitemaps
 from app.feeds.article_json import PreviewJson
 from app.feeds.entries import load_format, render_feed
@@ -24,6 +25,7 @@ from app.feeds.schemas import MAX_SITEMAP_URLS, PartPath, Publication, parse_par
 from app.identity.access import ThirdParty
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
+from app.site.resolving import NOT_FOUND_DETAIL, resolve_address
 from app.web.keeping import KEPT_UNTIL
 from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, dump_json, reply, settings
 from app.web.routing import Router
@@ -223,12 +225,15 @@ _OEMBED_RESPONSES: Responses = {
 def _find_article(connection: sa.Connection, path: str, publication: Publication) -> PreviewJson:
     """Return the article at a path of the site, or at the path that it redirects to."""
     resolved = resolve_address(connection, path, publication.site)
-    if resolved["status"] == 301:
-        resolved = resolve_address(connection, resolved["location"][len(publication.site.url) :], publication.site)
-    if "reason" in resolved:
-        problem = WithheldForLegalReasons if resolved["status"] == 451 else Retracted
-        raise problem("The publication has withdrawn this article.", reason=resolved["reason"])
-    return cast(PreviewJson, resolved["article"])
+    if resolved.location is not None:
+        resolved = resolve_address(connection, resolved.location, publication.site)
+    if resolved.reason is not None:
+        problem = WithheldForLegalReasons if resolved.status == 451 else Retracted
+        raise problem("The publication has withdrawn this article.", reason=resolved.reason)
+    if resolved.standing is None or resolved.standing.kind != "article":
+        raise NotFound(NOT_FOUND_DETAIL)
+    (article,) = render_articles(connection, [resolved.standing.row], publication.site)
+    return cast(PreviewJson, article.parse())
 
 
 @oembed_router.get(
@@ -240,12 +245,13 @@ async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], 
     path = site_path_of(query.url, publication)
     if path is None:
         raise NotFound(NOT_FOUND_DETAIL)
-    members = embed_article(await database(request).read(_find_article, path, publication), publication, query)
+    find = retry_on_change(partial(_find_article, path=path, publication=publication))
+    members = embed_article(await database(request).read(find), publication, query)
     is_xml = query.format == "xml"
     return reply(
         request,
         render_xml(members) if is_xml else dump_json(OEmbedOut, members),
-        groups=("articles", "publication"),
+        groups=("articles", "publication", REDIRECTS_GROUP),
         private=not actor.is_anonymous,
         media_type="text/xml" if is_xml else JSON_TYPE,
     )

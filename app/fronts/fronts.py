@@ -226,10 +226,18 @@ def get_definition(connection: sa.Connection, front_id: str) -> JsonObject:
     return present_definition(get_row(connection, _SELECT_BY["id"], FrontRow, {"ref": front_id}))
 
 
-def list_fronts(connection: sa.Connection, filters: FrontsQuery) -> JsonObject:
-    """List fronts."""
-    page = fetch_page(connection, sa.select(FRONT), BY_SLUG, FRONT.c.slug, filters, FrontRow)
-    return {**page, "data": [present_definition(row) for row in page["data"]]}
+def list_fronts(connection: sa.Connection, filters: FrontsQuery, site: Site, *, all_versions: bool) -> JsonObject:
+    """List fronts that readers see; with `all_versions` all of them, with their definitions."""
+    query = sa.select(FRONT) if all_versions else sa.select(FRONT).where(FRONT.c.published.is_not(None))
+    page = fetch_page(connection, query, BY_SLUG, FRONT.c.slug, filters, FrontRow)
+    return {**page, "data": [_present_listed(row, site, all_versions=all_versions) for row in page["data"]]}
+
+
+def _present_listed(row: FrontRow, site: Site, *, all_versions: bool) -> JsonObject:
+    shown = row["published"] or row["draft"]
+    assert shown is not None, "a front has a version"
+    listed = {"id": row["id"], "slug": row["slug"], "title": shown["title"], "updated_at": shown["at"]}
+    return {**(present_definition(row) if all_versions else {}), **listed, "url": site.url_of("front", row["slug"])}
 
 
 def _select_block(number: int, source: Source) -> Statement:
@@ -358,7 +366,13 @@ def render_front(connection: sa.Connection, row: FrontRow, version: Version, sit
             articles_json[article_id] for article_id in article_ids if article_id in articles_json
         )
         parts.append(rendering.splice_object({"kind": block["kind"], "title": block["title"]}, {"articles": articles}))
-    front: JsonObject = {"id": row["id"], "slug": row["slug"], "title": version["title"], "updated_at": version["at"]}
+    front: JsonObject = {
+        "id": row["id"],
+        "slug": row["slug"],
+        "title": version["title"],
+        "url": site.url_of("front", row["slug"]),
+        "updated_at": version["at"],
+    }
     return rendering.RenderedArticle(
         rendering.splice_object(front, {"blocks": rendering.splice_array(parts)}), tuple(articles_json)
     )

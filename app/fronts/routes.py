@@ -11,10 +11,10 @@ from app.articles.rendering import RenderedArticle, groups_of_list, refuse_field
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import FORBIDDEN, BadRequest, NotFound, document_problems
-from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
+from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, FRONTS_GROUP
 from app.fronts import fronts
 from app.fronts.fronts import FrontRow, Version
-from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery
+from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery, ListedFront
 from app.identity.access import ContentReader, ExpectedVersions, IfMatch, Public, Publisher
 from app.identity.permissions import refusal
 from app.identity.writes import write
@@ -22,7 +22,7 @@ from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, ReadParameters
-from app.web.responses import database, reply, reply_private, reply_private_list
+from app.web.responses import database, reply, reply_list, reply_private
 from app.web.routing import Router
 
 router = Router(prefix="/v1/fronts", tags=["fronts"])
@@ -53,12 +53,35 @@ async def _parse_preconditions(
 Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_preconditions)]
 
 
-@router.get("", summary="List fronts", response_model=ListOut[FrontDefinition])
-async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: ContentReader) -> Response:
-    """List the definitions of all fronts, by slug. Not available to keys limited to sections."""
-    require_all_sections(actor)
-    page = await database(request).read(fronts.list_fronts, query)
-    return reply_private_list(request, ListOut[FrontDefinition], page, query)
+@router.get("", summary="List fronts", response_model=ListOut[ListedFront])
+async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Public) -> Response:
+    """List fronts, by slug. Keys with `content:read` for all sections get the definitions of all of them, too."""
+    all_versions = actor.may("content:read") and actor.sections is None
+    site = ArticleServices.of(request).site
+    page = await database(request).read(fronts.list_fronts, query, site, all_versions=all_versions)
+    fields = parse_fields(ListedFront, query.fields)
+    return reply_list(request, ListOut[ListedFront], page, fields, groups=(FRONTS_GROUP,), private=all_versions)
+
+
+async def read_front(
+    services: ArticleServices, ref: str, *, preview: bool = False
+) -> tuple[RenderedArticle, tuple[str, ...]]:
+    """Render a front, and return the cache groups of what is in it; 404 without one."""
+
+    def find(connection: sa.Connection) -> tuple[FrontRow, Version, RenderedArticle | None]:
+        row = fronts.find_front(connection, ref)
+        version = row and ((row["draft"] if preview else None) or row["published"])
+        if row is None or version is None:
+            raise NotFound
+        quick = fronts.is_indexed(version)
+        return row, version, fronts.render_front(connection, row, version, services.site) if quick else None
+
+    row, version, rendered = await services.database.read(retry_on_change(find))
+    if rendered is None:
+        fill = partial(fronts.render_front, row=row, version=version, site=services.site)
+        rendered = await services.database.scan(retry_on_change(fill))
+    is_ranked = any(block["days"] for block in version["blocks"])
+    return rendered, (f"front:{row['id']}", ARTICLES_GROUP, *((ACTIVITY_GROUP,) if is_ranked else ()))
 
 
 @router.get("/{front}", summary="Get a front", response_model=FrontOut, responses=FORBIDDEN)
@@ -72,28 +95,12 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
         raise refusal(actor, "`preview` requires an API key with the scope content:read.")
     if query.preview:
         require_all_sections(actor)
-
-    def find(connection: sa.Connection) -> tuple[FrontRow, Version, RenderedArticle | None]:
-        row = fronts.find_front(connection, front)
-        version = row and ((row["draft"] if query.preview else None) or row["published"])
-        if row is None or version is None:
-            raise NotFound
-        quick = fronts.is_indexed(version)
-        return row, version, fronts.render_front(connection, row, version, services.site) if quick else None
-
-    row, version, rendered = await services.database.read(retry_on_change(find))
-    if rendered is None:
-        fill = partial(fronts.render_front, row=row, version=version, site=services.site)
-        rendered = await services.database.scan(retry_on_change(fill))
+    rendered, groups = await read_front(services, front, preview=query.preview)
     counts = shows_counts(fields, "blocks", "articles")
-    ranked = any(block["days"] for block in version["blocks"])
     return reply(
         request,
         rendered.limit_to(actor, services.access_log).select(fields).json,
-        groups=(
-            *groups_of_list([f"front:{row['id']}", ARTICLES_GROUP], rendered.ids, counts=counts),
-            *((ACTIVITY_GROUP,) if ranked else ()),
-        ),
+        groups=groups_of_list(groups, rendered.ids, counts=counts),
         private=query.preview or not actor.is_anonymous,
     )
 

@@ -107,6 +107,20 @@ class FrontDefinition(BaseModel):
     updated_at: datetime
 
 
+class ListedFront(BaseModel):
+    """A front in the list; keys with `content:read` for all sections get its definition, and fronts without one."""
+
+    id: str
+    slug: str
+    title: str = Field(description="Of the version that readers see, else of the draft.")
+    url: str = Field(description="Its address on the publication's site.")
+    updated_at: datetime = Field(description="When this version was saved.")
+    published: FrontVersion | None = None
+    draft: FrontVersion | None = None
+    version: int | None = None
+    created_at: datetime | None = None
+
+
 class BlockOut(BaseModel):
     """A block with its articles."""
 
@@ -121,6 +135,7 @@ class FrontOut(BaseModel):
     id: str
     slug: str
     title: str
+    url: str = Field(description="Its address on the publication's site.")
     updated_at: datetime = Field(description="When this version was saved.")
     blocks: list[BlockOut]
 

@@ -35,7 +35,9 @@ MESSAGES: dict[str, tuple[str, ...]] = {
         "notice.deleted",
         "media.changed",
         "media.deleted",
+        "site.changed",
     ),
+    "RedirectsMessage": ("redirects.changed",),
     "TestMessage": (TEST_EVENT,),
 }
 _TEST = "A test message, sent on request; `id` is that of the webhook."

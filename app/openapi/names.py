@@ -22,6 +22,7 @@ from app.moderation.rule_schemas import BanKind
 from app.moderation.schemas import ModeratorText, QueueSort, QueueState, ReportReason, ReportState
 from app.moderation.text_analysis import PhraseAction, PhraseMatch
 from app.publication.schemas import Level, NoticeScope, Placement
+from app.site.schemas import RedirectStatus
 from app.subscriptions.schemas import Frequency
 from app.subscriptions.schemas import Kind as SubscriptionKind
 from app.subscriptions.schemas import Reason as SuppressionReason
@@ -81,6 +82,7 @@ TYPES: dict[str, tuple[TypeForm[object], str | None]] = {
     "QueueState": (QueueState, "The state of comments in the moderation queue."),
     "ReportReason": (ReportReason, "The reason for reporting a comment or an article."),
     "ReportState": (ReportState, "The state of a report."),
+    "RedirectStatus": (RedirectStatus, "301 moved permanently, 302 moved for now, 410 gone."),
     "ReportTarget": (ReportTarget, "What a report is about."),
     "Scope": (Scope, "What a key may do."),
     "ShortText": (ModeratorText, "Plain text of 1 to 2,000 characters, some of them visible."),

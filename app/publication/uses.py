@@ -36,7 +36,7 @@ def find_uses(session: Session, row: SQLModel) -> dict[str, Uses]:
     row_id = sa.inspect(row).identity[0]
     for kind, own, reference in _references(target):
         using = sa.select(own).where(reference == row_id)
-        ids = list(session.execute(using.order_by(own).limit(MAX_IDS)).scalars())
+        ids = [str(each) for each in session.execute(using.order_by(own).limit(MAX_IDS)).scalars()]
         if ids:
             count = session.execute(sa.select(sa.func.count()).select_from(using.subquery())).scalar_one()
             uses[kind] = {"count": count, "ids": ids}

@@ -223,7 +223,8 @@ Title = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=300),
 """A headline on one line, 1 to 300 characters."""
 Summary = Annotated[str, ManyLines, StringConstraints(max_length=2000)]
 """Plain text of up to 2,000 characters; may be empty."""
-Prose = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=10_000), Visible]
+MAX_PROSE_LENGTH = 10_000
+Prose = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=MAX_PROSE_LENGTH), Visible]
 """Plain text of 1 to 10,000 characters, such as a correction or a reason."""
 LongText = Annotated[str, _Patterned(BeforeValidator(_text), CLEAN_PATTERN), StringConstraints(max_length=1_000_000)]
 """A whole document, such as HTML or Markdown, of up to 1,000,000 characters; spaces at the ends are kept."""

@@ -47,9 +47,22 @@ EventType = Literal[
     "notice.deleted",
     "media.changed",
     "media.deleted",
+    "site.changed",
+    "redirects.changed",
 ]
 Wildcard = Literal[
-    "*", "article.*", "comment.*", "discussion.*", "section.*", "tag.*", "author.*", "series.*", "notice.*", "media.*"
+    "*",
+    "article.*",
+    "comment.*",
+    "discussion.*",
+    "section.*",
+    "tag.*",
+    "author.*",
+    "series.*",
+    "notice.*",
+    "media.*",
+    "site.*",
+    "redirects.*",
 ]
 Events = list[Literal[EventType, Wildcard]]
 EVENT_TYPES: Final = frozenset(get_args(EventType))
@@ -89,6 +102,8 @@ PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
     "series": _TERM,
     "notice": (),
     "media": (),
+    "site": (),
+    "redirects": ("redirects",),
 }
 
 

@@ -159,7 +159,11 @@ def test_resolving_paths_of_the_site(client: TestClient, editor: Headers, full: 
     assert make.ok(client.get("/v1/resolve?path=/world/everything"))["article"]["id"] == full["id"]
     assert make.ok(client.get("/v1/resolve?path=/world/everything/"))["status"] == 200
     elsewhere = make.ok(client.get("/v1/resolve?path=/sport/everything"))
-    assert elsewhere == {"status": 301, "location": "https://site.example/world/everything"}
+    assert elsewhere == {
+        "status": 301,
+        "kind": "redirect",
+        "location": "https://site.example/world/everything",
+    }
     make.patched(client, editor, full, slug="moved")
     assert make.ok(client.get("/v1/resolve?path=/world/everything"))["location"].endswith("/world/moved")
     assert client.get("/v1/resolve?path=/world/nothing").status_code == 404

@@ -166,6 +166,11 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     make.ok(api.send("PUT", "/v1/fronts/home", json=front, headers=new), 412)
     change("PUT", "/v1/fronts/home", {**front, "state": "draft"})
     make.ok(api.send("GET", "/v1/fronts/home?preview=true", headers=key))
+    change("PUT", "/v1/site", {"home_front": "home", "menus": [{"name": "main", "items": [{"article": article}]}]})
+    ids["redirect"] = post("/v1/redirects", {"source": "/from", "target": "/to"})["id"]
+    change("PATCH", f"/v1/redirects/{ids['redirect']}", {"target": "/there"})
+    make.ok(api.send("GET", "/v1/resolve?path=/"))
+    make.ok(api.send("GET", "/v1/resolve?path=/from"))
     make.ok(api.send("GET", "/v1/articles?sort=-discussed_7d", headers=key))
     ids["webhook"] = post("/v1/webhooks", {"url": "https://hooks.example/in", "events": ["article.*"]})["id"]
     hook = f"/v1/webhooks/{ids['webhook']}"

@@ -244,11 +244,21 @@ TERMS: dict[str, list[Row]] = {
         Changes(WRITE, on="media", publish=USED | {"unused"}, answers=wrong(*USED), shared=True)
     ],
     "GET /media/{key:path}": ANY,
-    "GET /v1/fronts": [Needs(READ)],
+    "GET /v1/fronts": ANY,
     "GET /v1/fronts/{front}": ANY,
     "GET /v1/fronts/{front}/definition": [Needs(READ)],
     "PUT /v1/fronts/{front}": [Changes(PUBLISH, {"title": "Home", "blocks": []}, on="front", shared=True)],
     "DELETE /v1/fronts/{front}": [Changes(PUBLISH, on="front", shared=True)],
+    "GET /v1/site": ANY,
+    "GET /v1/site/definition": [Needs(READ)],
+    "PUT /v1/site": [Changes(PUBLISH, {"tagline": "Daily"}, on="nothing", shared=True)],
+    "GET /v1/redirects": [Needs(READ)],
+    "GET /v1/redirects.csv": [Needs(READ)],
+    "GET /v1/redirects/{redirect}": [Needs(READ)],
+    "POST /v1/redirects": [Changes(PUBLISH, {"source": "/old", "target": "/new"}, on="nothing", shared=True)],
+    "POST /v1/redirects/import": [Needs(PUBLISH)],
+    "PATCH /v1/redirects/{redirect}": [Changes(PUBLISH, {"target": "/new"}, on="redirect", shared=True)],
+    "DELETE /v1/redirects/{redirect}": [Changes(PUBLISH, on="redirect", shared=True)],
 }
 
 OTHERS: dict[str, list[Row]] = {

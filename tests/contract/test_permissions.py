@@ -217,6 +217,8 @@ def world(client: TestClient, db: Database, editor: Headers, monkeypatch: pytest
     front = {**editor, "If-None-Match": "*"}
     make.ok(client.put("/v1/fronts/home", json={"title": "F", "blocks": []}, headers=front), 201)
     things["front"] = {"used": "home"}
+    redirect = {"source": "/from", "target": "/to"}
+    things["redirect"] = {"used": make.ok(client.post("/v1/redirects", json=redirect, headers=editor), 201)["id"]}
     found = World(client, db, things)
     store: Database = client.app.state.services.database  # type: ignore[attr-defined]
     write = store.write

@@ -142,7 +142,14 @@ def test_who_may(client: TestClient, editor: Headers, make_key: Callable[..., He
     ):
         make.ok(client.put("/v1/fronts/home", json=body, headers={**headers, **NEW}), status)
     limited = make_key("content:read", sections=[section["id"]])
-    for path in ("/v1/fronts", "/v1/fronts/home/definition", "/v1/fronts/home?preview=true"):
+    save(client, editor, "draft", state="draft")
+    for headers in {}, limited, make_key("content:publish"):
+        (listed,) = make.ok(client.get("/v1/fronts", headers=headers))["data"]
+        assert (listed["slug"], listed["url"]) == ("home", "https://site.example/fronts/home")
+        assert "published" not in listed
+    every = make.ok(client.get("/v1/fronts", headers=editor))["data"]
+    assert [front["published"] and front["published"]["blocks"] for front in every] == [None, []]
+    for path in ("/v1/fronts/home/definition", "/v1/fronts/home?preview=true"):
         make.ok(client.get(path), 401)
         make.ok(client.get(path, headers=limited), 403)
         make.ok(client.get(path, headers=make_key("content:publish")), 403)

@@ -10,8 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.addresses import add_former_address, find_by_former_address
-from app.articles.site import make_numbered_address
+from app.articles.addresses import add_former_address, find_by_former_address, make_numbered_address
 from app.db import Database
 from app.importers.discussion.comments import CommentGroup
 from app.importers.discussion.importing import CommentImport

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.articles.site import make_numbered_address
+from app.articles.addresses import make_numbered_address
 from app.db.rows import JsonObject
 from app.export.wordpress_ids import ID_KEY
 from app.importers.engine import truncate
