@@ -163,6 +163,12 @@ class WriteSession(Session):
             return super().connection(bind_arguments, execution_options)
         return self._own_connection
 
+    def reset(self, *, must_close: bool = False) -> None:
+        """Forget what flushed work has left, or any with `must_close`, before other work in the same transaction."""
+        self.info.clear()
+        if must_close or len(self.identity_map) or self.in_nested_transaction():
+            self.close()
+
     def rollback(self) -> None:
         """Roll back the caller's transaction, of whose statements the session may know none."""
         super().rollback()

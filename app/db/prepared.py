@@ -86,6 +86,19 @@ def _raise_wrapped(connection: sa.Connection, cursor: DBAPICursor, sql: str, err
     ) from error
 
 
+def _call_listeners(
+    listeners: Collection[Callable[..., object]],
+    connection: sa.Connection,
+    cursor: DBAPICursor,
+    sql: str,
+    parameters: object,
+) -> None:
+    """Call what listens to statements, as `execute` does."""
+    if listeners:  # to iterate over none takes longer than to ask
+        for listener in listeners:
+            listener(connection, cursor, sql, parameters, None, False)
+
+
 class Prepared(Generic[R]):
     """A statement, or one for each dialect. `columns` are the columns that an INSERT sets."""
 
@@ -134,13 +147,11 @@ class Prepared(Generic[R]):
             given[index] = convert(given[index])
         parameters = tuple(given) if compiled.is_positional else dict(zip(compiled.names, given, strict=True))
         cursor = connection.connection.cursor()
-        for listener in connection.dispatch.before_cursor_execute:  # as `execute` calls them
-            listener(connection, cursor, compiled.sql, parameters, None, False)
+        _call_listeners(connection.dispatch.before_cursor_execute, connection, cursor, compiled.sql, parameters)
         try:
             cursor.execute(compiled.sql, parameters)
             fetched = fetch(cursor)
-            for listener in connection.dispatch.after_cursor_execute:
-                listener(connection, cursor, compiled.sql, parameters, None, False)
+            _call_listeners(connection.dispatch.after_cursor_execute, connection, cursor, compiled.sql, parameters)
         except dialect.loaded_dbapi.Error as error:
             _raise_wrapped(connection, cursor, compiled.sql, error)
         cursor.close()

@@ -138,6 +138,24 @@ def test_a_failing_piece_leaves_its_neighbours_alone(store: SqliteDatabase) -> N
     run(store, story)
 
 
+def test_a_piece_finds_nothing_that_others_have_left(store: SqliteDatabase) -> None:
+    def leave(session: Session) -> None:
+        session.info["mine"] = session.begin_nested()
+
+    def fail(session: Session) -> None:
+        leave(session)
+        raise LookupError
+
+    def look(session: Session) -> tuple[dict[Any, Any], bool]:
+        return dict(session.info), session.in_nested_transaction()
+
+    async def story() -> None:
+        found = await together(store, leave, look, fail, look, adding("good"))
+        assert (found[1], found[3], found[4]) == (({}, False), ({}, False), "good")
+
+    run(store, story)
+
+
 def explicit(session: Session) -> None:
     add(session, "lost")
     session.connection().exec_driver_sql("ROLLBACK")
