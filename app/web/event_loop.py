@@ -15,6 +15,8 @@ import uvloop
 
 MAX_ACCEPTS: Final = 32  # per iteration: open connections wait meanwhile, and other processes get their share
 PAUSE_SECONDS: Final = 1.0  # before accepting again, after file descriptors or memory ran out
+MAX_UNSENT_BYTES: Final = 131_072
+"""Bytes that the kernel holds for a client that does not read: otherwise up to 4 MB, for each of many slow readers."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 log = structlog.get_logger("broadsheet.server")
 
@@ -63,6 +65,8 @@ class Listener:
     async def _connect(self, connection: socket.socket) -> None:
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MAX_UNSENT_BYTES)
         try:
             await self._loop.connect_accepted_socket(self._make_protocol, connection)
         except OSError:  # the client has gone

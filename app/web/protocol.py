@@ -148,6 +148,9 @@ class Protocol(HttpToolsProtocol):
         self._in_head = self._in_request = False  # between the first and the last byte of one
         self._chunk_size = self._earlier_size = 0  # bytes that are being parsed, and bytes of the head before them
         self._timer: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = (
+            None  # of requests that were sent together, the one that is worked on
+        )
         self._is_shutting_down = self._is_refused = False
         self._reader_timer: asyncio.TimerHandle | None = None
         self._rest_deadline: float | None = None  # when discarding the rest of a body ends, while that is done
@@ -166,6 +169,9 @@ class Protocol(HttpToolsProtocol):
             self._admission.release_connection(self._admitted)
         self._cancel_timer()
         self._unwatch_reader()
+        if self._running is not None and not self._running.response_complete:  # uvicorn tells the latest one alone
+            self._running.disconnected = True
+            self._running.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -219,6 +225,7 @@ class Protocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Let the app answer: at once if it can, without a task, or in a task, or not now."""
+        self._running = cycle
         if self._is_shutting_down:
             cycle.keep_alive = False
         may_answer, self._may_answer = self._may_answer, False
@@ -240,7 +247,10 @@ class Protocol(HttpToolsProtocol):
         self.tasks.add(task)
 
     def _answer_not_now(self, cycle: RequestResponseCycle) -> None:
-        """Answer 503, for a fraction of what another answer costs."""
+        """Answer 503, for a fraction of what another answer costs; requests that follow unasked are not answered."""
+        if self.pipeline:
+            self.pipeline.clear()
+            cycle.keep_alive = False
         self._has_answered = True
         request_id = read_request_id(cycle.scope["headers"]).encode()
         head, before, after = _NOT_NOW

@@ -43,16 +43,15 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the app, then accept connections."""
+        self._loop, self._signalled, self._listeners = asyncio.get_running_loop(), asyncio.Event(), sockets or []
+        if threading.current_thread() is threading.main_thread():
+            self._loop.add_signal_handler(HANDOVER_SIGNAL, self._hand_over)
         await super().startup(sockets)
-        self._listeners = sockets or []
         if self.config.workers == 1:
             announce_ready()
 
     async def main_loop(self) -> None:
         """Serve until a signal arrives."""
-        self._loop, self._signalled = asyncio.get_running_loop(), asyncio.Event()
-        if threading.current_thread() is threading.main_thread():
-            self._loop.add_signal_handler(HANDOVER_SIGNAL, self._hand_over)
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
@@ -89,8 +88,19 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class _Process(Process):
+    """A process of the supervisor, which runs this module's server."""
+
+    @property
+    def server(self) -> uvicorn.Server:
+        """The server, made in the process itself."""
+        if self._server is None:
+            self._server = _Server(self.config)
+        return self._server
+
+
 class _Supervisor(Multiprocess):
-    """Uvicorn's supervisor, which closes its copies of what only the processes should hold open.
+    """Uvicorn's supervisor with processes of its own, which alone hold open what the supervisor need not.
 
     SIGHUP replaces the processes one after the other, HANDOVER_SIGNAL all of them with the supervisor.
     """
@@ -98,15 +108,33 @@ class _Supervisor(Multiprocess):
     _stop_signal = signal.SIGTERM
     _is_ready = False
 
+    def _start_process(self) -> Process:
+        process = _Process(self.config, self.sockets)
+        process.start()
+        process.child_conn.close()  # so that the supervisor notices at once when it fails to start
+        return process
+
     def init_processes(self) -> None:
         """Start the processes."""
-        super().init_processes()
-        for process in self.processes:
-            process.child_conn.close()  # so that it notices at once when a process fails to start
+        self.processes += [self._start_process() for _ in range(self.processes_num)]
+
+    def handle_ttin(self) -> None:
+        """Start one process more."""
+        self.processes_num += 1
+        self.processes.append(self._start_process())
 
     def keep_subprocess_alive(self) -> None:
-        """Replace processes that have died; say once when all answer requests."""
-        super().keep_subprocess_alive()
+        """Replace processes that have died or hang; stop if one does not start. Say once when all answer requests."""
+        for number, process in enumerate(self.processes):
+            if process.is_alive(timeout=START_SECONDS):
+                continue
+            process.kill()
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                self.should_exit.set()
+                return
+            log.error("a process has died and is replaced", pid=process.pid, exitcode=process.exitcode)
+            self.processes[number] = self._start_process()
         if not self._is_ready and all(process.is_ready() for process in self.processes):
             self._is_ready = True
             announce_ready()
@@ -115,19 +143,14 @@ class _Supervisor(Multiprocess):
         """Tell the processes to stop."""
         for listener in self.sockets:
             listener.close()  # so that new connections are refused instead of waiting
-        self._tell_all(self._stop_signal)
-
-    def _tell_all(self, number: signal.Signals) -> None:
         for process in self.processes:
             if process.exitcode is None:
-                os.kill(cast(int, process.pid), number)
+                os.kill(cast(int, process.pid), self._stop_signal)
 
     def restart_all(self) -> None:
         """Replace the processes one after the other; each retires when its successor is ready."""
         for number, old in enumerate(self.processes):
-            new = Process(self.config, self.sockets)
-            new.start()
-            new.child_conn.close()
+            new = self._start_process()
             if not new.wait_until_ready(START_SECONDS, self.should_exit):
                 log.error("a new process did not start; the old ones go on")
                 new.kill()

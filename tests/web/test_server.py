@@ -178,6 +178,24 @@ def test_pipelined_requests_are_answered_in_order() -> None:
     serving(scenario)
 
 
+def test_a_client_that_leaves_is_told_to_the_request_that_is_worked_on() -> None:
+    told = asyncio.Event()
+
+    async def wait(_scope: Any, receive: Any, _send: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        told.set()
+
+    async def scenario(running: Running) -> None:
+        async with running.connect() as (_, writer):
+            writer.write(GET + GET)
+            while not running.state.tasks:
+                await asyncio.sleep(0)
+        await told.wait()
+
+    serving(scenario, wait)
+
+
 def head_of(size: int) -> bytes:
     """A request whose target and headers count as `size` bytes: names and values, and 4 for what stands around them."""
     return b"GET / HTTP/1.1\r\nX: " + b"a" * (size - 6) + b"\r\n\r\n"
