@@ -62,6 +62,26 @@ PARTS = {
         ("tests/stores", "tests/torture/test_rolling_upgrade.py"),
         rounds=("ROUNDS",),
     ),
+    "slow-clients": Part(
+        "send heads and bodies byte by byte, and read nothing",
+        ("tests/torture/test_edge.py::test_slow_clients_are_closed_and_others_served",),
+        rounds=("CLIENTS",),
+    ),
+    "bodies": Part(
+        "send bodies that are too large or too deep",
+        ("tests/torture/test_edge.py::test_large_and_deep_bodies_are_refused",),
+        rounds=("BODIES",),
+    ),
+    "restarts": Part(
+        "restart the server under load",
+        ("tests/torture/test_edge.py::test_restarts_lose_no_request",),
+        rounds=("RESTARTS",),
+    ),
+    "overload": Part(
+        "ask for ten times what the server can answer",
+        ("tests/torture/test_edge.py::test_an_overloaded_server_answers_as_much_as_it_can",),
+        seconds=("SECONDS",),
+    ),
     "history": Part(
         "compare kept answers and followers of changes with the store",
         ("tests/edge/test_freshness_checker.py", "tests/changes/test_followers.py"),
