@@ -1,7 +1,6 @@
 """Routes of operation: health, readiness, metrics, documentation, kinds of problems, purging and personal data."""
 
 import time
-from functools import cache
 
 import sqlalchemy as sa
 import structlog
@@ -17,7 +16,7 @@ from app.core.ids import RefPath
 from app.core.models import BaseModel
 from app.core.problems import FORBIDDEN, NotFound, Problem, Responses, Unavailable, document_problems
 from app.db import is_unavailable
-from app.db.migrations import find_head
+from app.db.migrations import list_revisions
 from app.identity.access import Admin, ExpectedVersions, Probe, Public, SelfService, ThirdParty
 from app.identity.schemas import Actor
 from app.identity.writes import write
@@ -57,7 +56,7 @@ def _read_revision(connection: sa.Connection) -> str | None:
     return revision
 
 
-_find_head = cache(find_head)
+_EARLIER_REVISIONS = frozenset(list_revisions()[1:])  # read at the start: an upgrade may add files meanwhile
 
 
 @operation_router.get("/healthz", summary="Check that the process answers", response_model=HealthOut)
@@ -82,8 +81,8 @@ async def check_readiness(request: Request, actor: Probe) -> Response:
         raise Unavailable(
             "The database cannot be reached." if is_unavailable(error) else "The database is not migrated."
         ) from error
-    if revision != _find_head():
-        raise Unavailable("The database is not at the revision of this release.")
+    if revision is None or revision in _EARLIER_REVISIONS:  # a later one is that of a release which is being rolled out
+        raise Unavailable("The database is behind this release.")
     if services.worker.is_late(time.monotonic()):
         raise Unavailable("The worker is behind.")
     return JSONResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
