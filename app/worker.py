@@ -16,6 +16,7 @@ from sqlmodel import Session
 from app import wiring
 from app.core.clock import now
 from app.db import Database
+from app.db.outages import Outage
 from app.db.prepared import Prepared
 from app.db.signal import wait_for_work
 from app.events.log import (
@@ -51,6 +52,7 @@ class Worker:
         self._not_before: dict[str, float] = {}  # monotonic time before which a consumer or timer is not run
         self._next: datetime | None = None  # when the next timer is due
         self._resume = math.inf  # monotonic time at which the next waiting consumer or timer may run
+        self._outage = Outage("worker")
         self._has_backlog = False  # whether the last round may have left work undone
 
     def start(self) -> None:
@@ -105,8 +107,9 @@ class Worker:
     def _is_ready(self, name: str) -> bool:
         return time.monotonic() >= self._not_before.get(name, 0.0)
 
-    def _note_failure(self, name: str) -> None:
-        log.exception("worker failed", piece=name)
+    def _note_failure(self, name: str, error: Exception) -> None:
+        if not self._outage.note(error):
+            log.exception("worker failed", piece=name)
         every = self._timers[name].every if name in self._timers else 0.0
         self._not_before[name] = time.monotonic() + max(RETRY_SECONDS, every)
 
@@ -114,20 +117,21 @@ class Worker:
         """Let consumers handle the next events, those at one position together; return the largest number of events."""
         try:
             groups = await self.db.read(group_unread, list(filter(self._is_ready, self._consumers)))
-        except Exception:
+        except Exception as error:
             for name in self._consumers:
-                self._note_failure(name)
+                self._note_failure(name, error)
             return 0
+        self._outage.end()
         return max([await self._advance_together(group) for group in groups], default=0)
 
     async def _advance_together(self, names: Collection[str]) -> int:
         """Advance consumers in one transaction; if one of them fails, advance each in its own."""
         try:
             return await self.db.write_aside(advance_consumers, {name: self._consumers[name] for name in names})
-        except Exception:
+        except Exception as error:
             if len(names) > 1:
                 return max([await self._advance_together([name]) for name in sorted(names)])
-            self._note_failure(*names)
+            self._note_failure(next(iter(names)), error)
             return 0
 
     async def _list_due(self) -> list[str]:
@@ -135,9 +139,9 @@ class Worker:
         ready, moment = list(filter(self._is_ready, self._timers)), now()
         try:
             dues = await self.db.read(self._dues.row, {}) or {}
-        except Exception:
+        except Exception as error:
             for name in ready:
-                self._note_failure(name)
+                self._note_failure(name, error)
             return []
         self._next = min((due for name in ready if (due := dues.get(name)) and due > moment), default=None)
         return [name for name in ready if name not in dues or ((due := dues[name]) and due <= moment)]
@@ -147,8 +151,8 @@ class Worker:
         try:
             is_due = timer.is_due is None or await self.db.read(timer.is_due)
             done = await self.db.write_aside(timer.run) if is_due else 0
-        except Exception:
-            self._note_failure(name)
+        except Exception as error:
+            self._note_failure(name, error)
             return False
         self._not_before[name] = 0.0 if done else time.monotonic() + timer.every
         return bool(done)

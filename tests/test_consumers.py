@@ -14,13 +14,13 @@ from structlog.testing import capture_logs
 
 from app import worker as working
 from app.core.settings import Settings
-from app.db import Database, open_database
+from app.db import Database, Overloaded, open_database
 from app.db.columns import table_of
 from app.events import log
 from app.events.catalog import ActivityAged
 from app.events.log import Consumer, advance_consumers, emit, one_by_one
 from app.events.tables import Event, LogCursor
-from app.wiring import consumers
+from app.wiring import Timer, consumers
 from app.worker import Worker
 from tests import make
 
@@ -120,6 +120,29 @@ def test_a_batch_of_events_costs_one_commit(db: Database) -> None:
     run(db, story)
     assert seen == {"a": 5, "b": 5, "c": 5}
     assert cursors(db) == {"a": 5, "b": 5, "c": 5, "other": 5}
+
+
+def test_a_store_that_cannot_be_reached_is_logged_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And once when it answers again: a failover is no traceback for each consumer, timer and try."""
+    write(db, "test.old")
+    monkeypatch.setattr(working, "RETRY_SECONDS", 0.0)
+
+    async def story(own: Database) -> None:
+        timer = Timer(lambda _session: 0, sa.select(sa.func.min(EVENT.c.at)))
+        worker = Worker(own, {"a": seqs([]), "b": seqs([])}, {"timer": timer})
+
+        async def fail(*_: object) -> None:
+            raise Overloaded("away")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(own, "read", fail)
+            for _ in range(3):
+                await worker.run_once()
+        await worker.run_once()
+
+    with capture_logs() as logged:
+        run(db, story)
+    assert [(entry["log_level"], entry.get("work")) for entry in logged] == [("warning", "worker"), ("info", "worker")]
 
 
 @pytest.mark.parametrize(("size", "is_left"), [(2, True), (3, False)])

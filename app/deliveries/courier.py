@@ -14,6 +14,7 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.db import Database
+from app.db.outages import Outage
 from app.db.signal import wait_for_work
 from app.deliveries.claims import claim_deliveries, finish_delivery, release_deliveries
 from app.deliveries.lanes import reset_breaker
@@ -45,6 +46,7 @@ class Courier:
         self._chance = chance or random.Random()  # noqa: S311  spreads load, keeps no secret
         self._running: dict[asyncio.Task[None], ClaimedDelivery] = {}
         self._task: asyncio.Task[None] | None = None
+        self._outage = Outage("courier")
         self._news = asyncio.Event()
         self._next: datetime | None = None  # when a lane has its next turn
 
@@ -75,8 +77,9 @@ class Courier:
                 try:
                     if await self.run_once():
                         continue
-                except Exception:
-                    log.exception("deliveries could not be claimed")
+                except Exception as error:
+                    if not self._outage.note(error):
+                        log.exception("deliveries could not be claimed")
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
                 await asyncio.sleep(GATHER_SECONDS)
@@ -92,6 +95,7 @@ class Courier:
         """Claim due deliveries and start to send them; return whether there were any."""
         room = MAX_RUNNING - len(self._running)
         self._next = await self.db.read(find_next_turn)
+        self._outage.end()
         if room <= 0 or self._next is None or self._next > now():
             return False
         deliveries = await self.db.write(claim_deliveries, self._leases, room)

@@ -12,6 +12,7 @@ from app.articles.tables import SITE_ID
 from app.core.problems import Gone, TooManyRequests, Unavailable
 from app.core.settings import Settings
 from app.db import Database
+from app.db.outages import Outage
 from app.events.catalog import CommentVoted
 from app.events.log import find_settled_position, has_position, read_between
 from app.events.schemas import Position
@@ -63,6 +64,7 @@ class Live:
         self._beat = self._checked = 0.0
         self._begun, self._wanted = asyncio.Lock(), asyncio.Event()
         self._is_ending = False
+        self._outage = Outage("live streams")
         self._task: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
@@ -184,10 +186,12 @@ class Live:
                 await self._wanted.wait()
             try:
                 has_more = await self._run_once()
-            except Exception:
-                log.exception("live streams could not be fed")
+            except Exception as error:
+                if not self._outage.note(error):
+                    log.exception("live streams could not be fed")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
+            self._outage.end()
             await asyncio.sleep(0 if has_more else POLL_SECONDS)
 
     async def _run_once(self) -> bool:
