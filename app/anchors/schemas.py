@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import all_or_none
 from app.text.inputs import LongText, OneLine, Visible, Whole
 from app.web.paging import PageQuery
@@ -18,10 +18,10 @@ Offset = Annotated[int, Field(strict=True, ge=0, le=10_000_000), Whole]
 Question = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=300), Visible]
 
 
-class AnchorIn(BaseModel):
+class AnchorIn(InputModel):
     """A passage of the article's plain text (`formats=text`), as a selector of the W3C Web Annotation Data Model."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=all_or_none("start", "end"))
+    model_config = ConfigDict(json_schema_extra=all_or_none("start", "end"))
 
     revision: Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole] | None = Field(
         None, description="Revision of the text; the public one if absent."
@@ -51,10 +51,8 @@ class PromptIn(AnchorIn):
     question: Question = Field(description="The question to readers, 1 to 300 characters.")
 
 
-class AnchorPatch(BaseModel):
+class AnchorPatch(InputModel):
     """Changes of an anchor, as a JSON Merge Patch (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     question: Question | None = Field(
         None, description="The question to readers; null removes it, so that the anchor is a passage."

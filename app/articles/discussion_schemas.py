@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from app.core.clock import Moment
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import references
 from app.text.inputs import OneLine, Whole
 from app.web.paging import ReadQuery
@@ -22,13 +22,11 @@ _DAYS = "Days after publication until the discussion closes; 0: never."
 _CLOSES = "When the discussion closes; takes precedence over `close_after_days`."
 
 
-class DiscussionIn(BaseModel):
+class DiscussionIn(InputModel):
     """Discussion settings; null or absent values are inherited.
 
     Articles inherit from their section, sections from their parents, these from the site, the site from the defaults.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     state: State | None = Field(None, description=_STATE)
     prompt: Prompt | None = Field(None, description=_PROMPT)

@@ -16,7 +16,7 @@ from pydantic import (
 
 from app.articles.schemas import BodyOut, NamedTermOut
 from app.core.clock import Moment
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.problems import ErrorDetail
 from app.core.schema_rules import exactly_one
 from app.db.rows import JsonObject
@@ -67,10 +67,10 @@ Territory = Annotated[list[Annotated[str, Field(pattern=r"^[A-Z]{2}$")]], AfterV
 TagRefs = Annotated[list[Name], Field(max_length=100)]
 
 
-class BodyIn(BaseModel):
+class BodyIn(InputModel):
     """The text, as HTML or Markdown."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=exactly_one("html", "markdown"))
+    model_config = ConfigDict(json_schema_extra=exactly_one("html", "markdown"))
 
     html: LongText | None = Field(None, description="HTML, sanitised; at most 1,000,000 characters.")
     markdown: LongText | None = Field(
@@ -86,10 +86,8 @@ class BodyIn(BaseModel):
         return self
 
 
-class RightsIn(BaseModel):
+class RightsIn(InputModel):
     """Usage rights, syndication, and when the article may be shown."""
-
-    model_config = ConfigDict(extra="forbid")
 
     usage_terms: Summary | None = None
     copyright_holder: Title | None = None
@@ -107,15 +105,13 @@ class RightsIn(BaseModel):
 Custom = Annotated[JsonObject | None, AfterValidator(_check_custom)]
 
 
-class ArticlePatch(BaseModel):
+class ArticlePatch(InputModel):
     """Changes to an article (RFC 7396): absent members stay, null clears.
 
     `slug`, `featured`, `rights`, `published_at` and `custom` take effect at once; changes that readers see, now or at a
     set time, require `content:publish`. All other members are text: they make a new revision, which readers see when it
     is published. A scheduled article is published in the revision that was scheduled.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     title: Title = ""
     slug: Slug | None = Field(
@@ -150,10 +146,8 @@ class ArticleIn(ArticlePatch):
 CorrectionKind = Literal["correction", "clarification", "update", "editors_note"]
 
 
-class CorrectionPatch(BaseModel):
+class CorrectionPatch(InputModel):
     """Changes to a correction (RFC 7396): absent members stay."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Prose = Field(default_factory=str)
     kind: CorrectionKind = "correction"
@@ -172,10 +166,8 @@ class CorrectionVersionOut(BaseModel):
     actor_name: str
 
 
-class MergeIn(BaseModel):
+class MergeIn(InputModel):
     """The target of a merge."""
-
-    model_config = ConfigDict(extra="forbid")
 
     into: Identifier | None = Field(
         description="Slug or id of the target; null: remove the term from its articles and delete it."
@@ -203,10 +195,8 @@ class MergeOut(BaseModel):
     finished_at: datetime | None
 
 
-class PreviewIn(BaseModel):
+class PreviewIn(InputModel):
     """A new preview link."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hours: Annotated[int, Field(strict=True, ge=1, le=24 * 90), Whole] = Field(
         72, description="Hours until the link expires."
@@ -232,20 +222,16 @@ class NewPreviewOut(PreviewOut):
 RevisionNumber = Annotated[int, Field(strict=True, ge=1, le=999_999_999), Whole]
 
 
-class PublishIn(BaseModel):
+class PublishIn(InputModel):
     """The revision to publish."""
-
-    model_config = ConfigDict(extra="forbid")
 
     revision: RevisionNumber | None = Field(
         None, description="Number of the revision to publish; absent or null: the newest."
     )
 
 
-class ScheduleIn(BaseModel):
+class ScheduleIn(InputModel):
     """The revision to publish, and when."""
-
-    model_config = ConfigDict(extra="forbid")
 
     at: Moment = Field(description="When to publish, RFC 3339; must be in the future.")
     revision: RevisionNumber | None = Field(
@@ -261,19 +247,15 @@ class ScheduleOut(BaseModel):
     latest_revision: int = Field(description="Number of the newest revision, which may be later.")
 
 
-class RetractIn(BaseModel):
+class RetractIn(InputModel):
     """The reason for a retraction."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: Prose = Field(description="Public reason, returned to everyone who requests the article.")
     legal: bool = Field(False, strict=True, description="Withdrawn for legal reasons: 451 instead of 410 (RFC 7725).")
 
 
-class CorrectionIn(BaseModel):
+class CorrectionIn(InputModel):
     """A new correction."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Prose
     kind: Literal["correction", "clarification", "update", "editors_note"] = "correction"
@@ -282,10 +264,8 @@ class CorrectionIn(BaseModel):
 MAX_OPERATIONS = 100
 
 
-class BulkOp(BaseModel):
+class BulkOp(InputModel):
     """Members of all operations."""
-
-    model_config = ConfigDict(extra="forbid")
 
     article: Identifier = Field(description="Slug or id.")
     if_match: str | None = Field(
@@ -333,10 +313,8 @@ AnyBulkOp = Annotated[
 ]
 
 
-class ArticleBulkIn(BaseModel):
+class ArticleBulkIn(InputModel):
     """Operations, carried out in order."""
-
-    model_config = ConfigDict(extra="forbid")
 
     operations: list[AnyBulkOp] = Field(min_length=1, max_length=MAX_OPERATIONS)
 

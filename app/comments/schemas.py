@@ -9,7 +9,7 @@ from pydantic import ConfigDict, EmailStr, Field, StringConstraints
 from app.anchors.schemas import AnchorIn, AnchorOut
 from app.core.clock import Moment
 from app.core.ids import AnyId, NewId
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import both, not_together
 from app.text.inputs import OneLine, Prose
 from app.text.names import PersonName
@@ -161,19 +161,15 @@ class OneCommentQuery(ReadQuery):
 _NOTIFY: Final = "What to notify the author of by e-mail: nothing, replies to it, or all comments on the article."
 
 
-class CommentPatch(BaseModel):
+class CommentPatch(InputModel):
     """Changes to a comment (RFC 7396 merge patch)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: Prose = Field(None, description="As in a new comment; it is moderated again.")  # type: ignore[assignment]
     notify: Literal["none", "replies", "all"] = Field("none", description=_NOTIFY)
 
 
-class CommentAuthorIn(BaseModel):
+class CommentAuthorIn(InputModel):
     """The name and e-mail address of a commenter."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: PersonName = Field(
         description="Shown with the comment. Names of the publication's staff and of roles such as Editor are "
@@ -189,10 +185,10 @@ _COMMENT = both(  # an anchor is named in one way only, and replies have the anc
 )
 
 
-class CommentIn(BaseModel):
+class CommentIn(InputModel):
     """A new comment."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_COMMENT)
+    model_config = ConfigDict(json_schema_extra=_COMMENT)
 
     id: NewId | None = Field(
         None,
@@ -251,10 +247,8 @@ class PostQuery(BaseModel):
 Token = Annotated[str, OneLine, Field(max_length=200)]
 
 
-class PostOp(BaseModel):
+class PostOp(InputModel):
     """Post a comment. Its `id` is required, so that the list can be sent again."""
-
-    model_config = ConfigDict(extra="forbid")
 
     op: Literal["post"]
     article: str = Field(min_length=1, max_length=200, description="Id or slug.")
@@ -262,9 +256,7 @@ class PostOp(BaseModel):
     comment: CommentIn
 
 
-class _OwnOp(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _OwnOp(InputModel):
     id: AnyId = Field(description="Id of the comment.")
     edit_token: Token | None = Field(
         None, description="The comment's edit token; required unless the request's token is that of its author."
@@ -287,10 +279,8 @@ class DeleteOp(_OwnOp):
 Op = Annotated[PostOp | EditOp | DeleteOp, Field(discriminator="op")]
 
 
-class SyncIn(BaseModel):
+class SyncIn(InputModel):
     """Operations that were made offline, at most 50."""
-
-    model_config = ConfigDict(extra="forbid")
 
     operations: list[Op] = Field(min_length=1, max_length=50, description="In the order in which they were made.")
 

@@ -16,6 +16,12 @@ class BaseModel(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(defer_build=True)
 
 
+class InputModel(BaseModel):
+    """A model of what clients send: unknown members are errors."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+
 def ignore_unused_aliases() -> AbstractContextManager[object]:
     """Let Pydantic not warn of the aliases that FastAPI gives to models, which are built later than it expects."""
     return warnings.catch_warnings(action="ignore", category=UnsupportedFieldAttributeWarning)

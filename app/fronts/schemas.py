@@ -7,7 +7,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field, StringConstraints
 
 from app.articles.schemas import ListedArticleOut
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import absent, both, given, not_together, where
 from app.text.inputs import Identifier, Title, Whole
 from app.web.paging import PageQuery, ReadQuery
@@ -31,10 +31,10 @@ _BLOCK = both(
 )
 
 
-class BlockIn(BaseModel):
+class BlockIn(InputModel):
     """A block of articles."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_BLOCK)
+    model_config = ConfigDict(json_schema_extra=_BLOCK)
 
     kind: Kind = Field(description=_KIND)
     title: Title | None = Field(None, description="Heading of the block.")
@@ -54,10 +54,8 @@ class BlockIn(BaseModel):
     type: TypeWord | None = Field(None, description=f"Such as `opinion`. {_FILTER}")
 
 
-class FrontIn(BaseModel):
+class FrontIn(InputModel):
     """A new or replaced front."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: Title
     state: Literal["published", "draft"] = Field(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field
 
 from app.core.clock import Moment, TimeOrDay
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import alone, both, not_with
 from app.db.rows import JsonObject
 from app.text.inputs import Identifier, Name, Whole
@@ -139,10 +139,10 @@ _KEY = both(
 _SCOPES = f"Scopes of the key. `{PUBLISHABLE_SCOPE}`, alone, makes a publishable key."
 
 
-class KeyIn(BaseModel):
+class KeyIn(InputModel):
     """A new key."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_KEY)
+    model_config = ConfigDict(json_schema_extra=_KEY)
 
     name: Name = Field(description="Name of the key, such as its purpose.")
     scopes: list[Scope] = Field(min_length=1, max_length=9, description=_SCOPES)
@@ -153,10 +153,8 @@ class KeyIn(BaseModel):
     quota_day: Quota | None = Field(None, description=_QUOTA_DAY)
 
 
-class KeyPatch(BaseModel):
+class KeyPatch(InputModel):
     """Changes to a key (RFC 7396): absent members stay."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(default_factory=str, description="Name of the key, such as its purpose.")
     scopes: list[Scope] = Field(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
 from app.core.clock import Moment
 from app.core.ids import AnyId
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import absent, both, exactly_one, matching, where
 from app.moderation.schemas import ModeratorText
 from app.moderation.text_analysis import PhraseAction, PhraseMatch, fold_text
@@ -34,10 +34,8 @@ _ACTION: Final = "`hold` puts the comment into the moderation queue; `reject` an
 _NOTE: Final = "A note for other moderators."
 
 
-class PhraseIn(BaseModel):
+class PhraseIn(InputModel):
     """A phrase to watch for. Case, accents, spacing and look-alike letters of other scripts are ignored."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: PhraseText = Field(description="One or more words, or the host of a link.")
     match: PhraseMatch = Field("word", description=_MATCH)
@@ -45,18 +43,14 @@ class PhraseIn(BaseModel):
     note: ModeratorText | None = Field(None, description=_NOTE)
 
 
-class PhrasesIn(BaseModel):
+class PhrasesIn(InputModel):
     """Phrases to watch for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     phrases: list[PhraseIn] = Field(min_length=1, max_length=500)
 
 
-class PhrasePatch(BaseModel):
+class PhrasePatch(InputModel):
     """Changes to a phrase (RFC 7396 merge patch)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: PhraseText = Field(default_factory=str, description="One or more words, or the host of a link.")
     match: PhraseMatch = Field("word", description=_MATCH)
@@ -120,10 +114,10 @@ _BAN = both(
 )
 
 
-class BanIn(BaseModel):
+class BanIn(InputModel):
     """A new ban, by a comment of the person or by an e-mail address, domain or network address."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_BAN)
+    model_config = ConfigDict(json_schema_extra=_BAN)
 
     kind: BanKind = Field(
         description="`identity`: the author's token or account. `address`: the network address, for 60 days at "

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, EmailStr, Field, StringConstraints
 
 from app.core.ids import AnyId
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.text.inputs import Identifier, ManyLines, Visible
 from app.web.paging import PageQuery
 
@@ -15,10 +15,8 @@ ModeratorText = Annotated[str, ManyLines, StringConstraints(min_length=1, max_le
 CommentState = Literal["pending", "published", "rejected", "spam", "removed"]
 
 
-class ReasonIn(BaseModel):
+class ReasonIn(InputModel):
     """The reason for a decision."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: ModeratorText | None = Field(None, description="Shown in the log and to the comment's author.")
 
@@ -83,10 +81,8 @@ class JudgedCommentOut(BaseModel):
 Action = Literal["approve", "reject", "spam", "remove", "restore"]
 
 
-class DecisionBulkIn(BaseModel):
+class DecisionBulkIn(InputModel):
     """One action on several comments."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: list[AnyId] = Field(min_length=1, max_length=100, description="Ids of comments, 1 to 100.")
     action: Action
@@ -111,10 +107,8 @@ class DecisionBulkOut(BaseModel):
     data: list[BulkItemOut]
 
 
-class FeaturedIn(BaseModel):
+class FeaturedIn(InputModel):
     """Whether a comment is featured."""
-
-    model_config = ConfigDict(extra="forbid")
 
     value: bool
 
@@ -249,10 +243,8 @@ ReportReason = Literal["spam", "abuse", "illegal", "misinformation", "copyright"
 ReportState = Literal["open", "upheld", "dismissed"]
 
 
-class ReportIn(BaseModel):
+class ReportIn(InputModel):
     """A report on a comment or an article."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: ReportReason
     text: ModeratorText | None = Field(None, description="The reporter's explanation; visible to moderators only.")
@@ -310,10 +302,8 @@ class ReportQuery(PageQuery):
 AppealState = Literal["open", "granted", "declined"]
 
 
-class AppealIn(BaseModel):
+class AppealIn(InputModel):
     """An appeal against the decision on a comment."""
-
-    model_config = ConfigDict(extra="forbid")
 
     text: ModeratorText = Field(description="Why the decision should be reviewed; read by moderators.")
 
@@ -350,10 +340,8 @@ class DecisionOut(BaseModel):
 Passage = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=2000)]
 
 
-class RedactIn(BaseModel):
+class RedactIn(InputModel):
     """Passages to redact in a comment."""
-
-    model_config = ConfigDict(extra="forbid")
 
     passages: list[Passage] = Field(
         min_length=1,

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.subscriptions.schemas import Email, SubscriptionOut
 from app.text.inputs import Prose
 
@@ -130,10 +130,8 @@ class SuppressionData(BaseModel):
     created_at: datetime
 
 
-class PersonIn(BaseModel):
+class PersonIn(InputModel):
     """A person, by e-mail address."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: Email = Field(description="The address. Make sure that it belongs to the person who asked.")
 
@@ -157,10 +155,8 @@ class PersonalData(BaseModel):
     cut: list[str] = Field(description="Lists that have more than the 10,000 entries shown.")
 
 
-class PurgeIn(BaseModel):
+class PurgeIn(InputModel):
     """The reason for purging an article."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: Prose = Field(
         description="For the audit log, which only administrators read; it should not repeat the text."

@@ -3,19 +3,17 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.articles.schemas import FormatQuery
 from app.core.ids import AnyId
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.publication.schemas import Level
 from app.web.paging import PageQuery
 
 
-class PartnersIn(BaseModel):
+class PartnersIn(InputModel):
     """The partners who may read an article before it is public."""
-
-    model_config = ConfigDict(extra="forbid")
 
     keys: Annotated[list[AnyId], Field(max_length=100)] = Field(
         description="Ids of at most 100 keys with the scope `syndicate`; they replace the former ones."

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import Rule, absent, both, exactly_one, given, not_together, where
 from app.db.rows import JsonObject
 from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Whole
@@ -28,19 +28,15 @@ NoteText = Annotated[LongText, Field(max_length=10_000)]
 """Plain text; an empty line separates paragraphs."""
 
 
-class TermPatch(BaseModel):
+class TermPatch(InputModel):
     """Changes to a term (RFC 7396): absent members stay."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(default_factory=str, description="Display name, 1 to 200 characters.")
     slug: Slug = Field(default_factory=str, description="Last part of its URL, unique within its kind.")
 
 
-class TermIn(BaseModel):
+class TermIn(InputModel):
     """A new term."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(description="Display name, 1 to 200 characters.")
     slug: Slug | None = Field(None, description="Last part of its URL; generated from the name if absent.")
@@ -172,10 +168,10 @@ _NOTICE_RULES = both(
 _NOT_EMPTY: Rule = {"minLength": 1}
 
 
-class NoticeIn(BaseModel):
+class NoticeIn(InputModel):
     """A new notice."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_NOTICE_RULES)
+    model_config = ConfigDict(json_schema_extra=_NOTICE_RULES)
 
     scope: NoticeScope = Field(description="Articles that show it: all, or those of the target.")
     target_id: Identifier | None = Field(None, description="Id or slug of the target; absent for `site`.")
@@ -187,10 +183,10 @@ class NoticeIn(BaseModel):
     position: Position = Field(0, description="Position among notices of the same scope, smallest first.")
 
 
-class NoticePatch(BaseModel):
+class NoticePatch(InputModel):
     """Changes to a notice (RFC 7396); scope and target cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=not_together("html", "text"))
+    model_config = ConfigDict(json_schema_extra=not_together("html", "text"))
 
     placement: Placement = Field("before", description="Before the text, after it, or both.")
     html: NoteHtml = Field(
@@ -269,20 +265,16 @@ class MediaOut(ImageOut):
     updated_at: datetime
 
 
-class MediaIn(BaseModel):
+class MediaIn(InputModel):
     """The description of a picture."""
-
-    model_config = ConfigDict(extra="forbid")
 
     alt: Summary = Field("", description="Text alternative.")
     caption: Summary = Field("", description="Caption, plain text.")
     credit: Credit = Field("", description="Photographer, agency or owner.")
 
 
-class MediaPatch(BaseModel):
+class MediaPatch(InputModel):
     """Changes to the description of a picture (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     alt: Summary = Field(default_factory=str, description="Text alternative.")
     caption: Summary = Field(default_factory=str, description="Caption, plain text.")

@@ -2,11 +2,11 @@
 
 from typing import Annotated, NamedTuple, Protocol
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from sqlmodel import Session
 
 from app.comments.schemas import VotesOut
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.identity.participants import ParticipantRow
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
@@ -32,10 +32,8 @@ class Voter(NamedTuple):
     addresses: tuple[str, ...]  # hashes of the network address
 
 
-class VoteIn(BaseModel):
+class VoteIn(InputModel):
     """A vote."""
-
-    model_config = ConfigDict(extra="forbid")
 
     value: Annotated[int, Field(ge=-1, le=1, strict=True), Whole] = Field(
         description="1, -1, or 0 to withdraw the vote."
@@ -49,10 +47,8 @@ class VoteOut(BaseModel):
     votes: VotesOut
 
 
-class ReactionIn(BaseModel):
+class ReactionIn(InputModel):
     """A reaction."""
-
-    model_config = ConfigDict(extra="forbid")
 
     value: str | None = Field(
         max_length=40, description="One of the names in the article's `reactions`; null withdraws the reaction."

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.articles.schemas import FormatQuery, RelatedOut
-from app.core.models import BaseModel
+from app.core.models import InputModel
 from app.text.inputs import Identifier
 from app.web.paging import ListOut
 
@@ -24,10 +24,8 @@ class RelatedQuery(FormatQuery):
     )
 
 
-class PinsIn(BaseModel):
+class PinsIn(InputModel):
     """The articles to pin, in order."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[list[Identifier], Field(max_length=MAX_PINS)] = Field(
         description="Ids or slugs of other articles, each once, at most 20; an empty list removes all pins."

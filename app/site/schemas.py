@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field, StringConstraints
 
 from app.articles.schemas import INCLUDES, FormatQuery, SingleArticleOut
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import any_of, exactly_one
 from app.fronts.schemas import FrontOut
 from app.publication.schemas import AuthorOut, ImageOut, SectionOut, SeriesOut, TagDetailOut
@@ -26,19 +26,17 @@ SitePath = Annotated[
 Tagline = Annotated[str, OneLine, StringConstraints(max_length=300)]
 
 
-class SocialAccount(BaseModel):
+class SocialAccount(InputModel):
     """An account of the publication on a social network."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(description="Name of the network, such as `Mastodon`.")
     url: HttpUrl
 
 
-class MenuItemIn(BaseModel):
+class MenuItemIn(InputModel):
     """A link of a menu, with further links below it."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=exactly_one(*LINK_KINDS))
+    model_config = ConfigDict(json_schema_extra=exactly_one(*LINK_KINDS))
 
     title: Title | None = Field(None, description="Text of the link; null: the title or name of what it leads to.")
     article: Identifier | None = Field(None, description=_LINK)
@@ -53,19 +51,15 @@ class MenuItemIn(BaseModel):
     )
 
 
-class MenuIn(BaseModel):
+class MenuIn(InputModel):
     """A menu: a named tree of links."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Slug = Field(description="By which front ends know it, such as `main` or `footer`.")
     items: list[MenuItemIn] = Field(max_length=50)
 
 
-class SiteIn(BaseModel):
+class SiteIn(InputModel):
     """What editors say of the site. It replaces all of it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name | None = Field(None, description="Name of the publication; null: `SITE_NAME`.")
     tagline: Tagline = Field("", description="A line below the name.")
@@ -206,20 +200,16 @@ _TARGET = (
 _STATUS = "301 moved permanently, 302 moved for now, 410 gone."
 
 
-class RedirectIn(BaseModel):
+class RedirectIn(InputModel):
     """A redirect."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: Annotated[str, OneLine, StringConstraints(min_length=1, max_length=500)] = Field(description=_SOURCE)
     target: RedirectTarget | None = Field(None, description=_TARGET)
     status: RedirectStatus = Field(301, description=_STATUS)
 
 
-class RedirectPatch(BaseModel):
+class RedirectPatch(InputModel):
     """Changes to a redirect (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: Annotated[str, OneLine, StringConstraints(min_length=1, max_length=500)] = Field(
         default_factory=str, description=_SOURCE

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, NamedTuple
 from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StringConstraints, model_validator
 
 from app.core.ids import AnyId
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import both, exactly_one, given, where
 from app.text.inputs import HttpUrl, Identifier
 from app.web.paging import PageQuery
@@ -103,10 +103,8 @@ class ManageTokenOut(BaseModel):
     )
 
 
-class SubscriptionPatch(BaseModel):
+class SubscriptionPatch(InputModel):
     """Changes to a subscription (RFC 7396): absent members stay."""
-
-    model_config = ConfigDict(extra="forbid")
 
     frequency: Frequency = Field("immediate", description="At once, or gathered in a daily or weekly digest.")
 
@@ -114,10 +112,10 @@ class SubscriptionPatch(BaseModel):
 _TARGET = both(exactly_one("id", "slug"), where("type", ["comment"], given("id")))
 
 
-class TargetIn(BaseModel):
+class TargetIn(InputModel):
     """The target of a subscription, by id or slug."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_TARGET)
+    model_config = ConfigDict(json_schema_extra=_TARGET)
 
     type: Literal["section", "series", "author", "tag", "article", "comment"]
     id: AnyId | None = Field(None, description="Id of the target.")
@@ -130,10 +128,8 @@ class TargetIn(BaseModel):
         return self
 
 
-class SubscriptionIn(BaseModel):
+class SubscriptionIn(InputModel):
     """A requested subscription."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: Email | None = Field(
         None,
@@ -156,10 +152,8 @@ class AcceptedOut(BaseModel):
     accepted: Literal[True]
 
 
-class ConfirmIn(BaseModel):
+class ConfirmIn(InputModel):
     """The token from a confirmation mail."""
-
-    model_config = ConfigDict(extra="forbid")
 
     token: str = Field(min_length=1, max_length=200, description="`bc_…`, from the link in the mail.")
 
@@ -204,10 +198,8 @@ class SubscriberQuery(PageQuery):
 Reason = Literal["unsubscribe", "bounce", "complaint"]
 
 
-class SuppressionIn(BaseModel):
+class SuppressionIn(InputModel):
     """An address to suppress."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: Email = Field(description="E-mail address; only a hash of it is stored.")
     reason: Reason = Field(

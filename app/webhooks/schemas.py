@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from app.core.clock import TimeOrDay
-from app.core.models import BaseModel
+from app.core.models import BaseModel, InputModel
 from app.db.rows import JsonObject
 from app.deliveries.schemas import State
 from app.events.catalog import MODERATION_TYPES
@@ -114,20 +114,16 @@ def is_wanted(patterns: Sequence[str], event_type: str, *, moderation: bool) -> 
     return event_type in patterns or "*" in patterns or f"{event_type.partition('.')[0]}.*" in patterns
 
 
-class WebhookIn(BaseModel):
+class WebhookIn(InputModel):
     """A new webhook."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl = Field(description=_URL)
     events: Events = Field(min_length=1, max_length=40, description=_EVENTS)
     description: Summary = Field("", description="A note for people.")
 
 
-class WebhookPatch(BaseModel):
+class WebhookPatch(InputModel):
     """Changes to a webhook (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: HttpUrl = Field(default_factory=str, description=_URL)
     events: Events = Field(default_factory=Events, min_length=1, max_length=40, description=_EVENTS)
@@ -137,20 +133,16 @@ class WebhookPatch(BaseModel):
     )
 
 
-class RotateIn(BaseModel):
+class RotateIn(InputModel):
     """Parameters of rotating the secret."""
-
-    model_config = ConfigDict(extra="forbid")
 
     overlap_hours: int = Field(
         24, ge=0, le=168, description="Hours in which messages are signed with both secrets, the new one first."
     )
 
 
-class ReplayIn(BaseModel):
+class ReplayIn(InputModel):
     """The events to replay: from `since` on, before `until`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     since: TimeOrDay = Field(description="RFC 3339, or a day in `TIME_ZONE`. Events are kept for 100 days.")
     until: TimeOrDay = Field(description="RFC 3339, or a day in `TIME_ZONE`, which is excluded; later than `since`.")
