@@ -19,7 +19,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench browser openapi clients-check docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-check supply audit docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
@@ -39,12 +39,14 @@ test-long: .venv/.stamp-dev ## run for longer those tests that find more the lon
 torture: .venv/.stamp-dev ## kill, harm and wear out what runs, for long: ARGS="faults --rounds 20", ARGS=--help
 	@$(BIN)/python -m tests.torture $(ARGS)
 
-check: .venv/.stamp-dev ## lint, types, layers, commit subjects, migrations and openapi.json
+check: .venv/.stamp-dev ## lint, types, layers, licences, secrets, commit subjects, migrations and openapi.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	@$(BIN)/python .ci/types
 	$(BIN)/lint-imports --no-logo --no-cache
+	@$(BIN)/python .ci/licences
+	@$(BIN)/python .ci/secrets
 	@.ci/commits
 	@$(SCRATCH) && set -e && $(BIN)/alembic upgrade head && $(BIN)/alembic check
 	@$(SCRATCH) && set -e && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && \
@@ -63,6 +65,16 @@ openapi: .venv/.stamp-run ## write openapi.json and the pages of docs/ that are 
 	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json
 	@$(SCRATCH) && $(BIN)/python -m docs.generate
 
+supply: .venv/.stamp-supply ## look for dangerous code with bandit, and write build/sbom.json (CycloneDX)
+	@.venv/supply/bin/bandit --quiet --recursive app migrations --configfile pyproject.toml --severity-level medium
+	@mkdir -p build
+	@.venv/supply/bin/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--output-format JSON --output-file build/sbom.json
+
+audit: .venv/.stamp-supply ## look for known vulnerabilities in what is installed: asks a database over the network
+	@for lock in requirements.lock requirements-dev.lock requirements-docs.lock requirements-supply.lock; do \
+		.venv/supply/bin/pip-audit --require-hashes --disable-pip --requirement $$lock || exit 1; done
+
 docs: .venv/.stamp-docs ## build the documentation into build/site; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --clean
 
@@ -77,6 +89,10 @@ lock: .venv/.stamp-dev ## pin the newest allowed releases again, under Python 3.
 		print(*groups['docs'], sep='\n')" > .venv/docs.in
 	@$(LOCK) $(ARGS) --constraint requirements.lock --constraint requirements-dev.lock \
 		--output-file requirements-docs.lock .venv/docs.in
+	@$(BIN)/python -c "import tomllib; groups = tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']; \
+		print(*groups['supply'], sep='\n')" > .venv/supply.in
+	@$(LOCK) $(ARGS) --constraint requirements.lock --constraint requirements-dev.lock \
+		--output-file requirements-supply.lock .venv/supply.in
 
 migration: .venv/.stamp-dev ## write a migration from the tables: NAME="add reading time"
 	@test -n "$(NAME)" || { echo 'make migration needs a NAME="what it does"' >&2; exit 1; }
@@ -103,4 +119,9 @@ clean: ## remove .venv and what tools left behind; data stays
 
 .venv/.stamp-docs: requirements-docs.lock .venv/.stamp-run
 	@$(PIP) install --require-hashes -r requirements-docs.lock
+	@touch $@
+
+.venv/.stamp-supply: requirements-supply.lock | .venv/bin/python
+	@$(PYTHON) -m venv .venv/supply
+	@.venv/supply/bin/python -m pip --disable-pip-version-check --quiet --no-input install --require-hashes -r requirements-supply.lock
 	@touch $@

@@ -106,7 +106,7 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
     except DBAPIError as error:
         log.warning("metrics of the database could not be read", error=type(error.orig).__name__)
     metrics = generate_latest(services.metrics.registry) + generate_latest(registry)
-    return Response(metrics, media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 
 @operation_router.get("/openapi.json", summary="Get the OpenAPI document", response_class=JSONResponse)

@@ -1,5 +1,6 @@
 """`compose.yaml` names services, volumes and settings that there are; Docker is not needed to see that."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,3 +52,15 @@ def test_the_scaled_form_has_all_its_parts_and_not_the_single_server(compose: An
 def test_sessions_behind_the_pooler_get_their_settings(compose: Any) -> None:
     script = compose["configs"]["prepare_primary"]["content"]
     assert all(f"SET {name} = '{value}'" in script for name, value in SESSION_SETTINGS.items())
+
+
+def test_containers_of_broadsheet_write_nowhere_but_to_their_volume(compose: Any) -> None:
+    own = [service for service in compose["services"].values() if service["image"] == "broadsheet"]
+    assert len(own) == 5
+    for service in own:
+        assert service["read_only"] is True
+        assert (service["volumes"], service["tmpfs"]) == (["data:/data"], ["/tmp"])
+        assert (service["cap_drop"], service["security_opt"]) == (["ALL"], ["no-new-privileges:true"])
+        assert "user" not in service, "the image has a user of its own"
+    image = (Path(__file__).parents[2] / "Dockerfile").read_text("utf-8")
+    assert re.findall(r"^USER (\w+)$", image, re.MULTILINE) == ["broadsheet"]

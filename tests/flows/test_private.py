@@ -140,7 +140,7 @@ def world(client: TestClient, db: Database) -> World:
             "script": ["none.js"],
             "key_id": key_ids,
             "anchor": [anchor["id"], lost["id"]],
-            **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase", "token", "merge")},
+            **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase", "token", "merge", "redirect")},
             **{name: [MISSING_ID] for name in ("subscription", "subscriber", "suppression", "webhook", "delivery")},
             "preview_id": [preview["id"]],
             "code": ["not_found", "article_retracted"],
@@ -349,3 +349,25 @@ def test_a_limited_key_learns_nothing_by_writing(
     taken = {"title": "T", "slug": f"{CANARY}draftslug", "section": "open"}
     answer = client.post("/v1/articles", json=taken, headers=limited)
     assert not words(answer.text)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # who may keep an answer is the same code
+def test_nothing_private_may_be_kept_by_a_shared_cache(client: TestClient, world: World) -> None:
+    """An answer to somebody known says that it is private, unless everybody gets the same bytes."""
+    kept: list[str] = []
+    asked = Portion(25)
+    for path, names, parameters in routes(client):
+        if path not in asked:
+            continue
+        query = questions(world, parameters)[0]
+        for first in {world.fills[names[0]][0], world.fills[names[0]][-1]} if names else {""}:
+            values = {name: world.fills[name][-1] for name in names} | ({names[0]: first} if names else {})
+            url = path.format(**values) + (f"?{query}" if query else "")
+            answer, anybodys = (client.get(url, headers=h, follow_redirects=False) for h in (world.editor, {}))
+            policy = answer.headers.get("cache-control", "")
+            if "private" in policy or "no-store" in policy:
+                continue
+            if answer.content != anybodys.content or not (policy or answer.status_code >= 300):
+                kept.append(f"{url} {answer.status_code} {policy!r}")
+    assert kept == []
