@@ -23,7 +23,7 @@ COMMANDS: Final = {
         "database.backup",
         "Copy the database, and media files kept in a folder, into DIR while the server runs.",
     ),
-    "restore": ("database.restore", "Restore a backup of a SQLite store, with its media. Stop the server first."),
+    "restore": ("database.restore", "Restore a backup, with its media. Stop the server and the worker first."),
     "doctor": (
         "doctor.doctor",
         "Check settings, disk, clock, media, mail, database, migrations and worker; status 1 if anything failed.",

@@ -44,7 +44,7 @@ def backup(url: str, media_url: str, target: Path, *, force: bool) -> BackupSumm
     if target.exists() and not _is_backup(target):
         raise Failure(f"{target} is not a backup of Broadsheet.")
     with _created_atomically(target) as draft:
-        if sa.make_url(url).get_backend_name() == "sqlite":
+        if _is_sqlite(url):
             _copy_sqlite(sqlite_file(url), draft / DATABASE)
         else:
             _dump_postgresql(url, draft / DUMP)
@@ -63,38 +63,89 @@ def sqlite_file(url: str) -> Path:
 
 def has_data(url: str) -> bool:
     """Tell whether a restore would replace a database."""
+    if not _is_sqlite(url):
+        with _connected(url) as connection:
+            return bool(sa.inspect(connection).get_table_names())
     file = sqlite_file(url)
     return file.is_file() and file.stat().st_size > 0
 
 
+def name_database(url: str) -> str:
+    """Name a database for a person: a file, or a URL without its password."""
+    return str(sqlite_file(url)) if _is_sqlite(url) else _without_password(url)
+
+
 def check_backup(url: str, archive: Path) -> Path:
     """Check that a backup is complete and not of a newer release."""
-    if sa.make_url(url).get_backend_name() != "sqlite":
-        raise Failure(
-            "A PostgreSQL database is restored by its own tool: pg_restore --clean --if-exists --no-owner "
-            f"--dbname=NAME {archive / DUMP}"
-        )
-    file = archive / DATABASE
+    file = archive / (DATABASE if _is_sqlite(url) else DUMP)
     if not file.is_file():
-        raise Failure(f"{archive} does not contain {DATABASE}.")
-    with closing(_open(file, "mode=ro&immutable=1")) as source:
-        _check(source, file)
-        _check_revision(source, file)
+        raise Failure(f"{archive} does not contain {file.name}.")
+    if _is_sqlite(url):
+        with closing(_open(file, "mode=ro&immutable=1")) as source:
+            _check(source, file)
+            _check_revision(_read_revision(source), file)
+    else:
+        script = _run_tool("pg_restore", url, "--data-only", "--table=alembic_version", "--file=-", str(file))
+        rows = script.partition("COPY public.alembic_version")[2].splitlines()[1:2]
+        _check_revision(rows[0].strip() if rows else None, file)
     return archive
 
 
 def restore(archive: Path, url: str, media_url: str) -> int | None:
     """Replace the store; return the number of restored media files, None if they are in a remote store."""
+    if _is_sqlite(url):
+        return _restore_sqlite(archive, url, media_url)
+    _refuse_sessions(url)
+    count = _restore_media(archive, media_url)
+    options = ("--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error")
+    _run_tool("pg_restore", url, *options, _dbname(url), str(archive / DUMP))
+    return count
+
+
+def _restore_sqlite(archive: Path, url: str, media_url: str) -> int | None:
     target = sqlite_file(url)
     target.parent.mkdir(parents=True, exist_ok=True)
     with closing(sqlite.connect(str(target), timeout=0, isolation_level=None)) as connection:
         _lock_exclusively(connection, target)
-        folder, count = _folder(media_url), None
-        if folder is not None:
-            count = _copy_files(archive / MEDIA, folder)[0] if (archive / MEDIA).is_dir() else 0
+        count = _restore_media(archive, media_url)
         with closing(_open(archive / DATABASE, "mode=ro&immutable=1")) as source:
             source.backup(connection)  # one transaction: a crash leaves the old store
     return count
+
+
+def _restore_media(archive: Path, media_url: str) -> int | None:
+    folder = _folder(media_url)
+    if folder is None:
+        return None
+    return _copy_files(archive / MEDIA, folder)[0] if (archive / MEDIA).is_dir() else 0
+
+
+def _is_sqlite(url: str) -> bool:
+    return sa.make_url(url).get_backend_name() == "sqlite"
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[sa.Connection]:
+    from app.db import open_database
+
+    engines = open_database(url).engines()
+    try:
+        with engines[0].connect() as connection:
+            yield connection
+    finally:
+        for engine in engines:
+            engine.dispose()
+
+
+def _refuse_sessions(url: str) -> None:
+    """Fail if a server or a worker runs on a PostgreSQL database."""
+    sessions = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'broadsheet' AND pid <> pg_backend_pid()"
+    )
+    with _connected(url) as connection:
+        if connection.execute(sessions).scalar_one():
+            raise Failure(f"{_without_password(url)} is in use: stop the server and the worker first.")
 
 
 def _lock_exclusively(connection: "Connection", file: Path) -> None:
@@ -123,17 +174,21 @@ def _check(connection: "Connection", file: Path) -> None:
         raise Failure(f"{file} is damaged: {' '.join(answer.split())}.")
 
 
-def _check_revision(connection: "Connection", file: Path) -> None:
-    from app.db.migrations import list_revisions
-
+def _read_revision(connection: "Connection") -> str | None:
     try:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except sqlite.OperationalError:
-        row = None
-    if row is None:
+        return None
+    return str(row[0]) if row else None
+
+
+def _check_revision(revision: str | None, file: Path) -> None:
+    from app.db.migrations import list_revisions
+
+    if revision is None:
         raise Failure(f"{file} is not a store of Broadsheet.")
-    if row[0] not in list_revisions():
-        raise Failure(f"{file} is at revision {row[0]}, which is of a newer release.")
+    if revision not in list_revisions():
+        raise Failure(f"{file} is at revision {revision}, which is of a newer release.")
 
 
 def _copy_sqlite(file: Path, target: Path) -> None:
@@ -148,22 +203,33 @@ def _copy_sqlite(file: Path, target: Path) -> None:
 
 
 def _dump_postgresql(url: str, target: Path) -> None:
-    """Run pg_dump; the password is passed in the environment, which other users cannot read."""
+    _run_tool("pg_dump", url, "--format=custom", "--no-owner", _dbname(url), f"--file={target}")
+    _sync(target)
+
+
+def _without_password(url: str) -> str:
     parsed = sa.make_url(url)
-    place = sa.URL.create(
+    return sa.URL.create(
         "postgresql", parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query
     ).render_as_string()
-    arguments = ["--format=custom", "--no-owner", f"--dbname={place}"]
-    program = shutil.which("pg_dump")
+
+
+def _dbname(url: str) -> str:
+    return f"--dbname={_without_password(url)}"
+
+
+def _run_tool(name: str, url: str, *arguments: str) -> str:
+    """Run a tool of PostgreSQL; the password is passed in the environment, which other users cannot read."""
+    program, password = shutil.which(name), sa.make_url(url).password
     if program is None:
-        raise Failure(f"pg_dump is not installed. Where it is, run: pg_dump {' '.join(arguments)} --file={DUMP}")
-    environment = {**os.environ, **({"PGPASSWORD": str(parsed.password)} if parsed.password else {})}
+        raise Failure(f"{name} is not installed. Where it is, run: {name} {' '.join(arguments)}")
+    environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
     ran = subprocess.run(  # noqa: S603  the arguments are the operator's own settings
-        [program, *arguments, f"--file={target}"], env=environment, capture_output=True, text=True, check=False
+        [program, *arguments], env=environment, capture_output=True, text=True, check=False
     )
     if ran.returncode:
-        raise Failure(f"pg_dump failed: {' '.join(ran.stderr.split())}")
-    _sync(target)
+        raise Failure(f"{name} failed: {' '.join(ran.stderr.split())}")
+    return ran.stdout
 
 
 def _folder(media_url: str) -> Path | None:

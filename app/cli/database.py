@@ -40,7 +40,7 @@ def backup(
     SQLite: DIR/broadsheet.db, checked. PostgreSQL: DIR/broadsheet.dump, made by pg_dump. Media: DIR/media.
     """
     settings = Settings()
-    summary = archives.backup(settings.database, settings.media, path.absolute(), force=force)
+    summary = archives.backup(settings.direct_database, settings.media, path.absolute(), force=force)
     if summary.media is None:
         say("The media are in a remote store: back them up there.")
     elif summary.vanished:
@@ -53,17 +53,18 @@ def restore(
     path: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `broadsheet backup` made.")],
     yes: Annotated[bool, typer.Option("--yes", help="Replace the current store without asking.")] = False,
 ) -> None:
-    """Restore a backup of a SQLite store, with its media. Stop the server first.
+    """Restore a backup, with its media. Stop the server and the worker first.
 
-    Media files that are not in the backup are kept.
+    The backup has to be of the same kind of database. Media files that are not in the backup are kept.
     """
     settings = Settings()
-    archive = archives.check_backup(settings.database, path)
-    if archives.has_data(settings.database) and not yes:
+    url = settings.direct_database
+    archive, name = archives.check_backup(url, path), archives.name_database(url)
+    if archives.has_data(url) and not yes:
         if not sys.stdin.isatty():
-            raise Failure(f"{archives.sqlite_file(settings.database)} would be replaced; confirm with --yes.")
-        typer.confirm(f"Replace {archives.sqlite_file(settings.database)}?", abort=True, err=True)
-    media = archives.restore(archive, settings.database, settings.media)
+            raise Failure(f"{name} would be replaced; confirm with --yes.")
+        typer.confirm(f"Replace {name}?", abort=True, err=True)
+    media = archives.restore(archive, url, settings.media)
     if media is None:
         say("The media are in a remote store: restore them there.")
     say(f"Restored the database and {media or 0} media files.")

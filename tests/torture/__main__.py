@@ -82,6 +82,11 @@ PARTS = {
         ("tests/torture/test_edge.py::test_an_overloaded_server_answers_as_much_as_it_can",),
         seconds=("SECONDS",),
     ),
+    "backups": Part(
+        "make backups while clients write, and restore each; go back to a moment",
+        ("tests/torture/test_backups.py", "tests/torture/test_recovery.py", "tests/cli/test_database.py"),
+        rounds=("ROUNDS",),
+    ),
     "history": Part(
         "compare kept answers and followers of changes with the store",
         ("tests/edge/test_freshness_checker.py", "tests/changes/test_followers.py"),

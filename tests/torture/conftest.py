@@ -2,6 +2,12 @@
 
 from tests.effort import IS_LONG
 
-collect_ignore = (
-    [] if IS_LONG else ["test_sqlite_faults.py", "test_postgresql_faults.py", "test_soak.py", "test_rolling_upgrade.py"]
-)
+LONG_ONLY = [
+    "test_backups.py",
+    "test_postgresql_faults.py",
+    "test_recovery.py",
+    "test_rolling_upgrade.py",
+    "test_soak.py",
+    "test_sqlite_faults.py",
+]
+collect_ignore = [] if IS_LONG else LONG_ONLY
