@@ -127,7 +127,7 @@ async def get_schedule(request: Request, article: RefPath, query: ReadParameters
     row = await database(request).read(publishing.find_schedule, article)
     if row is None or not is_visible(row, actor):
         raise NotFound
-    return reply_private(request, ScheduleOut, row, query, version=row["version"])
+    return reply_private(request, ScheduleOut, row, query, versioned=True)
 
 
 @publishing_router.delete("/schedule", summary="Cancel the schedule of an article", **ARTICLE_EDIT)

@@ -114,7 +114,7 @@ async def get_front_definition(
     row = await database(request).read(fronts.find_front, front)
     if row is None:
         raise NotFound
-    return reply_private(request, FrontDefinition, fronts.present_definition(row), query, version=row["version"])
+    return reply_private(request, FrontDefinition, fronts.present_definition(row), query, versioned=True)
 
 
 @router.put(

@@ -7,7 +7,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.core.ids import IdPath
-from app.core.problems import NotFound, document_problems
+from app.core.problems import document_problems
 from app.identity.access import ExpectedVersions, Moderator
 from app.identity.services import IdentityServices
 from app.identity.writes import write
@@ -89,9 +89,7 @@ async def list_phrases(request: Request, query: Annotated[PhraseQuery, Query()],
 async def get_phrase(request: Request, phrase: IdPath, query: ReadParameters, actor: Moderator) -> Response:
     """Get a watched phrase."""
     row = await database(request).read(phrases.find_phrase, phrase)
-    if row is None:
-        raise NotFound
-    return reply_private(request, PhraseOut, row, query, version=row["version"])
+    return reply_private(request, PhraseOut, row, query, versioned=True)
 
 
 @phrases_router.post(

@@ -37,7 +37,7 @@ async def get_article_partners(
         return partners.get_partners(connection, partners.get_editable_article(connection, article, actor)["id"])
 
     row = await database(request).read(read)
-    return reply_private(request, PartnersOut, row, query, version=row["version"])
+    return reply_private(request, PartnersOut, row, query, versioned=True)
 
 
 @router.put(

@@ -80,7 +80,7 @@ async def get_site(request: Request, query: ReadParameters, actor: Public) -> Re
 async def get_site_definition(request: Request, query: ReadParameters, actor: ContentReader) -> Response:
     """Return what editors saved of the site, with the ids of all that its menus lead to."""
     row = await database(request).read(profile.find_profile)
-    return reply_private(request, SiteDefinition, profile.present_definition(row), query, version=row["version"])
+    return reply_private(request, SiteDefinition, profile.present_definition(row), query, versioned=True)
 
 
 @site_router.put("", summary="Change the site", response_model=SiteDefinition)
@@ -158,9 +158,7 @@ def _present_import(_connection: sa.Connection, counts: redirects.Imported) -> J
 async def get_redirect(request: Request, redirect: IdPath, query: ReadParameters, actor: ContentReader) -> Response:
     """Return a redirect."""
     row = await database(request).read(redirects.find_redirect, redirect)
-    if row is None:
-        raise NotFound
-    return reply_private(request, RedirectOut, row, query, version=row["version"])
+    return reply_private(request, RedirectOut, row, query, versioned=True)
 
 
 @redirects_router.patch(

@@ -235,13 +235,21 @@ def reply_list(
 
 
 def reply_private(
-    request: Request, model: type[BaseModel], row: object | None, query: ReadQuery, *, version: int | None = None
+    request: Request,
+    model: type[BaseModel],
+    row: Mapping[str, object] | None,
+    query: ReadQuery,
+    *,
+    versioned: bool = False,
 ) -> Response:
-    """Reply with the selected fields of a row that not everybody may see, for the caller alone; 404 without a row."""
+    """Reply with the selected fields of a row that not everybody may see, for the caller alone; 404 without a row.
+
+    The ETag of a `versioned` row carries its version, which writes require.
+    """
     if row is None:
         raise NotFound
-    body = dump_json(model, row, parse_fields(model, query.fields))
-    return reply(request, body, groups=(), version=version, private=True)
+    body, version = dump_json(model, row, parse_fields(model, query.fields)), row["version"] if versioned else None
+    return reply(request, body, groups=(), version=cast("int | None", version), private=True)
 
 
 def reply_private_list(

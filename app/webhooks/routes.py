@@ -63,7 +63,7 @@ async def list_webhooks(request: Request, query: PageParameters, actor: Manager)
 async def get_webhook(request: Request, webhook: IdPath, query: ReadParameters, actor: Manager) -> Response:
     """Return a webhook, and how its deliveries succeed."""
     row = await database(request).read(webhooks.get_webhook, webhook)
-    return reply_private(request, WebhookOut, row, query, version=row["version"])
+    return reply_private(request, WebhookOut, row, query, versioned=True)
 
 
 @router.patch("/{webhook}", summary="Change a webhook", response_model=WebhookOut)
