@@ -8,7 +8,7 @@ from prometheus_client import Gauge
 from app import wiring
 from app.articles.includes import Include, name_includes
 from app.articles.reading import ArticlesWithNotices
-from app.articles.schemas import RelatedOut
+from app.articles.schemas import HeadOut, RelatedOut
 from app.comments.routes import include_comments
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
@@ -19,6 +19,8 @@ from app.db.slow_queries import log_slow_queries
 from app.deliveries.courier import Courier
 from app.edge.keeper import Keeper
 from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
+from app.feeds.head import JsonLdOut, include_head, include_json_ld
+from app.feeds.schemas import Publication
 from app.identity.callers import Callers
 from app.identity.readers import Readers
 from app.identity.secrets import Vault
@@ -131,7 +133,10 @@ def build_services(settings: Settings) -> Services:
         index_article=index_article,
         search_articles=search_articles,
         includes=name_includes(
-            related=Include(include_related, RelatedOut), comments=Include(include_comments, CommentList)
+            related=Include(include_related, RelatedOut),
+            comments=Include(include_comments, CommentList),
+            head=Include(partial(include_head, publication=Publication.from_settings(settings)), HeadOut),
+            jsonld=Include(partial(include_json_ld, publication=Publication.from_settings(settings)), JsonLdOut),
         ),
         formats=FORMATS,
         early_access=is_named,

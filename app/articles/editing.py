@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from app.articles import discussions as discussion
 from app.articles.addresses import change_slug, claim_slug, generate_slug
-from app.articles.editorial_schemas import MAX_CUSTOM_BYTES, ArticleIn, ArticlePatch, BodyIn
+from app.articles.editorial_schemas import MAX_CUSTOM_BYTES, ArticleIn, ArticlePatch, ArticleSeoIn, BodyIn
 from app.articles.media_addresses import Sizes, fill_sizes, relativize_source
 from app.articles.projection import (
     IndexArticle,
@@ -35,6 +35,7 @@ from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication import media_library as media
 from app.publication import notices
+from app.publication.schemas import merge_seo
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 
 MAX_SLUG_ATTEMPTS = 5  # when another request takes the generated slug first
@@ -118,9 +119,26 @@ def _text_changes(
     return cast(RevisionChanges, different)
 
 
-def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
+def _head_values(session: Session, article: Article, data: ArticlePatch) -> JsonObject:
+    """Return the columns of what search engines and networks are told, as far as they were sent."""
+    values: JsonObject = {}
+    if "seo" in data.model_fields_set:
+        sent = data.seo.model_dump(exclude_unset=True) if data.seo else dict.fromkeys(ArticleSeoIn.model_fields)
+        if "image" in sent:
+            image = sent.pop("image")
+            values["seo_image_id"] = media.require_media(session, image, "/seo/image") if image else None
+        values["seo"] = merge_seo(article.seo, sent if data.seo else None)
+    if "canonical_url" in data.model_fields_set:
+        values["canonical_url"] = data.canonical_url
+    if "source" in data.model_fields_set:
+        values["source"] = data.source.model_dump() if data.source else None
+    return values
+
+
+def _set_facts(session: Session, article: Article, data: ArticlePatch) -> list[str]:
     """Set the fields that take effect at once; returns the names of those that changed."""
     values: JsonObject = {name: getattr(data.rights, name) for name in data.rights.model_fields_set}
+    values |= _head_values(session, article, data)
     if "featured" in data.model_fields_set:
         values["featured"] = data.featured
     if "published_at" in data.model_fields_set:
@@ -136,7 +154,7 @@ def _set_facts(article: Article, data: ArticlePatch) -> list[str]:
         setattr(article, name, values[name])
     if article.embargoed_until and article.expires_at and article.expires_at <= article.embargoed_until:
         raise Invalid("expires_at must be later than embargoed_until.", pointer="/rights/expires_at")
-    return changed
+    return sorted({"seo" if name == "seo_image_id" else name for name in changed})
 
 
 def _set_custom(article: Article, data: ArticlePatch) -> bool:
@@ -200,7 +218,7 @@ def create_article(
     article = _insert_article(session, article_id or new_id(), data, values)
     before = take_snapshot(session, article)
     article.version = 0  # refresh_visibility makes it 1
-    _set_facts(article, data)
+    _set_facts(session, article, data)
     _set_custom(article, data)
     apply_unless_fixed(session, article, save_revision(session, actor, article, values))
     article.updated_at = updated_at or article.updated_at
@@ -243,7 +261,7 @@ def update_article(
         raise BodyOutdated
     before = take_snapshot(session, article)
     changes = _text_changes(session, actor, data, get_newest_revision(session, article), text)
-    facts = _set_facts(article, data)
+    facts = _set_facts(session, article, data)
     if "slug" in data.model_fields_set:
         title = changes.get("title", get_newest_revision(session, article).title)
         language = changes.get("language", get_newest_revision(session, article).language)

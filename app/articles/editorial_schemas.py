@@ -20,8 +20,20 @@ from app.core.models import BaseModel, InputModel
 from app.core.problems import ErrorDetail
 from app.core.schema_rules import exactly_one
 from app.db.rows import JsonObject
-from app.publication.schemas import LEVEL_DESCRIPTION, Level
-from app.text.inputs import Identifier, LanguageTag, LongText, Name, Prose, Slug, Summary, Title, Whole, clean_text
+from app.publication.schemas import LEVEL_DESCRIPTION, Level, SeoIn
+from app.text.inputs import (
+    HttpUrl,
+    Identifier,
+    LanguageTag,
+    LongText,
+    Name,
+    Prose,
+    Slug,
+    Summary,
+    Title,
+    Whole,
+    clean_text,
+)
 
 MAX_CUSTOM_BYTES: Final = 32_000  # of the JSON of an article's custom data
 MAX_CUSTOM_DEPTH: Final = 20
@@ -102,15 +114,29 @@ class RightsIn(InputModel):
     expires_at: Moment | None = Field(None, description="Not public from this time on.")
 
 
+class ArticleSeoIn(SeoIn):
+    """What search engines and networks are told of an article."""
+
+    image: Identifier | None = Field(None, description="Id of a picture for networks; null: that of the article.")
+
+
+class SourceIn(InputModel):
+    """Where an article was first published."""
+
+    name: Name
+    url: HttpUrl | None = None
+
+
 Custom = Annotated[JsonObject | None, AfterValidator(_check_custom)]
 
 
 class ArticlePatch(InputModel):
     """Changes to an article (RFC 7396): absent members stay, null clears.
 
-    `slug`, `featured`, `rights`, `published_at` and `custom` take effect at once; changes that readers see, now or at a
-    set time, require `content:publish`. All other members are text: they make a new revision, which readers see when it
-    is published. A scheduled article is published in the revision that was scheduled.
+    `slug`, `featured`, `rights`, `seo`, `canonical_url`, `source`, `published_at` and `custom` take effect at once;
+    changes that readers see, now or at a set time, require `content:publish`. All other members are text: they make a
+    new revision, which readers see when it is published. A scheduled article is published in the revision that was
+    scheduled.
     """
 
     title: Title = ""
@@ -128,6 +154,9 @@ class ArticlePatch(InputModel):
     image: Identifier | None = Field(None, description="Id of a picture.")
     featured: bool = Field(False, strict=True)
     rights: RightsIn = Field(default_factory=RightsIn)
+    seo: ArticleSeoIn | None = Field(None, description="What differs for search engines; members that are absent stay.")
+    canonical_url: HttpUrl | None = Field(None, description="Address of the original of which it is a copy.")
+    source: SourceIn | None = Field(None, description="Where it was first published; replaced as a whole.")
     published_at: Moment | None = Field(None, description="Backdates the article; must not be in the future.")
     body: BodyIn = Field(default_factory=lambda: BodyIn(html=""))
     custom: Custom = Field(

@@ -8,7 +8,8 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 
 _FACTS = (
-    "featured usage_terms copyright_holder territory syndication embargoed_until expires_at corrections scheduled_at"
+    "featured usage_terms copyright_holder territory syndication embargoed_until expires_at corrections scheduled_at "
+    "seo seo_image_id canonical_url source"
 ).split()
 
 

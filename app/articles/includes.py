@@ -78,10 +78,16 @@ def render_neighbours(
 
 
 class ReadPart(Protocol):
-    """Reads a part that `include` adds to an article, as JSON with its cache groups."""
+    """Reads a part that `include` adds to a rendered article, as JSON with its cache groups."""
 
     def __call__(
-        self, connection: sa.Connection, row: ListPosition, site: Site, actor: Actor, /
+        self,
+        connection: sa.Connection,
+        row: ListPosition,
+        article: rendering.RenderedArticle,
+        site: Site,
+        actor: Actor,
+        /,
     ) -> rendering.RenderedArticle: ...
 
 
@@ -93,7 +99,7 @@ class Include(NamedTuple):
 
 
 def _include_neighbours(
-    connection: sa.Connection, row: ListPosition, site: Site, _actor: Actor
+    connection: sa.Connection, row: ListPosition, _article: rendering.RenderedArticle, site: Site, _actor: Actor
 ) -> rendering.RenderedArticle:
     part = render_neighbours(connection, row, site)
     return part._replace(groups=(ARTICLES_GROUP, *counts_groups_of(part.ids)))
@@ -107,7 +113,9 @@ def parse_include(include: str | None, available: Mapping[str, Include]) -> list
     return list(names)
 
 
-def name_includes(*, related: Include, comments: Include) -> Mapping[str, Include]:
+def name_includes(*, related: Include, comments: Include, head: Include, jsonld: Include) -> Mapping[str, Include]:
     """Return the parts that `include` can add, by name: neighbours, and those of rooms above."""
     neighbours = Include(_include_neighbours, NeighboursOut)
-    return MappingProxyType({"neighbours": neighbours, "related": related, "comments": comments})
+    return MappingProxyType(
+        {"neighbours": neighbours, "related": related, "comments": comments, "head": head, "jsonld": jsonld}
+    )

@@ -126,7 +126,7 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
             "series": frozenset(filter(None, [article.series_id])),
             "author": frozenset(list_linked_ids(session, ArticleAuthor, article.id)),
             "tag": frozenset(list_linked_ids(session, ArticleTag, article.id)),
-            "media": frozenset(filter(None, [article.image_id])),
+            "media": frozenset(filter(None, [article.image_id, article.seo_image_id])),
         }
     return ArticleSnapshot(
         article.public,

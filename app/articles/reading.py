@@ -19,7 +19,7 @@ from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, fetch_row
 from app.identity.schemas import Actor
 from app.publication.notice_targets import NoticeTarget
-from app.publication.schemas import present_image
+from app.publication.schemas import SEO_NAMES, present_image, present_seo
 from app.publication.section_tree import CLOSURE
 from app.publication.site import AncestorRow, PlaceKind, Site, present_breadcrumbs, present_sections
 from app.publication.tables import Author, Media, Notice, Section, Series, Tag
@@ -64,6 +64,8 @@ _ARTICLE_COLUMNS = [column for column in ARTICLE.c if column.key not in _INTERNA
 _SECTION_COLUMNS = [ancestors_of(ARTICLE.c.section_id).label("sections")]
 _SECTION_COLUMNS.append(syndication_of(ARTICLE.c.section_id).label("section_syndication"))
 _SERIES_COLUMNS = [column.label(f"series_{column.key}") for column in (SERIES.c.id, SERIES.c.slug, SERIES.c.name)]
+_SEO_IMAGE = MEDIA.alias("seo_image")
+_SEO_IMAGE_COLUMNS = [column.label(f"seo_image_{column.key}_of") for column in _SEO_IMAGE.c]
 _IMAGE_COLUMNS = [column.label(f"image_{column.key}") for column in MEDIA.c]
 
 
@@ -132,9 +134,11 @@ def _notices_column() -> Column:
 @lru_cache(64)
 def select_articles(formats: tuple[str, ...] = ()) -> Statement:
     """Select everything that articles show, without WHERE; `present_article` takes the rows."""
-    columns = [*_ARTICLE_COLUMNS, *_SECTION_COLUMNS, *_SERIES_COLUMNS, *_IMAGE_COLUMNS, *discussion.DISCUSSION_COLUMNS]
+    columns: list[Column] = [*_ARTICLE_COLUMNS, *_SECTION_COLUMNS, *_SERIES_COLUMNS, *_IMAGE_COLUMNS]
+    columns += [*_SEO_IMAGE_COLUMNS, *discussion.DISCUSSION_COLUMNS]
     columns += [_authors_column().label("authors"), _tags_column().label("tags"), _notices_column().label("notices")]
     tables: sa.FromClause = ARTICLE.outerjoin(SERIES, SERIES.c.id == ARTICLE.c.series_id)
+    tables = tables.outerjoin(_SEO_IMAGE, _SEO_IMAGE.c.id == ARTICLE.c.seo_image_id)
     tables = discussion.join_discussion(tables.outerjoin(MEDIA, MEDIA.c.id == ARTICLE.c.image_id))
     if formats:
         tables = tables.join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
@@ -179,6 +183,16 @@ def _present_series(row: Mapping[str, object], site: Site) -> JsonObject | None:
     return {"id": row["series_id"], "slug": row["series_slug"], "name": row["series_name"], "url": url}
 
 
+def _present_seo(row: Mapping[str, object], site: Site) -> JsonObject | None:
+    """Return what differs for search engines and networks, or None for nothing."""
+    has_image = row["seo_image_id_of"] is not None
+    if row["seo"] is None and not has_image:
+        return None
+    image = {column.key: row[f"seo_image_{column.key}_of"] for column in MEDIA.c} if has_image else None
+    seo = present_seo(row["seo"]) or dict.fromkeys(SEO_NAMES)
+    return {**seo, "image": image and present_image(image, site.api)}
+
+
 def _present_terms(kind: PlaceKind, terms: object, site: Site) -> list[JsonObject]:
     """Add their addresses to terms as `json_rows` selects them."""
     rows = cast("Sequence[JsonObject] | None", terms) or ()
@@ -204,6 +218,7 @@ def present_article(
     out["image"] = (
         present_image({c.key: columns[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
     )
+    out["seo"] = _present_seo(columns, site)
     out["authors"] = _present_terms("author", columns["authors"], site)
     out["tags"], out["notices"] = _present_terms("tag", columns["tags"], site), columns["notices"] or []
     out["url"] = url_of_article(row, site)

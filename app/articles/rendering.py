@@ -173,9 +173,12 @@ _REDUCED_FIELDS: dict[str, JsonObject] = {
 }
 
 
+_TEXT_PARTS = {"body", "head", "jsonld"}
+
+
 def _reduce_article(value: JsonObject, level: Level) -> JsonObject:
     """Return an article without the fields that a level excludes, and without the text."""
-    reduced = {name: inner for name, inner in value.items() if name != "body"}
+    reduced = {name: inner for name, inner in value.items() if name not in _TEXT_PARTS}
     return reduced | {name: instead for name, instead in _REDUCED_FIELDS[level].items() if name in reduced}
 
 

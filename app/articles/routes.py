@@ -201,7 +201,9 @@ async def get_article(
         else:
             row = get_visible(connection, article, actor, site, formats, early=services.early_access)
             (rendered,) = render_articles(connection, [row], site, formats, actor if drafts else None)
-        return rendered.include({name: available[name].read(connection, row, site, actor) for name in includes})
+        return rendered.include(
+            {name: available[name].read(connection, row, rendered, site, actor) for name in includes}
+        )
 
     try:
         rendered = await services.database.read(retry_on_change(find))

@@ -9,13 +9,13 @@ from app.blocks.schemas import Block
 from app.core.models import BaseModel
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
-from app.publication.schemas import LEVEL_DESCRIPTION, BreadcrumbOut, ImageOut, Level
+from app.publication.schemas import LEVEL_DESCRIPTION, BreadcrumbOut, ImageOut, Level, SeoOut
 from app.web.paging import ListOut, ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 PAGE_TYPE = "page"
 """The `type` of standing pages, such as an imprint, which lists leave out."""
-INCLUDES = ("neighbours", "related", "comments")
+INCLUDES = ("neighbours", "related", "comments", "head", "jsonld")
 TEXT_FORMATS = ("html", "text", "markdown", "blocks")
 
 
@@ -105,6 +105,30 @@ class BodyOut(BaseModel):
     )
 
 
+class ArticleSeoOut(SeoOut):
+    """What search engines and networks are told of an article."""
+
+    image: ImageOut | None = Field(description="Picture for networks; null: that of the article.")
+
+
+class SourceOut(BaseModel):
+    """Where an article was first published."""
+
+    name: str
+    url: str | None
+
+
+class HeadOut(BaseModel):
+    """What goes into the head of an article's page."""
+
+    title: str
+    description: str
+    canonical_url: str
+    robots: str | None = Field(description="Content of the `robots` meta element; null: none.")
+    open_graph: dict[str, str | list[str]] = Field(description="Open Graph data by property, such as `og:title`.")
+    twitter: dict[str, str] = Field(description="Cards of X by name, such as `twitter:card`.")
+
+
 class CachedArticleOut(BaseModel):
     """An article without its counts and its text, as its JSON is cached."""
 
@@ -132,6 +156,9 @@ class CachedArticleOut(BaseModel):
     notices: list[NoticeOut]
     corrections: list[CorrectionOut]
     rights: RightsOut
+    seo: ArticleSeoOut | None = Field(description="What differs for search engines and networks; null: nothing.")
+    canonical_url: str | None = Field(description="Address of the original of which it is a copy; null: its own `url`.")
+    source: SourceOut | None = Field(description="Where it was first published; null: here.")
 
 
 class ArticleOut(CachedArticleOut):
@@ -211,6 +238,10 @@ class SingleArticleOut(ArticleOut):
     )
     neighbours: NeighboursOut | None = None
     related: list[RelatedOut] | None = None
+    head: HeadOut | None = None
+    jsonld: list[JsonObject] | None = Field(
+        None, description="Structured data with the vocabulary of schema.org: the article, and its breadcrumbs."
+    )
     comments: JsonObject | None = Field(
         None, description="The first page of `GET …/comments`, in its form; null where readers see no discussion."
     )
@@ -236,7 +267,7 @@ class ArticleQuery(FormatQuery):
     include: str | None = Field(
         None,
         max_length=60,
-        description="Parts to add, comma-separated: `neighbours`, `related`, `comments`.",
+        description="Parts to add, comma-separated: `neighbours`, `related`, `comments`, `head`, `jsonld`.",
         json_schema_extra=any_of(INCLUDES),
     )
     revision: str | None = Field(

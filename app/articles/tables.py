@@ -82,6 +82,11 @@ class Article(SQLModel, table=True):
     corrections: list[JsonObject] = Field(default_factory=list, sa_type=sa.JSON)
     retraction: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))
 
+    seo: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # title, description, robots
+    seo_image_id: str | None = Field(None, sa_type=ID)  # counted as shown with the article; hence no foreign key
+    canonical_url: str | None = Field(None, max_length=2048)
+    source: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # name, url
+
     custom: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # of editors and imports
 
     card: bytes | None = None  # cached JSON, fresh while card_stamp is the generation; see cached_json

@@ -98,7 +98,9 @@ def cache_groups_of(article_id: str) -> tuple[str, ...]:
     return (*discussion_groups(article_id), f"article:{article_id}")
 
 
-def include_comments(connection: sa.Connection, row: ListPosition, _site: Site, _actor: Actor) -> RenderedArticle:
+def include_comments(
+    connection: sa.Connection, row: ListPosition, _article: RenderedArticle, _site: Site, _actor: Actor
+) -> RenderedArticle:
     """Return the first page of an article's discussion for `include=comments`; null if readers do not see it."""
     groups = cache_groups_of(row["id"])
     try:

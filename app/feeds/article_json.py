@@ -1,5 +1,6 @@
 """Types of an article's JSON, as `ArticleOut` describes it: feeds and other formats are made from the cached JSON."""
 
+from collections.abc import Sequence
 from typing import Final, Literal, NotRequired, TypedDict, cast
 
 import pydantic_core
@@ -15,6 +16,27 @@ class TermJson(TypedDict):
     id: str
     slug: str
     name: str
+    url: str
+
+
+class AuthorJson(TermJson):
+    """An author; `same_as` are their pages and profiles elsewhere, where they were read."""
+
+    same_as: NotRequired[Sequence[str]]
+
+
+class BreadcrumbJson(TypedDict):
+    """A section on the way from the root of the tree."""
+
+    name: str
+    url: str
+
+
+class SourceJson(TypedDict):
+    """Where an article was first published."""
+
+    name: str
+    url: str | None
 
 
 class TagJson(TypedDict):
@@ -101,6 +123,15 @@ class BodyJson(TypedDict, total=False):
     blocks: list[Block]
 
 
+class SeoJson(TypedDict):
+    """What differs for search engines and networks."""
+
+    title: str | None
+    description: str | None
+    robots: str | None
+    image: ImageJson | None
+
+
 class PreviewJson(TypedDict):
     """The members that a link preview shows."""
 
@@ -108,7 +139,7 @@ class PreviewJson(TypedDict):
     title: str
     dek: str | None
     excerpt: str
-    authors: list[TermJson]
+    authors: list[AuthorJson]
     image: ImageJson | None
 
 
@@ -132,6 +163,10 @@ class ArticleJson(PreviewJson):
     corrections: list[CorrectionJson]
     rights: RightsJson
     discussion: DiscussionJson
+    breadcrumbs: list[BreadcrumbJson]
+    seo: SeoJson | None
+    canonical_url: str | None
+    source: SourceJson | None
     body: NotRequired[BodyJson]
 
 

@@ -18,8 +18,10 @@ from app.articles.services import ArticleServices, SendFormat
 from app.core.ids import RefPath
 from app.core.problems import NotFound
 from app.db.rows import JsonObject
+from app.events.cache_groups import SITE_GROUP
 from app.feeds import json_ld, ninjs, prose
 from app.feeds.article_json import EMPTY_BODY, ArticleJson, BodyJson, parse_article
+from app.feeds.head import Profiles, add_profiles, complete_publication, find_profiles
 from app.feeds.schemas import Publication
 from app.identity.access import Public
 from app.identity.schemas import Actor
@@ -71,23 +73,26 @@ _RESPONSES: dict[int | str, JsonObject] = {
 
 async def send_article(request: Request, ref: str, actor: Actor, suffix: str, tail: str = "") -> Response:
     """Respond with an article by id or slug in a format; `tail` is the end of the URL, kept in redirects."""
-    publication, article_format = Publication.from_settings(settings(request)), SUFFIXES[suffix]
+    base, article_format = Publication.from_settings(settings(request)), SUFFIXES[suffix]
     services = ArticleServices.of(request)
 
-    def find(connection: sa.Connection) -> RenderedArticle:
+    def find(connection: sa.Connection) -> tuple[RenderedArticle, Publication, Profiles]:
         formats = article_format.text_formats
-        row = get_visible(connection, ref, actor, publication.site, formats, early=services.early_access)
-        return render_articles(connection, [row], publication.site, formats)[0]
+        row = get_visible(connection, ref, actor, base.site, formats, early=services.early_access)
+        (rendered,) = render_articles(connection, [row], base.site, formats)
+        is_json_ld = article_format.media_type == json_ld.MEDIA_TYPE
+        profiles = find_profiles(connection, parse_article(rendered.json)) if is_json_ld else {}
+        return rendered, complete_publication(connection, base), profiles
 
     try:
-        rendered = await services.database.read(retry_on_change(find))
+        rendered, publication, profiles = await services.database.read(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, ref, actor, tail)
-    article = parse_article(rendered.limit_to(actor, services.access_log).json)
+    article = add_profiles(parse_article(rendered.limit_to(actor, services.access_log).json), profiles)
     return reply(
         request,
         article_format.render(article, article.get("body") or EMPTY_BODY, publication),
-        groups=rendered.cache_groups(counts=True),
+        groups=(*rendered.cache_groups(counts=True), SITE_GROUP),
         version=rendered.version,
         private=not actor.is_anonymous,
         media_type=article_format.media_type,

@@ -1,9 +1,12 @@
 """An article as JSON-LD with the vocabulary of schema.org, for search engines and fact-checkers."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import pydantic_core
 
 from app.db.rows import JsonObject
-from app.feeds.article_json import ArticleJson, BodyJson, ImageJson
+from app.feeds.article_json import ArticleJson, AuthorJson, BodyJson, ImageJson, SourceJson
 from app.feeds.content import complete_url, drop_empty, rights_line, summary_of, usage_terms
 from app.feeds.schemas import Publication, to_uri, to_urn
 
@@ -21,7 +24,35 @@ _TYPES = {
 
 
 def render_json_ld(article: ArticleJson, body: BodyJson, publication: Publication) -> bytes:
-    """Render an article as JSON-LD, without its empty members."""
+    """Render an article with its text as JSON-LD, without its empty members."""
+    return write(describe_article(article, publication, body["text"]))
+
+
+def write(described: JsonObject | Sequence[JsonObject]) -> bytes:
+    """Write JSON-LD so that nothing in it ends the <script> in which sites embed it (HTML §4.12.1.3)."""
+    return pydantic_core.to_json(described).replace(b"<", b"\\u003c")
+
+
+def describe_breadcrumbs(article: ArticleJson) -> JsonObject:
+    """Return the way to an article through its sections as a `BreadcrumbList`."""
+    steps = [(crumb["name"], crumb["url"]) for crumb in article["breadcrumbs"]] + [(article["title"], article["url"])]
+    return {
+        "@context": "https://schema.org",
+        "@type": "BreadcrumbList",
+        "itemListElement": [
+            {"@type": "ListItem", "position": at, "name": name, "item": to_uri(url)}
+            for at, (name, url) in enumerate(steps, 1)
+        ],
+    }
+
+
+def _author(author: AuthorJson) -> JsonObject:
+    members = {"name": author["name"], "url": to_uri(author["url"]), "sameAs": author.get("same_as")}
+    return {"@type": "Person", **drop_empty(members)}
+
+
+def describe_article(article: ArticleJson, publication: Publication, text: str | None = None) -> JsonObject:
+    """Return an article in words of schema.org, without its empty members."""
     url, rights = to_uri(article["url"]), article["rights"]
     members = {
         "@context": "https://schema.org",
@@ -38,8 +69,9 @@ def render_json_ld(article: ArticleJson, body: BodyJson, publication: Publicatio
         "articleSection": article["section"]["name"] if article["section"] else None,
         "keywords": [tag["name"] for tag in article["tags"]],
         "isPartOf": article["series"] and {"@type": "CreativeWorkSeries", "name": article["series"]["name"]},
-        "author": [{"@type": "Person", "name": author["name"]} for author in article["authors"]],
+        "author": [_author(author) for author in article["authors"]],
         "publisher": _publisher(publication),
+        "isBasedOn": article["source"] and _work(article["source"]),
         "publishingPrinciples": publication.principles,
         "copyrightHolder": rights["copyright_holder"] and {"@type": "Organization", "name": rights["copyright_holder"]},
         "copyrightNotice": rights["copyright_holder"] and rights_line(article),
@@ -47,7 +79,7 @@ def render_json_ld(article: ArticleJson, body: BodyJson, publication: Publicatio
         "image": article["image"] and _image(article["image"], publication),
         "wordCount": article["word_count"],
         "timeRequired": f"PT{article['reading_minutes']}M",
-        "articleBody": body["text"],
+        "articleBody": text,
         "correction": [
             {"@type": "CorrectionComment", "text": row["text"], "datePublished": row["at"]}
             for row in article["corrections"]
@@ -56,13 +88,29 @@ def render_json_ld(article: ArticleJson, body: BodyJson, publication: Publicatio
     out = drop_empty(members)
     if article["discussion"]["state"] != "hidden":
         out |= {"commentCount": article["discussion"]["comments"], "discussionUrl": f"{url}#comments"}
-    # Sites embed this in a <script>, which nothing in it may end (HTML §4.12.1.3).
-    return pydantic_core.to_json(out | _access(publication)).replace(b"<", b"\\u003c")
+    return out | _access(publication)
+
+
+def _work(source: SourceJson) -> JsonObject:
+    return {"@type": "CreativeWork", **drop_empty(cast(JsonObject, source))}
+
+
+def _logo(publication: Publication) -> JsonObject | None:
+    if publication.logo is None:
+        return None
+    members: JsonObject = dict(zip(("url", "width", "height"), publication.logo, strict=True))
+    return {"@type": "ImageObject", **drop_empty(members)}
 
 
 def _publisher(publication: Publication) -> JsonObject:
-    principles = {"publishingPrinciples": publication.principles} if publication.principles else {}
-    return {"@type": "NewsMediaOrganization", "name": publication.name, "url": publication.site.url, **principles}
+    members: JsonObject = {
+        "name": publication.name,
+        "url": publication.site.url,
+        "logo": _logo(publication),
+        "sameAs": list(publication.same_as),
+        "publishingPrinciples": publication.principles,
+    }
+    return {"@type": "NewsMediaOrganization", **drop_empty(members)}
 
 
 def _image(image: ImageJson, publication: Publication) -> JsonObject:

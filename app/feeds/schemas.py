@@ -18,6 +18,19 @@ HUB_PATH = "/hub"  # of the WebSub hub that every feed names
 
 
 @dataclass(frozen=True)
+class Picture:
+    """The picture of an entry."""
+
+    url: str
+    mime: str
+    width: int | None
+    height: int | None
+    alt: str
+    caption: str
+    credit: str
+
+
+@dataclass(frozen=True)
 class Publication:
     """The publication, its site and this API."""
 
@@ -27,6 +40,8 @@ class Publication:
     principles: str = ""  # URL of the publishing principles
     paywall: str = ""  # CSS selector of the part behind the paywall
     other_hubs: tuple[str, ...] = ()
+    logo: tuple[str, int | None, int | None] | None = None  # URL, width and height in pixels
+    same_as: tuple[str, ...] = ()  # its accounts on social networks
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Publication":
@@ -49,19 +64,6 @@ def to_uri(url: str) -> str:
 def to_urn(row_id: str) -> str:
     """Return the URN of an id, which stays the same when slugs or hosts change (RFC 9562 §4)."""
     return f"urn:uuid:{row_id}"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The picture of an entry."""
-
-    url: str
-    mime: str
-    width: int | None
-    height: int | None
-    alt: str
-    caption: str
-    credit: str
 
 
 @dataclass(frozen=True)

@@ -79,8 +79,13 @@ class _ChangedArticle(NamedTuple):
     section: str | None
     published_at: datetime
     updated_at: datetime
+    is_indexed: bool
 
 
+_IS_INDEXED = ARTICLE.c.canonical_url.is_(None) & sa.func.coalesce(ARTICLE.c.seo["robots"].as_string(), "").not_like(
+    "%noindex%"
+)
+"""Whether search engines are to know an article, rather than its original or neither."""
 _FROM, _TO = (sa.bindparam(name, type_=ARTICLE.c.updated_at.type) for name in ("begin", "end"))
 _ID = sa.bindparam("id", type_=ARTICLE.c.id.type)
 _PAGE = (  # what the address of an article is made of
@@ -91,7 +96,7 @@ _PAGE = (  # what the address of an article is made of
     ARTICLE.c.published_at,
 )
 _SELECT_URLS = (
-    sa.select(*_PAGE, ARTICLE.c.updated_at)
+    sa.select(*_PAGE, ARTICLE.c.updated_at, _IS_INDEXED.label("is_indexed"))
     .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
     .where(
         ARTICLE.c.public,
@@ -146,8 +151,8 @@ def render_urls(connection: sa.Connection, publication: Publication, part: Part 
         begin, after = last_before.updated_at, last_before.id
     chunks = [DECLARATION + f'<urlset xmlns="{SITEMAP}">\n'.encode()]
     for rows in _read_batches(connection, begin, end, after):
-        lines = [_write_url(row, site) for row in rows]
-        if not lines and part is not None and len(chunks) == 1:
+        lines = [_write_url(row, site) for row in rows if row.is_indexed]
+        if not rows and part is not None and len(chunks) == 1:
             raise NotFound
         chunks.append("".join(lines).encode())
     return b"".join([*chunks, b"</urlset>\n"])
@@ -176,7 +181,7 @@ _SELECT_NEWS = (
         ARTICLE.c.listed_at,
     )
     .select_from(ARTICLE.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id))
-    .where(ARTICLE.c.listed, ARTICLE.c.listed_at > sa.bindparam("since", type_=ARTICLE.c.listed_at.type))
+    .where(ARTICLE.c.listed, _IS_INDEXED, ARTICLE.c.listed_at > sa.bindparam("since", type_=ARTICLE.c.listed_at.type))
     .order_by(ARTICLE.c.listed_at.desc(), ARTICLE.c.id.desc())
     .limit(MAX_NEWS_URLS)
 )

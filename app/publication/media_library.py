@@ -208,6 +208,8 @@ def delete_media(session: Session, actor: Actor, media_id: str, versions: frozen
     if row.key is not None:
         require_publish(actor)
     terms.delete_row(session, row, versions)
+    if row.shown > 0:
+        raise terms.InUse("Readers see it, perhaps for search engines alone. Choose another picture there first.")
     emit(session, MediaDeleted(subject_id=row.id))
     record_action(session, actor, "media.delete", "media", row.id, {"state": row.state})
     return [str(key) for key in (row.key, *(copy["key"] for copy in row.renditions)) if key]

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import Rule, absent, both, exactly_one, given, not_together, where
 from app.db.rows import JsonObject
-from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Whole
+from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Title, Whole
 from app.web.paging import PageQuery, Sort
 
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
@@ -28,9 +28,49 @@ NoteText = Annotated[LongText, Field(max_length=10_000)]
 """Plain text; an empty line separates paragraphs."""
 
 
+_DIRECTIVE = r"[a-z]+(-[a-z]+)*(:[a-z0-9-]+)?"
+Robots = Annotated[str, StringConstraints(max_length=200, pattern=rf"^{_DIRECTIVE}(, ?{_DIRECTIVE})*$")]
+_ROBOTS = "Content of the `robots` meta element, such as `noindex, nofollow`; null: none."
+_SEO_TITLE = "Title for search engines and networks; null: its own title or name."
+_SEO_DESCRIPTION = "Description for search engines and networks; null: its own."
+_CANONICAL = "Address of the original of which it is a copy; null: its own `url`."
+
+
+class SeoIn(InputModel):
+    """What search engines and networks are told of a page."""
+
+    title: Title | None = Field(None, description=_SEO_TITLE)
+    description: Summary | None = Field(None, description=_SEO_DESCRIPTION)
+    robots: Robots | None = Field(None, description=_ROBOTS)
+
+
+class SeoOut(BaseModel):
+    """What search engines and networks are told of a page."""
+
+    title: str | None = Field(description=_SEO_TITLE)
+    description: str | None = Field(description=_SEO_DESCRIPTION)
+    robots: str | None = Field(description=_ROBOTS)
+
+
+SEO_NAMES = tuple(SeoIn.model_fields)
+
+
+def merge_seo(stored: object, sent: JsonObject | None) -> JsonObject | None:
+    """Return what is stored with the members that were sent, without those that are null; None clears all."""
+    merged = {**cast("JsonObject", stored or {}), **sent} if sent is not None else {}
+    return {name: value for name, value in merged.items() if value is not None} or None
+
+
+def present_seo(stored: object) -> JsonObject | None:
+    """Shape what is stored as `SeoOut`."""
+    return {name: cast(JsonObject, stored).get(name) for name in SEO_NAMES} if stored else None
+
+
 class TermPatch(InputModel):
     """Changes to a term (RFC 7396): absent members stay."""
 
+    seo: SeoIn | None = Field(None, description="What differs for search engines and networks.")
+    canonical_url: HttpUrl | None = Field(None, description=_CANONICAL)
     name: Name = Field(default_factory=str, description="Display name, 1 to 200 characters.")
     slug: Slug = Field(default_factory=str, description="Last part of its URL, unique within its kind.")
 
@@ -40,6 +80,8 @@ class TermIn(InputModel):
 
     name: Name = Field(description="Display name, 1 to 200 characters.")
     slug: Slug | None = Field(None, description="Last part of its URL; generated from the name if absent.")
+    seo: SeoIn | None = Field(None, description="What differs for search engines.")
+    canonical_url: HttpUrl | None = Field(None, description=_CANONICAL)
 
 
 class BreadcrumbOut(BaseModel):
@@ -57,6 +99,8 @@ class TermOut(BaseModel):
     name: str
     url: str = Field(description="Its address on the publication's site.")
     articles: int = Field(description="Number of public articles.")
+    seo: SeoOut | None = Field(description="What differs for search engines and networks; null: nothing.")
+    canonical_url: str | None = Field(description=_CANONICAL)
     created_at: datetime
     updated_at: datetime
 
@@ -297,6 +341,9 @@ def present_image(row: Mapping[str, object], api: str) -> JsonObject:
     return image
 
 
+_SAME_AS = "Profiles of the author elsewhere, for structured data."
+
+
 class AuthorIn(TermIn):
     """A new author."""
 
@@ -305,6 +352,7 @@ class AuthorIn(TermIn):
     bio_html: NoteHtml | None = Field(None, description="Biography as HTML; sanitised.")
     bio_text: NoteText | None = Field(None, description="The text as plain text; send either this or HTML.")
     website: HttpUrl | None = Field(None, description="URL of their own page elsewhere.")
+    same_as: list[HttpUrl] | None = Field(None, max_length=20, description=_SAME_AS)
     image: str | None = Field(None, max_length=36, description="Id of a picture.")
 
 
@@ -316,6 +364,7 @@ class AuthorPatch(TermPatch):
     bio_html: NoteHtml = Field(default_factory=str, description="Biography as HTML; sanitised.")
     bio_text: NoteText = Field(default_factory=str, description="The text as plain text; send either this or HTML.")
     website: HttpUrl | None = Field(None, description="URL of their own page elsewhere.")
+    same_as: list[HttpUrl] | None = Field(None, max_length=20, description=_SAME_AS)
     image: str | None = Field(None, max_length=36, description="Id of a picture.")
 
 
@@ -325,4 +374,5 @@ class AuthorOut(TermOut):
     bio_html: str = Field(description="Sanitised HTML; may be empty.")
     bio_text: str = Field(description="Plain text.")
     website: str | None = Field(description="URL of their own page elsewhere.")
+    same_as: list[str] | None = Field(description=_SAME_AS)
     image: ImageOut | None

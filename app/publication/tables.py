@@ -21,6 +21,8 @@ class Term(SQLModel):
     articles: int = Field(default=0, sa_type=sa.BigInteger)  # public ones; changed only by publication.tallies
     shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
     """Articles that readers see now or at a set time; changed only by publication.tallies."""
+    seo: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # title, description, robots
+    canonical_url: str | None = Field(None, max_length=2048)
     version: int = 1
     created_at: datetime
     updated_at: datetime
@@ -91,6 +93,7 @@ class Author(Term, table=True):
     bio_html: str = ""
     bio_text: str = ""
     url: str | None = Field(None, max_length=2048)
+    same_as: list[str] | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # their pages and profiles elsewhere
     image_id: str | None = Field(None, sa_type=ID, foreign_key="media.id", ondelete="RESTRICT", index=True)
 
 

@@ -17,7 +17,7 @@ from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.notices import delete_notices_of
 from app.publication.references import PLURALS, Kind
-from app.publication.schemas import TERM_SORTS, TermIn, TermOut, TermPatch, TermQuery
+from app.publication.schemas import TERM_SORTS, TermIn, TermOut, TermPatch, TermQuery, merge_seo, present_seo
 from app.publication.site import Site
 from app.publication.tables import FormerSlug, Term
 from app.publication.terms import (
@@ -86,7 +86,11 @@ class Taxonomy(Generic[T, New, Patch]):
 
     def present(self, row: Mapping[str, object], site: Site) -> JsonObject:
         """Shape a row of `select_terms` for the API, with its address on the site."""
-        return {**row, "url": site.url_of(self.kind, str(row["slug"]), str(row.get("path", "")))}
+        return {
+            **row,
+            "seo": present_seo(row["seo"]),
+            "url": site.url_of(self.kind, str(row["slug"]), str(row.get("path", ""))),
+        }
 
     def find(self, connection: sa.Connection, ref: str) -> TermRow | None:
         """Find a term by id or slug."""
@@ -115,6 +119,7 @@ class Taxonomy(Generic[T, New, Patch]):
         """Create a term and return its id; 409 if its slug or name is taken."""
         require_all_sections(actor)
         values = self.resolve(session, None, data.model_dump(exclude={"name", "slug"}))
+        values["seo"] = merge_seo(None, data.seo.model_dump() if data.seo else None)
         if self.names_are_unique:
             self._require_free_name(session, actor, data.name, values)
         return self.insert(session, actor, data, values).id
@@ -123,7 +128,9 @@ class Taxonomy(Generic[T, New, Patch]):
         """Insert a term with these values of its further columns."""
         moment = now()
         slug = self._choose_slug(session, data.name, data.slug)
-        row = self.model(id=new_id(), slug=slug, name=data.name, created_at=moment, updated_at=moment)
+        row = self.model(
+            id=new_id(), slug=slug, name=data.name, seo=None, canonical_url=None, created_at=moment, updated_at=moment
+        )
         session.add(row.sqlmodel_update(values))
         emit(session, self.changed(subject_id=row.id, slug=row.slug, created=True))
         record_action(session, actor, f"{self.kind}.create", self.kind, row.id, {"slug": row.slug})
@@ -134,6 +141,8 @@ class Taxonomy(Generic[T, New, Patch]):
         require_all_sections(actor)
         row = lock_term(session, self.model, ref)
         values = self.resolve(session, row, data.model_dump(exclude_unset=True))
+        if "seo" in values:
+            values["seo"] = merge_seo(row.seo, data.seo.model_dump(exclude_unset=True) if data.seo else None)
         etag.check_version(row.version, versions, list_differing(row, values))
         if self.names_are_unique:
             self._check_new_name(session, actor, row, values)

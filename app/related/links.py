@@ -182,7 +182,7 @@ def read_version(connection: sa.Connection, article_id: str) -> int:
 
 
 def include_related(
-    connection: sa.Connection, row: ListPosition, site: Site, actor: Actor
+    connection: sa.Connection, row: ListPosition, _article: rendering.RenderedArticle, site: Site, actor: Actor
 ) -> rendering.RenderedArticle:
     """Return the related articles of an article as a JSON array to include in its response."""
     related = _read_related(connection, "row", row["id"], actor, site, (), 20)

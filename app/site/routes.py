@@ -231,7 +231,9 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
         if standing.kind == "article":
             row = standing.row
             (rendered,) = render_articles(connection, [row], services.site, formats)
-            parts = {name: services.includes[name].read(connection, row, services.site, actor) for name in includes}
+            parts = {
+                name: services.includes[name].read(connection, row, rendered, services.site, actor) for name in includes
+            }
             rendered = rendered.include(parts)
             return resolved, _Part("article", rendered, rendered.cache_groups(counts=shows_counts(fields, "article")))
         taxonomy, place_id = _TAXONOMIES[standing.kind], str(standing.row["place_id"])
