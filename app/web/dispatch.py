@@ -116,6 +116,7 @@ class Dispatcher:
             if started:
                 raise
             problem = problem_from_exception(error)
+            problem.__traceback__ = None  # it holds this frame: a cycle that would keep the body until it is collected
             await problem_response(problem, scope.get("request_id", ""))(scope, receive, send)
 
     def _find_handler(self, scope: Scope) -> Handler:

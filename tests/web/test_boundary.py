@@ -1,6 +1,7 @@
 """The outermost layers: ids, bounds, CORS, metrics, the log, and answers to what nobody expected."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -15,6 +16,7 @@ from starlette.testclient import TestClient
 
 from app.core import logs
 from app.core.ids import is_id
+from app.core.problems import BodyTooLarge
 from app.core.settings import Settings
 from app.main import create_app
 from app.web import access_log, boundary
@@ -310,3 +312,18 @@ def test_a_stop_writes_the_lines_that_wait(
 def test_the_id_of_a_request_is_its_edges(given: dict[str, str], expected: str | None) -> None:
     found = boundary.read_request_id([(name.encode(), value.encode()) for name, value in given.items()])
     assert found == expected or (expected is None and is_id(found))
+
+
+def test_a_refused_body_is_not_kept_until_the_collector_runs(metrics: Metrics) -> None:
+    async def large() -> Parts:
+        for _ in range(3):
+            yield {"type": "http.request", "body": b"x" * 900, "more_body": True}
+
+    app = build(metrics)
+    gc.collect()
+    gc.disable()
+    try:
+        assert asyncio.run(ask(app, large()))[0]["status"] == 413
+        assert not [one for one in gc.get_objects() if isinstance(one, BodyTooLarge)]  # with the frames that it was in
+    finally:
+        gc.enable()
