@@ -23,6 +23,7 @@ START_SECONDS: Final = 120.0  # for a process to start
 QUERY_SECONDS: Final = 30.0  # for it to answer
 STOP_SECONDS: Final = 5.0  # for it to end
 IDLE_SECONDS: Final = 300.0  # without a query, after which processes are stopped: each takes 60 to 90 MB
+MAX_WAITING_QUERIES: Final = 64  # for one process; more are refused
 LENGTH_BYTES: Final = 8  # of the length that precedes each message
 BUFFER_BYTES: Final = 1 << 20
 log = structlog.get_logger("broadsheet.db")
@@ -139,6 +140,8 @@ class QueryProcesses:
         if self._processes:
             self._wait_until_idle()
             process = min(self._processes, key=lambda process: process.waiting)
+            if process.waiting >= MAX_WAITING_QUERIES:
+                raise Overloaded("too many queries wait")
             try:
                 return cast(T, await process.run(query, replica=self._db.choose_replica()))
             except _ProcessEnded:

@@ -215,6 +215,19 @@ def test_several_answer_side_by_side(file: str) -> None:
     run(file, story, processes=2)
 
 
+def test_too_many_queries_are_refused(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(beside: QueryProcesses) -> None:
+        await begun(beside)
+        monkeypatch.setattr(query_process, "MAX_WAITING_QUERIES", 1)
+        first = asyncio.create_task(beside.scan(slowly))
+        await asyncio.sleep(0)
+        with pytest.raises(Overloaded):
+            await beside.scan(who)
+        await first
+
+    run(file, story)
+
+
 def test_there_may_be_none(file: str) -> None:
     async def story(beside: QueryProcesses) -> None:
         assert await beside.scan(who) == os.getpid()
