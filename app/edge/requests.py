@@ -25,6 +25,8 @@ _NEGOTIATION = frozenset({b"accept", b"accept-encoding", b"origin"})
 CONDITIONS = frozenset({b"if-none-match", b"if-modified-since"})
 RELEVANT = BYPASSING | _NEGOTIATION | CONDITIONS | {b"authorization", b"x-request-id"}
 """The headers that this layer reads."""
+TAKEN_PARAMETERS = {"/feeds/": frozenset({"page"}), "/sitemap": frozenset[str]()}
+"""By the beginning of their paths, the parameters of routes that ignore all others and whose answers are long."""
 Headers = Mapping[bytes, bytes]
 
 
@@ -44,6 +46,16 @@ def parse_query(text: bytes) -> Query:
     positions = [value for name, value in pairs if name == "min_position"]
     names = frozenset(name for name, _ in others)
     return Query(urlencode(others).encode(), names, positions[-1] if positions else None)
+
+
+def drop_ignored(path: str, query: Query) -> Query:
+    """Drop the parameters that a route ignores: with each value of them it would make the same long answer again."""
+    for beginning, taken in TAKEN_PARAMETERS.items():
+        if path.startswith(beginning) and not query.names <= taken:
+            pairs = parse_qsl(query.text.decode("latin-1"), keep_blank_values=True)
+            kept = urlencode([pair for pair in pairs if pair[0] in taken]).encode()
+            return Query(kept, query.names & taken, query.min_position)
+    return query
 
 
 def read_headers(scope: Scope) -> Headers:
@@ -124,7 +136,7 @@ class KeyReader:
         path, text = read_path(scope), scope["query_string"]
         if len(path) + len(text) > MAX_ADDRESS_BYTES or path.startswith(MEDIA_PATH):
             return None
-        query = parse_query(text)
+        query = drop_ignored(path, parse_query(text))
         accept, coding = headers.get(b"accept", b""), headers.get(b"accept-encoding", b"")
         media_type = negotiate_media_type(accept.decode("latin-1"), self._media_types) if accept else ""
         origin = headers.get(b"origin")

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.edge.keeper import Keeper
+from app.edge.requests import TAKEN_PARAMETERS
 from app.web.freshness import format_http_date
 from tests.make import Headers, guest, published
 
@@ -52,6 +53,25 @@ def test_other_addresses_do_not(path: str, client: TestClient, outcome: Outcome,
     client.get(LIST)
     assert outcome(path) == STORED
     assert outcome(LIST) == HIT
+
+
+@pytest.mark.parametrize("path", ["/sitemap.xml", "/feeds/site.rss"])
+def test_parameters_that_are_ignored_make_no_other_answer(
+    path: str, client: TestClient, outcome: Outcome, article: dict[str, Any]
+) -> None:
+    assert outcome(f"{path}?x=1") == STORED
+    assert outcome(f"{path}?x=2&y=") == HIT
+    assert outcome(path) == HIT
+
+
+def test_every_parameter_of_a_feed_is_known_to_what_keeps_it(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    shared = document["components"]["parameters"]
+    for path, item in document["paths"].items():
+        for beginning, taken in TAKEN_PARAMETERS.items():
+            if path.startswith(beginning):
+                given = [shared.get(one.get("$ref", "").rpartition("/")[2], one) for one in item["get"]["parameters"]]
+                assert {one["name"] for one in given if one["in"] == "query"} <= taken
 
 
 def test_other_paths_do_not_share_an_answer(client: TestClient, outcome: Outcome, article: dict[str, Any]) -> None:
