@@ -20,7 +20,7 @@ from app.core.network_addresses import Network
 from app.web.rate_limits import network_of
 
 RETRY_AFTER_SECONDS: Final = 1
-MAX_STARTS_IN_A_ROUND: Final = 4
+MAX_STARTS_IN_A_ROUND: Final = 1
 """Requests that begin in one round of the event loop: between two rounds it reads from sockets and refuses."""
 LINGER_SECONDS: Final = 0.3
 REPORT_SECONDS: Final = 10.0  # between two lines of the log about refusals
