@@ -66,7 +66,7 @@ site_router = Router(prefix="/v1/site", tags=["site"])
 
 @site_router.get("", summary="Get the site", response_model=SiteOut)
 async def get_site(request: Request, query: ReadParameters, actor: Public) -> Response:
-    """Return what a front end needs to know of the publication: names, addresses, rules and menus.
+    """Return what a front end needs to know about the publication: names, addresses, rules and menus.
 
     Links of menus to what is not public are left out.
     """
@@ -78,14 +78,14 @@ async def get_site(request: Request, query: ReadParameters, actor: Public) -> Re
 
 @site_router.get("/definition", summary="Get the definition of the site", response_model=SiteDefinition)
 async def get_site_definition(request: Request, query: ReadParameters, actor: ContentReader) -> Response:
-    """Return what editors saved of the site, with the ids of all that its menus lead to."""
+    """Return the profile and the menus as editors saved them, with the ids of the targets of links."""
     row = await database(request).read(profile.find_profile)
     return reply_private(request, SiteDefinition, profile.present_definition(row), query, versioned=True)
 
 
 @site_router.put("", summary="Change the site", response_model=SiteDefinition)
 async def put_site(request: Request, body: SiteIn, versions: ExpectedVersions, actor: Publisher) -> Response:
-    """Replace what editors say of the site. What is left out is empty, or as the settings have it.
+    """Replace the profile and the menus. Members that are left out are empty, or taken from the settings.
 
     `If-Match` takes the ETag of `GET /v1/site` or of `GET /v1/site/definition`.
     """
@@ -108,7 +108,7 @@ async def list_redirects(request: Request, query: Annotated[RedirectQuery, Query
 
 @redirects_router.post("", summary="Create a redirect", status_code=201, response_model=RedirectOut, responses=_WRITES)
 async def create_redirect(request: Request, body: RedirectIn, actor: Publisher) -> Response:
-    """Create a redirect. What stands at a path goes before its redirect, which answers once nothing is there.
+    """Create a redirect. It applies while nothing else is at its source: articles, terms and fronts take precedence.
 
     422 `loop` if it would lead back to itself.
     """
@@ -210,12 +210,12 @@ class _Part:
     "/resolve", summary="Resolve an address", response_model=ResolvedOut, responses=document_problems(NotFound)
 )
 async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()], actor: Public) -> Response:
-    """Return what the publication's site should answer at an address: what stands there, or where it is now.
+    """Return what the publication's site should answer at an address: what is there, or where it is now.
 
-    What stands there comes with the answer: an article with its text if `formats` asks for it, and with `include`; a
+    The answer contains what is there: an article, with its text if `formats` asks for it and with `include`; a
     section, tag, author or series; a front with its articles. Former slugs and paths lead to the present address, and
-    redirects to where they end, so that a location answers itself. Of the query only the number of an article (`p`,
-    `page_id`) and queries of redirects count.
+    redirects to the last of a chain, so that a location redirects no further. Of the query only the number of an
+    article (`p`, `page_id`) and queries of redirects count.
     """
     services = ArticleServices.of(request)
     fields = parse_fields(ResolvedOut, query.fields)

@@ -38,7 +38,7 @@ class MenuItemIn(InputModel):
 
     model_config = ConfigDict(json_schema_extra=exactly_one(*LINK_KINDS))
 
-    title: Title | None = Field(None, description="Text of the link; null: the title or name of what it leads to.")
+    title: Title | None = Field(None, description="Text of the link; null: the title or name of its target.")
     article: Identifier | None = Field(None, description=_LINK)
     section: Identifier | None = Field(None, description=_LINK)
     tag: Identifier | None = Field(None, description=_LINK)
@@ -54,12 +54,12 @@ class MenuItemIn(InputModel):
 class MenuIn(InputModel):
     """A menu: a named tree of links."""
 
-    name: Slug = Field(description="By which front ends know it, such as `main` or `footer`.")
+    name: Slug = Field(description="Name for front ends, such as `main` or `footer`.")
     items: list[MenuItemIn] = Field(max_length=50)
 
 
 class SiteIn(InputModel):
-    """What editors say of the site. It replaces all of it."""
+    """The profile and the menus of the site; they replace the former ones as a whole."""
 
     name: Name | None = Field(None, description="Name of the publication; null: `SITE_NAME`.")
     tagline: Tagline = Field("", description="A line below the name.")
@@ -68,7 +68,7 @@ class SiteIn(InputModel):
         default_factory=list, max_length=50, description="BCP 47, the main one first; empty: `LANGUAGES`."
     )
     logo: str | None = Field(None, max_length=36, description="Id of a picture.")
-    icon: str | None = Field(None, max_length=36, description="Id of a picture, best a square.")
+    icon: str | None = Field(None, max_length=36, description="Id of a picture, preferably a square one.")
     social: list[SocialAccount] = Field(default_factory=list, max_length=50)
     home_front: Identifier | None = Field(None, description="Id or slug of the front at `/`.")
     menus: list[MenuIn] = Field(
@@ -98,7 +98,7 @@ class MenuDefinition(BaseModel):
 
 
 class SiteDefinition(BaseModel):
-    """What editors said of the site, to be changed and sent back."""
+    """The profile and the menus of the site as editors saved them, to be changed and sent back."""
 
     name: str | None
     tagline: str
@@ -117,8 +117,8 @@ class MenuItemOut(BaseModel):
     title: str
     url: str
     kind: LinkKind
-    id: str | None = Field(description="Of what it leads to; null for `url`.")
-    slug: str | None = Field(description="Of what it leads to; null for `url`.")
+    id: str | None = Field(description="Id of the link's target; null for `url`.")
+    slug: str | None = Field(description="Slug of the link's target; null for `url`.")
     items: list["MenuItemOut"]
 
 
@@ -133,7 +133,7 @@ class AddressTemplates(BaseModel):
     """Paths of the site with placeholders in braces: `slug`, `id`, `section`, `sections`, `year`, `month`, `day`."""
 
     article: str
-    types: dict[str, str] = Field(description="Of articles of certain types, where they differ.")
+    types: dict[str, str] = Field(description="Paths of articles of certain types, where they differ, by type.")
     section: str
     tag: str
     author: str
@@ -158,7 +158,7 @@ class HomeFront(BaseModel):
 
 
 class DiscussionRules(BaseModel):
-    """What holds for all discussions."""
+    """The rules of all discussions."""
 
     reactions: list[str] = Field(description="Reactions that readers can choose for an article.")
     edit_window: int = Field(description="Minutes in which the author of a comment may change its text.")
@@ -167,7 +167,7 @@ class DiscussionRules(BaseModel):
 
 
 class SiteOut(BaseModel):
-    """The publication's site: what a front end needs to know before anything else."""
+    """The publication's site: the names, addresses, rules and menus that a front end needs first."""
 
     name: str
     tagline: str
@@ -236,7 +236,7 @@ class RedirectQuery(PageQuery):
 
 
 class RedirectsImported(BaseModel):
-    """What an import of redirects did."""
+    """The result of an import of redirects."""
 
     created: int
     changed: int
@@ -279,5 +279,7 @@ class ResolvedOut(BaseModel):
     author: AuthorOut | None = None
     series: SeriesOut | None = None
     front: FrontOut | None = None
-    location: str | None = Field(None, description="With 301 and 302: the URL to redirect to, which answers itself.")
+    location: str | None = Field(
+        None, description="With 301 and 302: the URL to redirect to, which redirects no further."
+    )
     reason: str | None = Field(None, description="With 410 and 451: the public reason, if there is one.")
