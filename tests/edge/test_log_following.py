@@ -131,6 +131,7 @@ def test_no_look_without_requests(postgres: Settings, client: TestClient, monkey
                 await wait(seconds)
 
             monkeypatch.setattr(follower._listener, "wait", note_pause)
+            follower._listener.wake()  # it may have begun to wait before that
             async with asyncio.timeout(30):
                 while following.IDLE_SECONDS not in pauses:
                     await asyncio.sleep(0.01)
