@@ -15,6 +15,7 @@ from app.comments.services import CommentServices
 from app.core.logs import configure_logging
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses, open_database
+from app.db.election import Election
 from app.db.slow_queries import log_slow_queries
 from app.deliveries.courier import Courier
 from app.edge.keeper import Keeper
@@ -53,18 +54,21 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
     access_log: PartnerAccessLog
     pipeline: ModerationPipeline
     worker: Worker
+    election: Election
     keeper: Keeper
 
     async def start(self, *, with_worker: bool) -> None:
-        """Start the services in the order of their needs; `with_worker` also starts the worker and the courier."""
+        """Start the services in the order of their needs.
+
+        `with_worker` also starts the worker and the courier, in one of the processes on the store for which it is set.
+        """
         await self.database.start()
         await self.vault.start(self.database)
         await self.keeper.start()
         self.access_log.start()
         self.live.start()
         if with_worker:
-            self.worker.start()
-            self.courier.start()
+            await self.election.start()
 
     async def stop(self) -> None:
         """Stop the services in the reverse order."""
@@ -72,6 +76,7 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
         await self.live.stop()
         await self.worker.stop()
         await self.courier.stop()
+        await self.election.stop()
         await self.pipeline.stop()
         await self.access_log.stop()
         await self.callers.readers.stop()
@@ -110,6 +115,16 @@ def build_courier(database: Database, settings: Settings, vault: Vault) -> Couri
     return Courier(database, wiring.channels(settings, vault))
 
 
+def _build_election(database: Database, worker: Worker, courier: Courier) -> Election:
+    """Build what starts the background work in one of the processes on a store."""
+
+    def begin() -> None:
+        worker.start()
+        courier.start()
+
+    return Election("worker", database.take_lock, begin)
+
+
 def build_services(settings: Settings) -> Services:
     """Build all services from the settings. Before `start` nothing runs and no connection is open."""
     database, vault, metrics, pipeline = _open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
@@ -118,6 +133,7 @@ def build_services(settings: Settings) -> Services:
     metrics.registry.register(admission)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
     streams.set_function(live.__len__)
+    worker, courier = build_worker(database, settings), build_courier(database, settings, vault)
     return Services(
         settings=settings,
         database=database,
@@ -147,8 +163,9 @@ def build_services(settings: Settings) -> Services:
         live=live,
         metrics=metrics,
         admission=admission,
-        courier=build_courier(database, settings, vault),
-        worker=build_worker(database, settings),
+        courier=courier,
+        worker=worker,
+        election=_build_election(database, worker, courier),
         keeper=Keeper(settings, database, freshness, metrics),
         document=OpenApiDocument(),
         forget_imported=forget_imported,

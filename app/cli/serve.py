@@ -22,8 +22,8 @@ def serve(
 ) -> None:
     """Serve the API until SIGTERM or Ctrl-C, then finish open requests and exit.
 
-    An empty or older SQLite file is migrated first. Each process also does background work, except with
-    `--no-worker`.
+    An empty or older SQLite file is migrated first. One of all processes on a store also does the background work;
+    another takes over when it ends. With `--no-worker` none of these does.
     """
     with pause_collector():
         from app.db import migrations

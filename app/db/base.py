@@ -15,6 +15,7 @@ from sqlalchemy.engine.interfaces import CoreExecuteOptionsParameter
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.db.election import ProcessLock
 from app.db.signal import CommitSignal
 
 P = ParamSpec("P")
@@ -266,6 +267,10 @@ class Database(ABC):
     def ensure_in_place(self) -> None:
         """Raise Overloaded if what this process has open is not what the database's URL leads to any more."""
         return
+
+    @abstractmethod
+    async def take_lock(self, name: str) -> ProcessLock | None:
+        """Take a lock that one process on the store holds; None: another one does. OSError if none can be had."""
 
     async def start(self) -> None:
         """Open the connections that stay open."""

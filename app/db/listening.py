@@ -1,4 +1,4 @@
-"""Notifications of PostgreSQL (LISTEN, NOTIFY), on a connection of their own."""
+"""What needs a session of PostgreSQL of its own: notifications (LISTEN, NOTIFY) and advisory locks."""
 
 import asyncio
 from typing import Self
@@ -6,8 +6,48 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
+from app.db.election import ProcessLock, number_lock
+
 CONNECT_SECONDS = 5
 LOG_CHANNEL = "broadsheet_log"  # on which processes tell each other of new events
+
+
+class SessionLock(ProcessLock):
+    """An advisory lock, which ends with its session."""
+
+    def __init__(self, connection: psycopg.AsyncConnection) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def take(cls, conninfo: str, name: str) -> Self | None:
+        """Take the lock; None if another session holds it, psycopg.Error if the server cannot be reached."""
+        connection = await _connect(conninfo)
+        try:
+            cursor = await connection.execute("SELECT pg_try_advisory_lock(%s)", (number_lock(name),))
+            row = await cursor.fetchone()
+        except BaseException:  # a cancellation, too
+            await connection.close()
+            raise
+        if row is None or not row[0]:
+            await connection.close()
+            return None
+        return cls(connection)
+
+    async def is_held(self) -> bool:
+        try:
+            await self._connection.execute("")
+        except psycopg.Error:
+            return False
+        return True
+
+    async def release(self) -> None:
+        await self._connection.close()
+
+
+async def _connect(conninfo: str) -> psycopg.AsyncConnection:
+    return await psycopg.AsyncConnection.connect(
+        conninfo, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="broadsheet"
+    )
 
 
 class Listener:
@@ -20,9 +60,7 @@ class Listener:
     @classmethod
     async def open(cls, conninfo: str, channel: str) -> Self:
         """Connect and listen; psycopg.Error if the server cannot be reached."""
-        connection = await psycopg.AsyncConnection.connect(
-            conninfo, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="broadsheet"
-        )
+        connection = await _connect(conninfo)
         listener = cls(connection, channel)
         connection.add_notify_handler(listener._hear)
         try:

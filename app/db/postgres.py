@@ -30,7 +30,8 @@ from app.db.base import (
     require_primary,
     switch_interval,
 )
-from app.db.listening import LOG_CHANNEL, Listener
+from app.db.election import ProcessLock
+from app.db.listening import LOG_CHANNEL, Listener, SessionLock
 from app.db.replica import Replicas, ReplicaUnavailable
 
 SESSION_SETTINGS = {"timezone": "UTC", "statement_timeout": "20s", "lock_timeout": "5s"}
@@ -79,10 +80,20 @@ class PostgresDatabase(Database):
 
     async def listen(self) -> Listener:
         """Listen to what other processes tell of new events, on the primary."""
+        return await Listener.open(self._find_conninfo(), LOG_CHANNEL)
+
+    async def take_lock(self, name: str) -> ProcessLock | None:
+        try:
+            return await SessionLock.take(self._find_conninfo(), name)
+        except psycopg.Error as error:
+            raise ConnectionError("the lock cannot be asked for") from error
+
+    def _find_conninfo(self) -> str:
+        """Return how to connect to the primary, past a pooler."""
         # As SQLAlchemy connects: it understands a URL with several hosts, of which libpq would take the last.
         _, parameters = self._writes.dialect.create_connect_args(sa.make_url(self._direct_url))
         of_libpq = {name: str(value) for name, value in parameters.items() if isinstance(value, str | int)}
-        return await Listener.open(make_conninfo(**of_libpq), LOG_CHANNEL)
+        return make_conninfo(**of_libpq)
 
     async def _watch_commits(self, notify: Callable[[], None]) -> None:
         while True:

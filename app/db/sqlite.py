@@ -23,6 +23,7 @@ from app.core.files import make_folder
 from app.db.base import Database, Overloaded, P, T, WriteSession, switch_interval
 from app.db.commits import CommitWatch
 from app.db.driver import Connection, sqlite
+from app.db.election import FileLock, ProcessLock
 
 MINIMUM_SQLITE = (3, 51, 3)  # older releases can lose commits in WAL mode
 MAX_BATCH = 256
@@ -179,6 +180,9 @@ class SqliteDatabase(Database):
         except OSError:
             return None
         return status.st_dev, status.st_ino
+
+    async def take_lock(self, name: str) -> ProcessLock | None:
+        return FileLock.take(self._folder / f"{self._path.name}-{name}")
 
     def watch_commits(self, connection: sa.Connection) -> CommitWatch:
         """Return what tells of commits; `connection` must stay open for as long as it is used."""
