@@ -22,7 +22,7 @@ from app.identity.tables import Secret
 from app.identity.tokens import format_token
 from app.web.rate_limits import network_of, ranges_of
 
-SITE_KEY_NAME = "site"
+SITE_KEY_NAME, SALT_PREFIX = "site", "salt-"
 SALT_PERIOD = timedelta(days=30)
 _SECRET = table_of(Secret)
 _ALL = sa.select(_SECRET.c.name, _SECRET.c.value)
@@ -30,7 +30,11 @@ _ALL = sa.select(_SECRET.c.name, _SECRET.c.value)
 
 def salt_name(moment: datetime, periods_ago: int = 0) -> str:
     """Return the name of the salt in use at a moment, or some periods before; all processes compute the same name."""
-    return f"salt-{int(moment.timestamp() // SALT_PERIOD.total_seconds()) - periods_ago}"
+    return f"{SALT_PREFIX}{int(moment.timestamp() // SALT_PERIOD.total_seconds()) - periods_ago}"
+
+
+def _salt_number(name: str) -> int:
+    return int(name.removeprefix(SALT_PREFIX))
 
 
 def required_names(moment: datetime) -> set[str]:
@@ -140,6 +144,12 @@ class Vault:
         except KeyError:
             raise Unavailable("The server's secrets are not loaded yet.") from None
 
+    @property
+    def _salts(self) -> list[str]:
+        """The salts, newest first."""
+        names = sorted((name for name in self._secrets if name.startswith(SALT_PREFIX)), key=_salt_number)
+        return [self._secrets[name] for name in reversed(names)]
+
     def make_edit_token(self, comment_id: str) -> str:
         """Return the token with which the author of a comment can edit it; it is not stored."""
         return f"{EDIT_PREFIX}{comment_id.replace('-', '')}{_derive(self._site, 'edit', comment_id)}"
@@ -180,21 +190,21 @@ class Vault:
         return _derive(self._site, "log", "")[:8]
 
     def hash_address(self, address: str) -> tuple[str, str | None]:
-        """Return the hashes of a network address under the current salt and the previous one (None if it is missing).
+        """Return the hashes of a network address under the newest salt and the one before (None if it is missing).
 
-        Store the first; compare with both. An IPv6 address is hashed as its /64.
+        Store the first; compare with both. An IPv6 address is hashed as its /64. The clock has no say: where it was
+        just set, the salts of another time serve until those of this time are loaded.
         """
-        moment, place = now(), network_of(address)
-        salts = [self._secrets.get(salt_name(moment, turns)) for turns in (0, 1, 2)]
-        hashes = [_derive(salt, "address", place) for salt in salts if salt is not None][:2]
+        place = network_of(address)
+        hashes = [_derive(salt, "address", place) for salt in self._salts[:2]]
         if not hashes:
             raise Unavailable("The server's secrets are not loaded yet.")
         return hashes[0], hashes[1] if len(hashes) > 1 else None
 
     def hash_ranges(self, address: str) -> tuple[str, str] | None:
         """Return the hashes of the two ranges around an IP address, the smaller first; None for other addresses."""
-        salt, places = self._secrets.get(salt_name(now())), ranges_of(address)
-        if salt is None or places is None:
+        salts, places = self._salts, ranges_of(address)
+        if not salts or places is None:
             return None
-        near, far = (_derive(salt, "range", place) for place in places)
+        near, far = (_derive(salts[0], "range", place) for place in places)
         return near, far

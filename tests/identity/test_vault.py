@@ -141,6 +141,15 @@ def test_salts_that_cannot_be_turned_are_better_than_none(db: Database) -> None:
         asyncio.run(run())
 
 
+@pytest.mark.parametrize("periods", [-5, 5])
+def test_a_clock_that_was_set_leaves_the_loaded_salts_in_use(db: Database, periods: int) -> None:
+    with time_machine.travel(START, tick=False) as clock:
+        vault = filled(db)
+        before = vault.hash_address("192.0.2.1"), vault.hash_ranges("192.0.2.1")
+        clock.shift(periods * SALT_PERIOD)
+        assert (vault.hash_address("192.0.2.1"), vault.hash_ranges("192.0.2.1")) == before
+
+
 @pytest.fixture(scope="module")
 def vault() -> Iterator[Vault]:
     """A vault without a store."""
