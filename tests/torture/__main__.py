@@ -52,6 +52,11 @@ PARTS = {
         ),
         rounds=("ROUNDS",),
     ),
+    "clocks": Part(
+        "run days of the clock in a minute, and let it jump",
+        ("tests/torture/test_clocks.py", "tests/test_waking.py"),
+        rounds=("ROUNDS",),
+    ),
     "soak": Part(
         "keep a mixed load up and watch memory, files and threads",
         ("tests/torture/test_soak.py",),

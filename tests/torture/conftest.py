@@ -4,6 +4,7 @@ from tests.effort import IS_LONG
 
 LONG_ONLY = [
     "test_backups.py",
+    "test_clocks.py",
     "test_postgresql_faults.py",
     "test_recovery.py",
     "test_rolling_upgrade.py",
