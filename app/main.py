@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import APIRouter, FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import wiring
 from app.core.memory import share_arena
@@ -70,7 +70,12 @@ class Application(FastAPI):
         """Build the layers that requests pass."""
         settings, self.admission = services.settings, services.admission
         access_log = AccessLog(services.metrics, settings.log_format)
-        boundary = Boundary(Cors(Dispatcher(self), settings.frontend_origins), access_log, settings.max_body_size)
+        inner: ASGIApp = Cors(Dispatcher(self), settings.frontend_origins)
+        if settings.traces:
+            from app.web.tracing import Traces  # here, as OpenTelemetry is an extra
+
+            inner = Traces(inner)
+        boundary = Boundary(inner, access_log, settings.max_body_size)
         keys = KeyReader((JSON_TYPE, *services.formats), settings.frontend_origins)
         callers = PublicCallers(services.callers.keys)
         self.front = Layer(boundary, services.keeper, keys, callers, services.limiter, access_log)

@@ -299,6 +299,11 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`json`, `console`, or `auto`: console on a terminal, JSON lines otherwise."
     )
+    traces: bool = Field(
+        False,
+        description="Whether requests that no kept answer serves are traced by OpenTelemetry, which needs "
+        "`pip install 'broadsheet[otel]'` and is set up by OpenTelemetry's own variables.",
+    )
     slow_query_ms: int = Field(
         0,
         ge=0,

@@ -14,7 +14,7 @@ from app.edge.answers import Alias, Key
 from app.events.schemas import Position
 from app.identity.keys import PUBLISHABLE_POLICY, PUBLISHABLE_PREFIX, KeyRing
 from app.publication.schemas import MEDIA_PATH
-from app.web.boundary import REQUEST_ID
+from app.web import boundary
 from app.web.rate_limits import Quotas, network_of
 from app.web.responses import negotiate_coding, negotiate_media_type
 
@@ -71,8 +71,9 @@ def alias_of(scope: Scope, headers: Headers) -> Alias:
 
 def read_request_id(headers: Headers) -> str:
     """Return the request id that the client sent, if it is valid, or a new one."""
-    given = headers.get(b"x-request-id")
-    return given.decode() if given is not None and REQUEST_ID.fullmatch(given) else new_id()
+    if b"x-request-id" not in headers and b"traceparent" not in headers:
+        return new_id()
+    return boundary.read_request_id(headers.items())
 
 
 class PublicCallers:
