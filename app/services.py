@@ -6,6 +6,8 @@ from functools import partial
 from prometheus_client import Gauge
 
 from app import wiring
+from app.anchors.routes import include_anchors
+from app.anchors.schemas import PassageOut
 from app.articles.includes import Include, name_includes
 from app.articles.reading import ArticlesWithNotices
 from app.articles.schemas import HeadOut, RelatedOut
@@ -43,6 +45,7 @@ from app.web.access_log import Metrics
 from app.web.admission import Admission, Limits
 from app.web.freshness import Freshness
 from app.web.offload import Offload
+from app.web.paging import ListOut
 from app.web.rate_limits import Limiter
 from app.worker import Worker
 
@@ -151,6 +154,7 @@ def build_services(settings: Settings) -> Services:
         includes=name_includes(
             related=Include(include_related, RelatedOut),
             comments=Include(include_comments, CommentList),
+            anchors=Include(include_anchors, ListOut[PassageOut]),
             head=Include(partial(include_head, publication=Publication.from_settings(settings)), HeadOut),
             jsonld=Include(partial(include_json_ld, publication=Publication.from_settings(settings)), JsonLdOut),
         ),

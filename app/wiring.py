@@ -71,6 +71,7 @@ ROUTERS: list[APIRouter] = [
     articles.listing_router,
     comments.comments_router,
     comments.posting_router,
+    comments.own_router,
     reactions.router,
     discussion_routes.router,
     feeds.feeds_router,

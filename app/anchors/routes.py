@@ -10,14 +10,18 @@ from app.anchors import anchors, editing
 from app.anchors.anchors import PassageRow, QuoteNotFound, StaleRevision, TooManyAnchors
 from app.anchors.editing import AlreadyAsked
 from app.anchors.schemas import AnchorPatch, AnchorQuery, PassageOut, PromptIn
+from app.articles.includes import ListPosition
 from app.articles.projection import WrongState
+from app.articles.rendering import RenderedArticle
 from app.articles.routes import RETRACTED, get_visible
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath, RefPath
 from app.core.problems import NotFound, document_problems
 from app.events.cache_groups import discussion_cache_groups
 from app.identity.access import ExpectedVersions, Public, Writer
+from app.identity.schemas import Actor
 from app.identity.writes import write
+from app.publication.site import Site
 from app.web.fields import parse_fields
 from app.web.paging import ListOut, Page, ReadParameters
 from app.web.responses import database, dump_json, reply, reply_list
@@ -37,6 +41,14 @@ def _get_passage(connection: sa.Connection, anchor_id: str) -> PassageRow:
     if row is None:
         raise NotFound
     return row
+
+
+def include_anchors(
+    connection: sa.Connection, row: ListPosition, _article: RenderedArticle, _site: Site, _actor: Actor
+) -> RenderedArticle:
+    """Return the first 100 anchors of an article for `include=anchors`."""
+    page = anchors.list_anchors(connection, row["id"], AnchorQuery(limit=100))
+    return RenderedArticle(dump_json(ListOut[PassageOut], page), groups=_cache_groups(row["id"]))
 
 
 @router.get(

@@ -113,9 +113,6 @@ def parse_include(include: str | None, available: Mapping[str, Include]) -> list
     return list(names)
 
 
-def name_includes(*, related: Include, comments: Include, head: Include, jsonld: Include) -> Mapping[str, Include]:
+def name_includes(**above: Include) -> Mapping[str, Include]:
     """Return the parts that `include` can add, by name: neighbours, and those of rooms above."""
-    neighbours = Include(_include_neighbours, NeighboursOut)
-    return MappingProxyType(
-        {"neighbours": neighbours, "related": related, "comments": comments, "head": head, "jsonld": jsonld}
-    )
+    return MappingProxyType({"neighbours": Include(_include_neighbours, NeighboursOut), **above})

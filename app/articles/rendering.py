@@ -173,7 +173,7 @@ _REDUCED_FIELDS: dict[str, JsonObject] = {
 }
 
 
-_TEXT_PARTS = {"body", "head", "jsonld"}
+_TEXT_PARTS = {"anchors", "body", "head", "jsonld"}
 
 
 def _reduce_article(value: JsonObject, level: Level) -> JsonObject:

@@ -15,7 +15,7 @@ from app.web.paging import ListOut, ReadQuery
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 PAGE_TYPE = "page"
 """The `type` of standing pages, such as an imprint, which lists leave out."""
-INCLUDES = ("neighbours", "related", "comments", "head", "jsonld")
+INCLUDES = ("neighbours", "related", "comments", "anchors", "head", "jsonld")
 TEXT_FORMATS = ("html", "text", "markdown", "blocks")
 
 
@@ -238,6 +238,7 @@ class SingleArticleOut(ArticleOut):
     )
     neighbours: NeighboursOut | None = None
     related: list[RelatedOut] | None = None
+    anchors: JsonObject | None = Field(None, description="The first 100 of `GET …/anchors`, in their form.")
     head: HeadOut | None = None
     jsonld: list[JsonObject] | None = Field(
         None, description="Structured data with the vocabulary of schema.org: the article, and its breadcrumbs."
@@ -267,7 +268,7 @@ class ArticleQuery(FormatQuery):
     include: str | None = Field(
         None,
         max_length=60,
-        description="Parts to add, comma-separated: `neighbours`, `related`, `comments`, `head`, `jsonld`.",
+        description="Parts to add, comma-separated: `neighbours`, `related`, `comments`, `anchors`, `head`, `jsonld`.",
         json_schema_extra=any_of(INCLUDES),
     )
     revision: str | None = Field(

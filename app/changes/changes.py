@@ -11,7 +11,7 @@ from typing import TypedDict
 import sqlalchemy as sa
 
 from app.articles.tables import SITE_ID
-from app.changes.schemas import EXPORT_PATH, MEANINGS, CursorExpired, Op, Type, decode_cursor, encode_cursor
+from app.changes.schemas import EXPORT_PATH, MEANINGS, NOW, CursorExpired, Op, Type, decode_cursor, encode_cursor
 from app.comments.visibility import read_event_visibility
 from app.core.problems import InvalidParameter, Unavailable
 from app.db.columns import table_of
@@ -140,6 +140,8 @@ def find_start(connection: sa.Connection, log: str, cursor: str | None, *, is_re
     oldest = find_pruned_position(connection)
     if cursor is None:
         return oldest
+    if cursor == NOW:
+        return find_settled_position(connection)
     position = decode_cursor(log, cursor)
     if position < oldest:
         detail = (

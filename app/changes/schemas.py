@@ -30,6 +30,7 @@ Op = Literal["upsert", "delete", "withdraw"]
 TYPES: Final = frozenset(get_args(Type))
 COUNTS: Final = frozenset({"votes", "reactions"})  # frequent, so only on request
 EXPORT_PATH: Final = "/v1/export.ndjson"
+NOW: Final = "now"  # a cursor: the end of the log
 
 
 class Meaning(NamedTuple):
@@ -154,8 +155,8 @@ class ChangesQuery(ReadQuery):
         min_length=1,
         max_length=60,
         description=f"`page.next` of the previous page, or the `cursor` of an export ({EXPORT_PATH}); the oldest "
-        "change that is kept if absent.",
-        json_schema_extra={"pattern": r"^[\w-]+\.[0-9]{1,19}\.[0-9]{1,19}$"},
+        "change that is kept if absent; `now` for what comes from here on.",
+        json_schema_extra={"pattern": r"^(now|[\w-]+\.[0-9]{1,19}\.[0-9]{1,19})$"},
     )
     types: str | None = Field(
         None,

@@ -17,7 +17,7 @@ from app.articles.includes import ListPosition
 from app.articles.rendering import RenderedArticle
 from app.articles.routes import RETRACTED, get_visible
 from app.articles.services import ArticleServices
-from app.comments import editing, posting, reading
+from app.comments import editing, own, posting, reading
 from app.comments.editing import Editor, EditWindowClosed
 from app.comments.lifecycle import ParentNotPublished
 from app.comments.moderation import (
@@ -51,6 +51,10 @@ from app.comments.schemas import (
     EditOp,
     OneCommentQuery,
     Op,
+    OwnCommentOut,
+    OwnQuery,
+    OwnRepliesOut,
+    OwnRepliesQuery,
     PostedOut,
     PostOp,
     PostQuery,
@@ -77,7 +81,7 @@ from app.core.problems import (
 )
 from app.db.rows import JsonObject
 from app.events.cache_groups import discussion_cache_groups as discussion_groups
-from app.identity.access import Public, count_write, enforce_rate, require_admission
+from app.identity.access import Public, SelfService, count_write, enforce_rate, require_admission
 from app.identity.permissions import refusal
 from app.identity.schemas import ANONYMOUS, Actor
 from app.identity.secrets import GUEST_PREFIX
@@ -85,9 +89,19 @@ from app.identity.services import IdentityServices
 from app.identity.tokens import make_token
 from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.publication.site import Site
-from app.web.fields import parse_fields
-from app.web.paging import Page
-from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, offload, reply, reply_page, settings
+from app.web.fields import FieldTree, parse_fields
+from app.web.paging import ListOut, Page
+from app.web.responses import (
+    PRIVATE_CACHE_CONTROL,
+    database,
+    dump_json,
+    next_link,
+    offload,
+    reply,
+    reply_page,
+    reply_private_list,
+    settings,
+)
 from app.web.routing import Router
 
 comments_router = Router(prefix="/v1", tags=["comments"])
@@ -168,6 +182,43 @@ async def list_replies(
     fields = parse_fields(ThreadedCommentOut, query.fields)
     article_id, page = await database(request).read(reading.list_replies, comment, query)
     return reply_page(request, page, fields, groups=cache_groups_of(article_id), private=not actor.is_anonymous)
+
+
+own_router = Router(prefix="/v1/me", tags=["comments"])
+
+
+def _require_token(actor: Actor) -> None:
+    """Raise 401 or 403 for callers whose comments are not known by who they are."""
+    if actor.is_anonymous:
+        raise Unauthorized("Send the token that you write with.")
+    if actor.kind == "edit":
+        raise Forbidden("An edit token is valid for its comment only. Send the token that you write with.")
+
+
+@own_router.get(
+    "/comments", summary="List one's own comments", response_model=ListOut[OwnCommentOut], responses=FORBIDDEN
+)
+async def list_own_comments(request: Request, query: Annotated[OwnQuery, Query()], actor: SelfService) -> Response:
+    """List what the caller wrote, newest first, in every state and with its Markdown."""
+    _require_token(actor)
+    page = await database(request).scan(own.list_own_comments, actor, query)
+    return reply_private_list(request, ListOut[OwnCommentOut], page, query)
+
+
+@own_router.get(
+    "/replies", summary="List replies to one's own comments", response_model=OwnRepliesOut, responses=FORBIDDEN
+)
+async def list_own_replies(
+    request: Request, query: Annotated[OwnRepliesQuery, Query()], actor: SelfService
+) -> Response:
+    """List what others replied to the caller's comments, newest first; `unread` counts all since `since`."""
+    _require_token(actor)
+    replies = await database(request).scan(own.list_replies_to_own, actor, query)
+    tree = parse_fields(CommentOut, query.fields)
+    include: FieldTree = {"data": {"__all__": tree}, "page": True, "unread": True} if tree else {}
+    body = dump_json(OwnRepliesOut, own.present_replies(replies), include or None)
+    links = next_link(request, replies.page["page"]["next"])
+    return reply(request, body, groups=(), private=True, links=links)
 
 
 posting_router = Router(prefix="/v1", tags=["comments"])

@@ -131,6 +131,32 @@ class CommentList(BaseModel):
     page: PageOut
 
 
+class OwnCommentOut(CommentOut):
+    """A comment as its author sees it."""
+
+    source: str | None = Field(description="Markdown as written; null once it is removed.")
+
+
+class OwnRepliesOut(BaseModel):
+    """A page of what others replied."""
+
+    data: list[CommentOut]
+    page: PageOut
+    unread: int = Field(description="Number of all replies since `since`, or of all without it.")
+
+
+class OwnQuery(PageQuery):
+    """Parameters of the list of one's own comments."""
+
+
+class OwnRepliesQuery(PageQuery):
+    """Parameters of the list of replies to one's own comments."""
+
+    since: Moment | None = Field(
+        None, description="Only replies that were written after this time, such as the newest that was shown."
+    )
+
+
 class CommentQuery(PageQuery):
     """Parameters of the list of an article's comments."""
 

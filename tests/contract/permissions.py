@@ -299,6 +299,8 @@ OTHERS: dict[str, list[Row]] = {
             "POST /v1/guests",
             "DELETE /v1/me/data",
             "GET /v1/me/data",
+            "GET /v1/me/comments",
+            "GET /v1/me/replies",
             "GET /v1/me/votes",
             "GET /v1/subscriptions",
             "POST /v1/subscriptions",
