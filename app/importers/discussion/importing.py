@@ -1,8 +1,10 @@
 """Importing comments: the outcome of each is decided without writing, then batches are written."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TypedDict
 
 import sqlalchemy as sa
@@ -18,12 +20,13 @@ from app.importers.discussion.comments import CommentGroup, SourceComment
 from app.importers.discussion.people import Person, find_or_create_people, list_author_ids
 from app.importers.discussion.store import COMMENT, ChangedComment, NewComment, write_comments
 from app.importers.discussion.threads import can_be_under, find_visible_parents, sort_parents_first
-from app.importers.engine import write_with_retries
+from app.importers.engine import MAX_TRANSACTION_SECONDS, write_with_retries
 from app.importers.ledger import ImportedRow, Ledger
 from app.importers.report import Outcome, Report
 from app.text.names import public_name
 
-BATCH_SIZE = 500
+BATCH_SIZE = 500  # comments that are written at most, and rows that are read, at a time
+FIRST_BATCH_SIZE = 50  # comments in the first transaction; later ones have as many as fit `MAX_TRANSACTION_SECONDS`
 KIND = "comment"
 _ORPHAN = "?"  # ends the fingerprint of a reply whose parent has not been imported
 _EMPTY_BODY = Body(source="", html="", text="", links=(), fingerprint="")
@@ -68,9 +71,10 @@ class CommentImport:
         self._disqus = Ledger("disqus")  # Disqus ids are globally unique, so exports of both systems share them
         self._seen: set[str] = set()
         self._seen_at_disqus: dict[str, str] = {}
+        self._batch_size = FIRST_BATCH_SIZE
 
     def run(self, groups: Iterable[CommentGroup]) -> None:
-        """Import groups in order, each batch in one transaction."""
+        """Import groups in order, in transactions for which other writers wait briefly."""
         pending: list[_Decision] = []
         for group in groups:
             pending += self._decide_group(group)
@@ -175,13 +179,21 @@ class CommentImport:
 
     def _finish(self, decisions: Sequence[_Decision]) -> None:
         written = [decision for decision in decisions if _is_written(decision)]
-        if written and not self.report.dry_run:
-            write_with_retries(self.db, lambda session: self._write(session, written))
+        while written and not self.report.dry_run:
+            batch = written[: self._batch_size]
+            self._adapt_batch_size(write_with_retries(self.db, partial(self._write, batch)) / len(batch))
+            del written[: len(batch)]
         for decision in decisions:
             self.report.add("comments", decision.comment.key, decision.group.title, decision.outcome, decision.reasons)
 
-    def _write(self, session: Session, decisions: Sequence[_Decision]) -> None:
-        connection = session.connection()
+    def _adapt_batch_size(self, seconds: float) -> None:
+        """Let a transaction take what the last one took in these seconds for each comment, growing step by step."""
+        fitting = int(MAX_TRANSACTION_SECONDS / max(seconds, 1e-6))
+        self._batch_size = max(1, min(fitting, 2 * self._batch_size, BATCH_SIZE))
+
+    def _write(self, decisions: Sequence[_Decision], session: Session) -> float:
+        """Write comments, parents before replies; return the seconds that it took."""
+        started, connection = time.monotonic(), session.connection()
         known = self.ledger.find_all(connection, KIND, {decision.parent for decision in decisions if decision.parent})
         ids = {key: entry.local_id for key, entry in known.items()}
         written = [decision.comment for decision in decisions if decision.outcome in {"new", "updated"}]
@@ -224,6 +236,7 @@ class CommentImport:
         self.ledger.add_all(connection, KIND, {key: noted[key] for key in fresh})
         for key in noted.keys() - fresh:
             self.ledger.record(connection, KIND, key, noted[key])
+        return time.monotonic() - started
 
 
 def _adopt(group: CommentGroup, comment: SourceComment, row: StoredComment | None) -> _Decision:

@@ -14,6 +14,7 @@ from app.core.clock import format_rfc3339, now
 from app.db import Database
 from app.db.columns import table_of
 from app.identity.tables import Participant
+from app.importers.discussion import importing
 from app.importers.disqus.loader import import_disqus
 from app.importers.streams import BrokenFile
 from app.publication.site import Site
@@ -53,6 +54,25 @@ def imported(db: Database, tmp_path: Path) -> Import:
         return Loaded(db, path, dry_run=dry_run)
 
     return run
+
+
+def test_a_transaction_is_short_however_many_comments_there_are(
+    db: Database, imported: Import, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "FIRST_BATCH_SIZE", 1)
+    monkeypatch.setattr(importing, "MAX_TRANSACTION_SECONDS", 0.0)
+    numbers = list[int]()
+
+    def note(connection: sa.Connection) -> None:
+        numbers.append(connection.execute(sa.select(sa.func.count()).select_from(importing.COMMENT)).scalar_one())
+
+    sa.event.listen(db.engines()[1], "commit", note)
+    loaded = imported(thread(1, "http://old.example/2012/slug-1"), post(1, 1), *(post(n, 1, n - 1) for n in (2, 3, 4)))
+    sa.event.remove(db.engines()[1], "commit", note)
+    assert {1, 2, 3, 4} <= set(numbers)
+    assert loaded.failures == 0
+    assert [row["depth"] for row in sorted(stored(db), key=lambda row: row["depth"])] == [0, 1, 2, 3]
+    check_counters(db)
 
 
 def titles(db: Database) -> dict[str, str]:
