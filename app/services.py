@@ -14,11 +14,10 @@ from app.articles.schemas import HeadOut, RelatedOut
 from app.comments.routes import include_comments
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
-from app.core.logs import configure_logging
 from app.core.settings import Settings
-from app.db import Database, QueryProcesses, open_database
+from app.db import Database, QueryProcesses
 from app.db.election import Election
-from app.db.slow_queries import log_slow_queries
+from app.db.opening import open_store
 from app.deliveries.courier import Courier
 from app.edge.keeper import Keeper
 from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
@@ -88,16 +87,6 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
         await self.database.stop()
 
 
-def _open_store(settings: Settings) -> Database:
-    """Open the store; query processes call this, too."""
-    configure_logging(settings.log_format)
-    database = open_database(settings.database, settings.read_databases, settings.direct_database_url)
-    if settings.slow_query_ms:
-        for engine in database.engines():
-            log_slow_queries(engine, settings.slow_query_ms)
-    return database
-
-
 def _limits_of(settings: Settings) -> Limits:
     return Limits(
         connections=settings.max_connections,
@@ -130,8 +119,8 @@ def _build_election(database: Database, worker: Worker, courier: Courier) -> Ele
 
 def build_services(settings: Settings) -> Services:
     """Build all services from the settings. Before `start` nothing runs and no connection is open."""
-    database, vault, metrics, pipeline = _open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
-    query_processes = QueryProcesses(database, partial(_open_store, settings), settings.search_processes)
+    database, vault, metrics, pipeline = open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
+    query_processes = QueryProcesses(database, partial(open_store, settings), settings.search_processes)
     live, freshness, admission = Live(database, settings), Freshness(), Admission(_limits_of(settings))
     metrics.registry.register(admission)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)

@@ -22,10 +22,10 @@ from app.identity.access import ExpectedVersions, Public, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.site import Site
-from app.web.fields import parse_fields
-from app.web.paging import ListOut, Page, ReadParameters
-from app.web.responses import database, dump_json, reply, reply_list
-from app.web.routing import RouteOptions, Router
+from app.web.fields import dump_json, parse_fields
+from app.web.paging import ListOut, Page
+from app.web.responses import database, reply, reply_list
+from app.web.routing import ReadParameters, RouteOptions, Router
 
 router = Router(prefix="/v1", tags=["anchors"])
 PASSAGE_EDIT: RouteOptions = {"response_model": PassageOut, "responses": document_problems(WrongState)}

@@ -28,10 +28,10 @@ from app.identity.schemas import Actor
 from app.identity.writes import write, write_part
 from app.publication.merges import MergeRunning
 from app.publication.terms import find_merge
-from app.web.paging import ReadParameters
+from app.web.fields import dump_json
 from app.web.problem_responses import problem_from_exception
-from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, reply_private
-from app.web.routing import RouteOptions, Router
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, reply_private
+from app.web.routing import ReadParameters, RouteOptions, Router
 
 bulk_router = Router(prefix="/v1/articles", tags=["editing"])
 RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "etag")

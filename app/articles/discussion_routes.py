@@ -26,10 +26,10 @@ from app.identity.access import ExpectedVersions, Moderator, Public
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
-from app.web.fields import FieldTree, parse_fields
-from app.web.paging import ReadParameters, ReadQuery
-from app.web.responses import database, dump_json, reply, settings
-from app.web.routing import RouteOptions, Router
+from app.web.fields import FieldTree, dump_json, parse_fields
+from app.web.paging import ReadQuery
+from app.web.responses import database, reply, settings
+from app.web.routing import ReadParameters, RouteOptions, Router
 
 router = Router(prefix="/v1", tags=["discussion"])
 SETTINGS: RouteOptions = {"response_model": DiscussionSettingsOut}

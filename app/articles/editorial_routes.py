@@ -46,9 +46,9 @@ from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
-from app.web.paging import ListOut, Page, PageParameters, ReadParameters, ReadQuery
+from app.web.paging import ListOut, Page, ReadQuery
 from app.web.responses import database, offload, reply_private, reply_private_list, settings
-from app.web.routing import RouteOptions, Router
+from app.web.routing import PageParameters, ReadParameters, RouteOptions, Router
 
 Ts = TypeVarTuple("Ts")
 publishing_router = Router(prefix="/v1/articles/{article}", tags=["publishing"])

@@ -45,9 +45,8 @@ from app.publication.schemas import Level
 from app.publication.site import Site
 from app.publication.tables import Generation
 from app.web.fields import FieldTree as SelectedFields
-from app.web.fields import parse_fields
+from app.web.fields import dump_json, parse_fields
 from app.web.paging import PageInfo
-from app.web.responses import dump_json
 
 T = TypeVar("T")
 MAX_READ_ATTEMPTS = 5

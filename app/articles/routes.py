@@ -50,13 +50,12 @@ from app.identity.permissions import refusal
 from app.identity.schemas import Actor
 from app.publication.responses import REDIRECT_RESPONSE
 from app.publication.site import Site
-from app.web.fields import parse_fields
+from app.web.fields import dump_json, parse_fields
 from app.web.paging import PageInfo
 from app.web.responses import (
     JSON_TYPE,
     REDIRECT_CACHE_CONTROL,
     database,
-    dump_json,
     negotiate_media_type,
     next_link,
     reply,

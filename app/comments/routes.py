@@ -89,12 +89,11 @@ from app.identity.services import IdentityServices
 from app.identity.tokens import make_token
 from app.identity.writes import WriteResult, is_replay, write, write_private
 from app.publication.site import Site
-from app.web.fields import FieldTree, parse_fields
+from app.web.fields import FieldTree, dump_json, parse_fields
 from app.web.paging import ListOut, Page
 from app.web.responses import (
     PRIVATE_CACHE_CONTROL,
     database,
-    dump_json,
     next_link,
     offload,
     reply,

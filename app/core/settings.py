@@ -185,7 +185,7 @@ class Settings(BaseSettings):
         1,
         ge=0,
         le=64,
-        description="Processes started beside each serving process at its first search (60 to 90 MB each), so that "
+        description="Processes started beside each serving process at its first search (some 50 MB each), so that "
         "searches delay no other request. 0: threads instead.",
     )
     smtp_url: str = Field(

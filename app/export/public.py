@@ -26,7 +26,7 @@ from app.export.schemas import PictureOut, StandingNoticeOut
 from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut, present_image
 from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
-from app.web.responses import dump_json
+from app.web.fields import dump_json
 
 _AFTER = sa.bindparam("after", type_=ARTICLE.c.id.type)
 _LIMIT = sa.bindparam("most", type_=sa.BigInteger())

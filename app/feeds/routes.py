@@ -26,8 +26,9 @@ from app.identity.access import ThirdParty
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.site.resolving import NOT_FOUND_DETAIL, resolve_address
+from app.web.fields import dump_json
 from app.web.keeping import KEPT_UNTIL
-from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, dump_json, reply, settings
+from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, reply, settings
 from app.web.routing import Router
 
 feeds_router = Router(prefix="/feeds", tags=["syndication"], default_response_class=Response)

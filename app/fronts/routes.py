@@ -21,9 +21,9 @@ from app.identity.writes import write
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, ReadParameters
+from app.web.paging import ListOut
 from app.web.responses import database, reply, reply_list, reply_private
-from app.web.routing import Router
+from app.web.routing import ReadParameters, Router
 
 router = Router(prefix="/v1/fronts", tags=["fronts"])
 

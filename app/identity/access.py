@@ -33,9 +33,10 @@ from app.identity.services import IdentityServices
 from app.identity.writes import read_idempotency_key
 from app.web import etag
 from app.web.boundary import ANSWERED_ANONYMOUSLY
+from app.web.fields import dump_json
 from app.web.keeping import PUBLIC_READ, PublicRead
 from app.web.rate_limits import Quotas, network_of
-from app.web.responses import database, dump_json, reply
+from app.web.responses import database, reply
 from app.web.routing import Router
 from app.web.services import WebServices
 

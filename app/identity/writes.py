@@ -18,8 +18,9 @@ from app.events.log import POSITION_KEY, REQUEST_ID_KEY, find_last_position
 from app.identity.idempotency import Answer, ShownOnce, claim_key, has_answer, store_answer
 from app.identity.schemas import Actor
 from app.web import etag
+from app.web.fields import dump_json
 from app.web.openapi import IDEMPOTENCY_KEY_LENGTH
-from app.web.responses import PRIVATE_CACHE_CONTROL, database, dump_json, fill_path
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, fill_path
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

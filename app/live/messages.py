@@ -32,7 +32,7 @@ from app.events.log import read_after, read_data_version
 from app.events.schemas import Position
 from app.live.schemas import ArticleFrames, Batch, Frame, LiveArticleOut, LiveCountsOut, LiveRemovedOut, make_frame
 from app.publication.section_tree import find_descendants
-from app.web.responses import dump_json
+from app.web.fields import dump_json
 
 BATCH_SIZE = 100  # events
 _IDS = sa.bindparam("ids", expanding=True, type_=C.c.id.type)

@@ -46,10 +46,10 @@ from app.moderation.schemas import (
     ReportOut,
     ReportQuery,
 )
-from app.web.fields import parse_fields
-from app.web.paging import ListOut, ReadParameters
-from app.web.responses import database, dump_json, reply, reply_private_list, settings
-from app.web.routing import RouteOptions, Router
+from app.web.fields import dump_json, parse_fields
+from app.web.paging import ListOut
+from app.web.responses import database, reply, reply_private_list, settings
+from app.web.routing import ReadParameters, RouteOptions, Router
 
 appeals_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
 

@@ -24,9 +24,9 @@ from app.moderation.rule_schemas import (
     PhrasesOut,
     is_network_address,
 )
-from app.web.paging import ListOut, ReadParameters
+from app.web.paging import ListOut
 from app.web.responses import database, reply_private, reply_private_list
-from app.web.routing import Router
+from app.web.routing import ReadParameters, Router
 
 bans_router = Router(prefix="/v1/bans", tags=["moderation"])
 CREATE_BAN_RESPONSES = document_problems(bans.AlreadyBanned)

@@ -25,8 +25,9 @@ from app.ops.docs import PAGE, POLICY, SCRIPTS, read_script
 from app.ops.gauges import add_attempts, add_gauges
 from app.ops.schemas import PersonalData, PersonIn, PurgeIn
 from app.ops.services import OperationServices
+from app.web.fields import dump_json
 from app.web.paging import ListOut, PageOut
-from app.web.responses import database, dump_json, reply, settings
+from app.web.responses import database, reply, settings
 from app.web.routing import Router
 
 operation_router = Router(tags=["operation"])

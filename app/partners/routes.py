@@ -19,9 +19,9 @@ from app.identity.writes import write
 from app.partners import partners
 from app.partners.partners import ArticlePartners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
-from app.web.paging import ListOut, Page, PageParameters, ReadParameters
+from app.web.paging import ListOut, Page
 from app.web.responses import database, reply_private, reply_private_list
-from app.web.routing import Router
+from app.web.routing import PageParameters, ReadParameters, Router
 
 router = Router(prefix="/v1", tags=["syndication"])
 Partner = Annotated[Actor, require_scope("syndicate")]

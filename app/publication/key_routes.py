@@ -13,9 +13,9 @@ from app.identity.keys import ApiKeyRow, KeyRevoked, revoke_api_key
 from app.identity.schemas import KeyIn, KeyOut, KeyPatch, NewKeyOut
 from app.identity.writes import write
 from app.publication import api_keys
-from app.web.paging import ListOut, PageParameters, ReadParameters
+from app.web.paging import ListOut
 from app.web.responses import database, reply_private, reply_private_list
-from app.web.routing import Router
+from app.web.routing import PageParameters, ReadParameters, Router
 
 router = Router(prefix="/v1/keys", tags=["keys"])
 

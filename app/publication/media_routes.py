@@ -36,9 +36,9 @@ from app.publication.schemas import MEDIA_PATH, MediaIn, MediaOut, MediaPatch
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
-from app.web.paging import ListOut, PageParameters, ReadParameters
+from app.web.paging import ListOut
 from app.web.responses import database, reply_private_list, settings
-from app.web.routing import Router
+from app.web.routing import PageParameters, ReadParameters, Router
 
 MAX_UPLOAD_BYTES = 1_000_000_000  # lifts the general limit of bodies; MAX_MEDIA_SIZE limits uploads
 MAX_FORM_OVERHEAD = 64_000  # bytes of the form without the file

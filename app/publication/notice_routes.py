@@ -13,9 +13,9 @@ from app.publication.notice_targets import NoticeArticles, NoticeRow
 from app.publication.responses import CREATE_RESPONSES, DELETE_RESPONSES, UPDATE_RESPONSES
 from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, NoticeQuery
 from app.publication.services import PublicationServices
-from app.web.paging import ListOut, ReadParameters
+from app.web.paging import ListOut
 from app.web.responses import database, reply_private_list
-from app.web.routing import Router
+from app.web.routing import ReadParameters, Router
 
 router = Router(prefix="/v1/notices", tags=["notices"])
 

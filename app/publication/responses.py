@@ -12,9 +12,9 @@ from app.core.problems import Conflict, NotFound, Responses, document_problems
 from app.db.rows import JsonObject
 from app.publication.references import PLURALS, TERM_TABLES, Kind, resolve_reference
 from app.publication.terms import InUse, NameTaken, SlugTaken
-from app.web.fields import parse_fields
+from app.web.fields import dump_json, parse_fields
 from app.web.paging import ReadQuery
-from app.web.responses import database, dump_json, redirect, reply
+from app.web.responses import database, redirect, reply
 
 COUNTS_GROUP = "articles"  # counts change with articles' events
 

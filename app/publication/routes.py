@@ -42,9 +42,9 @@ from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 from app.publication.taxonomy import New, Patch, T, Taxonomy
 from app.web.fields import parse_fields
-from app.web.paging import ListOut, ReadParameters
+from app.web.paging import ListOut
 from app.web.responses import database, reply_list
-from app.web.routing import Router
+from app.web.routing import ReadParameters, Router
 
 TermParameters = Annotated[TermQuery, Query()]
 

@@ -18,7 +18,8 @@ from app.reactions import reactions
 from app.reactions.reactions import OwnComment, check_may_vote
 from app.reactions.schemas import MyVotesOut, MyVotesQuery, ReactionIn, ReactionOut, VoteIn, VoteOut, Voter
 from app.reactions.services import ReactionServices
-from app.web.responses import database, dump_json, reply, settings
+from app.web.fields import dump_json
+from app.web.responses import database, reply, settings
 from app.web.routing import Router
 
 router = Router(prefix="/v1", tags=["reactions"])

@@ -56,10 +56,10 @@ from app.site.schemas import (
     SiteIn,
     SiteOut,
 )
-from app.web.fields import parse_fields
-from app.web.paging import ListOut, ReadParameters
-from app.web.responses import database, dump_json, reply, reply_private, reply_private_list, settings
-from app.web.routing import Router
+from app.web.fields import dump_json, parse_fields
+from app.web.paging import ListOut
+from app.web.responses import database, reply, reply_private, reply_private_list, settings
+from app.web.routing import ReadParameters, Router
 
 site_router = Router(prefix="/v1/site", tags=["site"])
 

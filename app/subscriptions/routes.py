@@ -45,17 +45,17 @@ from app.subscriptions.subscriptions import (
     find_subscription,
     present_subscriptions,
 )
-from app.web.paging import ListOut, Page, ReadParameters
+from app.web.fields import dump_json
+from app.web.paging import ListOut, Page
 from app.web.responses import (
     PRIVATE_CACHE_CONTROL,
     database,
-    dump_json,
     reply,
     reply_private,
     reply_private_list,
     settings,
 )
-from app.web.routing import Router
+from app.web.routing import ReadParameters, Router
 
 opt_ins_router = Router(prefix="/v1/subscriptions", tags=["subscriptions"])
 _PORTS = {"http": 80, "https": 443}

@@ -76,3 +76,12 @@ def pick_fields(value: object, tree: bool | FieldTree) -> object:
         return [pick_fields(item, tree["__all__"]) for item in value]
     assert isinstance(value, dict), "fields are selected of objects"
     return {name: pick_fields(item, tree[name]) for name, item in value.items() if name in tree}
+
+
+def dump_json(model: type[BaseModel], value: object, include: FieldTree | None = None) -> bytes:
+    """Validate a row against the public model and write it as JSON; `include` limits it to selected fields.
+
+    Fields that the row does not have are absent, not null.
+    """
+    checked = model.model_validate(value)
+    return checked.__pydantic_serializer__.to_json(checked, include=include, exclude_unset=True)

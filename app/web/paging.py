@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Generic, Literal, TypedDict, TypeVar, cast
+from typing import Generic, Literal, TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
-from fastapi import Query
 from pydantic import Field
 
 from app.core.clock import format_rfc3339
@@ -113,10 +112,6 @@ class PageQuery(ReadQuery):
             filters = {name: sorted(value) if isinstance(value, list) else value for name, value in kept.items()}
         text = _encode_sorted([type(self).__name__, scope, filters])
         return sha256(text.encode()).hexdigest()[:16]
-
-
-ReadParameters = Annotated[ReadQuery, Query()]
-PageParameters = Annotated[PageQuery, Query()]
 
 
 def decode_cursor(cursor: str) -> list[object]:

@@ -20,7 +20,7 @@ from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.columns import Row
 from app.web import etag
-from app.web.fields import FieldTree, parse_fields, parse_row_fields, pick_fields
+from app.web.fields import FieldTree, dump_json, parse_fields, parse_row_fields, pick_fields
 from app.web.freshness import format_http_date, parse_http_date
 from app.web.keeping import PLAIN_BODY, SEEN_AS
 from app.web.offload import Offload
@@ -270,12 +270,3 @@ def reply_page(
     body = pydantic_core.to_json(pick_fields(page, include) if fields else page)
     info = cast(Mapping[str, "str | None"], page["page"])
     return reply(request, body, links=next_link(request, info["next"]), **options)
-
-
-def dump_json(model: type[BaseModel], value: object, include: FieldTree | None = None) -> bytes:
-    """Validate a row against the public model and write it as JSON; `include` limits it to selected fields.
-
-    Fields that the row does not have are absent, not null.
-    """
-    checked = model.model_validate(value)
-    return checked.__pydantic_serializer__.to_json(checked, include=include, exclude_unset=True)

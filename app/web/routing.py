@@ -10,11 +10,11 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import cache, cached_property
-from typing import Any, Final, TypedDict, cast
+from typing import Annotated, Any, Final, TypedDict, cast
 
 import jiter
 import pydantic_core
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi._compat import ModelField
 from fastapi.dependencies.utils import request_body_to_args, request_params_to_args
 from fastapi.exceptions import RequestValidationError
@@ -32,9 +32,12 @@ from app.core.problems import BadRequest, InvalidJson, Responses, UnsupportedMed
 from app.web.dispatch import HANDLER, Handler
 from app.web.fields import is_list
 from app.web.openapi import name_operation
+from app.web.paging import PageQuery, ReadQuery
 from app.web.problem_responses import problem_from_exception
 from app.web.responses import offload
 
+ReadParameters = Annotated[ReadQuery, Query()]
+PageParameters = Annotated[PageQuery, Query()]
 MAX_FORM_BYTES = 64_000
 MAX_INLINE_JSON_BYTES: Final = 32_000
 """Larger JSON is not parsed on the event loop: this size takes up to a millisecond, and 4 MB half a second."""

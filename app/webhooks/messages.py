@@ -25,7 +25,7 @@ from app.events.catalog import (
 from app.identity.schemas import ANONYMOUS
 from app.publication.site import Site
 from app.web import etag
-from app.web.responses import dump_json
+from app.web.fields import dump_json
 from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS, is_wanted
 from app.webhooks.webhooks import CHANNEL, MessageContent, build_message, create_message_id, list_enabled
 

@@ -11,9 +11,9 @@ from app.core.problems import document_problems
 from app.identity.access import ExpectedVersions, require_scope
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.web.paging import ListOut, PageParameters, ReadParameters
+from app.web.paging import ListOut
 from app.web.responses import database, reply_private, reply_private_list, settings
-from app.web.routing import Router
+from app.web.routing import PageParameters, ReadParameters, Router
 from app.webhooks import replays, webhooks
 from app.webhooks.schemas import (
     DeliveryOut,

@@ -18,7 +18,7 @@ from app.events.log import emit, find_settled_position, prune_events
 from app.events.tables import Event
 from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
-from app.web.responses import dump_json
+from app.web.fields import dump_json
 from tests import make
 
 Headers = dict[str, str]

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app.comments.schemas import SORT_COLUMNS, CommentList
 from app.core.ids import new_id
 from app.db import Database
-from app.web.responses import dump_json
+from app.web.fields import dump_json
 from tests import make
 from tests.comments.trees import Twig, grown
 from tests.make import Headers, bearer, comment, ok

@@ -14,6 +14,11 @@ from app.main import create_app
 app = create_app(Settings(_env_file=None), with_worker=False)
 print(*sys.modules)
 """
+QUERYING = """
+import sys
+import app.db.opening, app.db.query_process, app.search.finding, app.search.listing, app.articles.listing
+print(*sys.modules)
+"""
 LATE = {
     "alembic",
     "cryptography",
@@ -33,6 +38,11 @@ def test_a_server_starts_without_what_few_requests_need() -> None:
     out = subprocess.run([sys.executable, "-c", STARTED], check=True, capture_output=True, text=True).stdout
     assert "fastapi" in (imported := set(out.split()))
     assert not imported & LATE
+
+
+def test_a_query_process_does_without_what_serves_requests() -> None:
+    out = subprocess.run([sys.executable, "-c", QUERYING], check=True, capture_output=True, text=True).stdout
+    assert not set(out.split()) & {*LATE, "fastapi", "limits", "starlette", "uvicorn", "zstandard"}
 
 
 def test_the_collector_pauses_and_goes_on() -> None:

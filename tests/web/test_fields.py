@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from app.core.problems import InvalidParameter
-from app.web.fields import parse_fields
-from app.web.responses import dump_json
+from app.web.fields import dump_json, parse_fields
 
 
 class Inner(BaseModel):
