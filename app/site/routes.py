@@ -95,7 +95,7 @@ async def put_site(request: Request, body: SiteIn, versions: ExpectedVersions, a
 
 redirects_router = Router(prefix="/v1/redirects", tags=["site"])
 _WRITES = document_problems(SourceTaken, TooManyRedirects)
-_CSV = {"schema": {"type": "string"}}
+_CSV = {"schema": {"type": "string", "format": "binary"}}  # a file
 _CSV_BODY = {"requestBody": {"required": True, "content": {"text/csv": _CSV}}}
 
 
