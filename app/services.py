@@ -31,6 +31,7 @@ from app.live.broadcasting import Live
 from app.live.services import LiveServices
 from app.moderation.comments import RulesForComments
 from app.moderation.pipeline import ModerationPipeline
+from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
 from app.publication.section_tree import find_descendants
@@ -159,6 +160,7 @@ def build_services(settings: Settings) -> Services:
         courier=courier,
         worker=worker,
         election=_build_election(database, worker, courier),
+        store_metrics=StoreMetrics(database, worker.consumers),
         keeper=Keeper(settings, database, freshness, metrics),
         document=OpenApiDocument(),
         forget_imported=forget_imported,

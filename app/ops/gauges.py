@@ -1,12 +1,42 @@
 """Metrics of the event log and of deliveries."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, Counter, Gauge
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from sqlalchemy.exc import DBAPIError
 
+from app.db import Database
 from app.deliveries import outbox as deliveries
 from app.events.log import measure_lag
+
+log = structlog.get_logger("broadsheet.operation")
+
+
+class StoreMetrics:
+    """Reads the metrics of the store, once for all who ask meanwhile: anybody may ask, any number of times."""
+
+    def __init__(self, database: Database, consumers: Collection[str]) -> None:
+        self._database, self._consumers = database, consumers
+        self._reading: asyncio.Task[bytes] | None = None
+
+    async def render(self) -> bytes:
+        """Return the metrics in the format of Prometheus."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._read())
+        return await asyncio.shield(self._reading)
+
+    async def _read(self) -> bytes:
+        registry = CollectorRegistry()
+        up = Gauge("broadsheet_store_up", "Whether the database could be read.", registry=registry)
+        try:
+            await self._database.scan(add_gauges, registry, list(self._consumers))
+            up.set(1)
+        except DBAPIError as error:
+            log.warning("metrics of the database could not be read", error=type(error.orig).__name__)
+        return generate_latest(registry)
 
 
 def add_gauges(connection: sa.Connection, registry: CollectorRegistry, consumers: Iterable[str]) -> None:

@@ -3,9 +3,8 @@
 import time
 
 import sqlalchemy as sa
-import structlog
 from fastapi import Request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import Field
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
@@ -22,7 +21,7 @@ from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.ops import personal, purging
 from app.ops.docs import PAGE, POLICY, SCRIPTS, read_script
-from app.ops.gauges import add_attempts, add_gauges
+from app.ops.gauges import add_attempts
 from app.ops.schemas import PersonalData, PersonIn, PurgeIn
 from app.ops.services import OperationServices
 from app.web.fields import dump_json
@@ -31,7 +30,6 @@ from app.web.responses import database, reply, settings
 from app.web.routing import Router
 
 operation_router = Router(tags=["operation"])
-log = structlog.get_logger("broadsheet.operation")
 
 
 class HealthOut(BaseModel):
@@ -100,13 +98,8 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
     """Return counters and timings of this process, and the state of the event log and of deliveries, for Prometheus."""
     services, registry = OperationServices.of(request), CollectorRegistry()
     add_attempts(registry, services.courier.done)
-    up = Gauge("broadsheet_store_up", "Whether the database could be read.", registry=registry)
-    try:
-        await database(request).scan(add_gauges, registry, list(services.worker.consumers))
-        up.set(1)
-    except DBAPIError as error:
-        log.warning("metrics of the database could not be read", error=type(error.orig).__name__)
-    metrics = generate_latest(services.metrics.registry) + generate_latest(registry)
+    of_store = await services.store_metrics.render()
+    metrics = generate_latest(services.metrics.registry) + generate_latest(registry) + of_store
     return Response(metrics, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})
 
 

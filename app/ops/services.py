@@ -8,6 +8,7 @@ from typing import Protocol
 from app.db.rows import JsonObject
 from app.deliveries.courier import Courier
 from app.identity.services import IdentityServices
+from app.ops.gauges import StoreMetrics
 from app.ops.personal import ForgetParticipants
 from app.web.access_log import Metrics
 from app.web.admission import Admission
@@ -45,5 +46,6 @@ class OperationServices(IdentityServices):
     admission: Admission
     courier: Courier
     worker: WorkerStatus
+    store_metrics: StoreMetrics
     document: OpenApiDocument
     forget_imported: ForgetParticipants

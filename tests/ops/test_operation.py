@@ -1,5 +1,6 @@
 """Health, readiness, metrics, the API's own description, and the problems that answers name."""
 
+import asyncio
 import json
 import re
 import time
@@ -20,6 +21,7 @@ from app.db.migrations import list_revisions
 from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import NewDelivery
 from app.main import create_app
+from app.ops.gauges import StoreMetrics
 from tests import make
 from tests.document import operations
 from tests.processes import ROOT
@@ -115,6 +117,26 @@ def test_a_postgresql_that_is_not_there_is_not_ready(tmp_path: Path) -> None:
 def test_a_worker_that_is_late_is_told(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client.app.state.services.worker, "is_late", lambda clock: clock <= time.monotonic())  # type: ignore[attr-defined]
     assert client.get("/readyz").json()["detail"] == "The worker is behind."
+
+
+@only_sqlite
+def test_metrics_of_the_store_are_read_once_for_all_who_ask(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    scans: list[object] = []
+
+    async def story() -> None:
+        scan, metrics = db.scan, StoreMetrics(db, [])
+
+        def count(*arguments: Any) -> Any:
+            scans.append(arguments)
+            return scan(*arguments)
+
+        monkeypatch.setattr(db, "scan", count)
+        texts = await asyncio.gather(*(metrics.render() for _ in range(9)))
+        assert (len(set(texts)), len(scans)) == (1, 1)
+        await metrics.render()
+        assert len(scans) == 2
+
+    asyncio.run(story())
 
 
 @only_sqlite
