@@ -295,7 +295,8 @@ def slugify(text: str, max_length: int = 80, language: str = "") -> str:
     folded = unicodedata.normalize("NFKC", text[:2000]).casefold().lower()
     plain = _without_latin_marks(folded.translate(LATIN)).lower()
     plain = re.sub("['’ʼ]", "", plain)
-    spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in plain)
+    shown = (" " if c in _INVISIBLE_LETTERS else c for c in plain)
+    spaced = "".join(c if c.isalnum() or unicodedata.category(c)[0] == "M" else " " for c in shown)
     words = [word for word in spaced.split() if is_slug(word)]
     slug = "-".join(words)
     if len(slug) > max_length:

@@ -178,6 +178,7 @@ def test_schemas_show_patterns():
         ("日本語 テスト", "日本語-テスト"),
         ("ﬁne ２", "fine-2"),
         ("!!!", "item"),
+        ("\u3164\uffa0 \u115fa\u1160b", "a-b"),  # letters without a glyph
         ("0199aa00-0000-7000-8000-0123456789ab", "item-0199aa00-0000-7000-8000-0123456789ab"),
     ],
 )
