@@ -1,6 +1,7 @@
 """Nothing private is in any answer, header, count or log line: words planted in all that is private never come out."""
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -238,6 +239,26 @@ def test_no_private_word_comes_out(
     assert '"event":"request"' in log.replace('": "', '":"'), "the log was not captured"
     assert not words(log)
     assert not any(secret in log for secret in world.secrets)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # what is sent is chosen by the same code
+def test_no_private_word_is_sent(client: TestClient, world: World, admin: Headers, db: Database) -> None:
+    """What is told to receivers of webhooks and to the hub of feeds, now and when it is told again."""
+    hook = make.ok(client.post("/v1/webhooks", json={"url": "https://a.example", "events": ["*"]}, headers=admin), 201)
+    make.patched(client, world.editor, world.hidden[0], dek=f"{CANARY}later")
+    now = datetime.now(UTC)
+    span = {"since": format_rfc3339(now - timedelta(days=1)), "until": format_rfc3339(now + timedelta(hours=1))}
+    make.ok(client.post(f"/v1/webhooks/{hook['id']}/replay", json=span, headers=admin), 202)
+    worker = client.app.state.services.worker  # type: ignore[attr-defined]
+    assert client.portal is not None
+    while client.portal.call(worker.run_once):
+        pass
+    with db.connect() as connection:
+        sent = [str(content) for content in connection.execute(sa.text("SELECT content FROM delivery")).scalars()]
+    assert len(sent) > 3
+    once_public = re.compile(f"{CANARY}(unpublishedslug|expiredslug|moved)")  # a withdrawal names what it withdraws
+    told = [once_public.sub("", text) for text in sent]
+    assert [text for text in told if CANARY in text or any(secret in text for secret in world.secrets)] == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # a test of the test
