@@ -31,6 +31,8 @@ from app.articles.reading import (
     present_article,
 )
 from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
+from app.blocks.schemas import Block
+from app.blocks.to_html import render_html_with_ids
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.models import BaseModel
@@ -409,6 +411,15 @@ def find_cached(
     """Find a row of `select_cached` by id or slug, without checking access: see `is_visible`."""
     values = {"ref": ref, "cache_key": cache_key_of(site)}
     return _select_one(formats, is_id(ref), editing).row(connection, values)
+
+
+M = TypeVar("M", bound=Mapping[str, object])
+
+
+def add_block_ids(row: M) -> M:
+    """Return a row with `body_blocks` whose HTML has the ids of its blocks."""
+    html = render_html_with_ids(cast("Sequence[Block]", row["body_blocks"]))
+    return cast(M, {**row, "body_html": html})
 
 
 class BuiltArticle(NamedTuple):

@@ -19,6 +19,7 @@ from app.articles.rendering import (
     ArticleRow,
     FieldTree,
     RenderedArticle,
+    add_block_ids,
     check_editing,
     find_cached,
     groups_of_list,
@@ -118,11 +119,21 @@ def get_visible_to_editor(connection: sa.Connection, ref: str, actor: Actor, sit
         return get_visible(connection, former["slug"], actor, site)
 
 
+def _shows_block_ids(query: ArticleQuery, formats: Collection[str]) -> bool:
+    return query.block_ids and "html" in formats
+
+
+def _list_needed(query: ArticleQuery, formats: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the formats of the text to read: HTML with ids is rendered from blocks."""
+    return tuple(dict.fromkeys((*formats, "blocks"))) if _shows_block_ids(query, formats) else formats
+
+
 def _render_revision(
     connection: sa.Connection, ref: str, actor: Actor, site: Site, query: ArticleQuery, formats: tuple[str, ...]
 ) -> tuple[ListPosition, RenderedArticle]:
     """Render an article as one of its revisions has it, for editors and holders of a preview link."""
-    row = reading.find_article(connection, ref, formats)
+    needed = _list_needed(query, formats)
+    row = reading.find_article(connection, ref, needed)
     has_preview = (
         row is not None and query.preview is not None and is_valid_preview(connection, row["id"], query.preview)
     )
@@ -130,11 +141,12 @@ def _render_revision(
         raise NotFound
     number = query.revision or "latest"
     overlaid = overlay_revision(
-        connection, row, row["latest_revision"] if has_preview or number == "latest" else int(number), formats
+        connection, row, row["latest_revision"] if has_preview or number == "latest" else int(number), needed
     )
     if overlaid is None or not (has_preview or actor.may_in(overlaid["section_id"])):
         raise NotFound
     editing = reading.can_read_drafts(actor) and actor.may_in(row["section_id"])
+    overlaid = add_block_ids(overlaid) if _shows_block_ids(query, formats) else overlaid
     presented = reading.present_article(overlaid, site, formats, editing=editing)
     return overlaid, RenderedArticle(dump_json(SingleArticleOut, presented), (row["id"],), overlaid["version"])
 
@@ -192,20 +204,23 @@ async def get_article(
         missing = "revision requires a key with the scope content:read or content:write."
         raise refusal(actor, missing)
     site, drafts = services.site, reading.can_read_drafts(actor)
+    has_ids, needed = _shows_block_ids(query, formats), _list_needed(query, formats)
 
     def find(connection: sa.Connection) -> RenderedArticle:
         row: ListPosition
         if special:
             row, rendered = _render_revision(connection, article, actor, site, query, formats)
         else:
-            row = get_visible(connection, article, actor, site, formats, early=services.early_access)
-            (rendered,) = render_articles(connection, [row], site, formats, actor if drafts else None)
+            row = get_visible(connection, article, actor, site, needed, early=services.early_access)
+            shown = add_block_ids(row) if has_ids else row
+            (rendered,) = render_articles(connection, [shown], site, formats, actor if drafts else None)
         return rendered.include(
             {name: available[name].read(connection, row, rendered, site, actor) for name in includes}
         )
 
+    run = services.database.scan if has_ids else services.database.read  # which renders the text again
     try:
-        rendered = await services.database.read(retry_on_change(find))
+        rendered = await run(retry_on_change(find))
     except NotFound:
         return await redirect_former_slug(request, article, actor)
     rendered = rendered.limit_to(actor, services.access_log)

@@ -265,6 +265,9 @@ class FormatQuery(ReadQuery):
 class ArticleQuery(FormatQuery):
     """Parameters of reading an article."""
 
+    block_ids: bool = Field(
+        False, description="Whether elements of `body.html` have the ids of their blocks as `data-block-id`."
+    )
     include: str | None = Field(
         None,
         max_length=60,

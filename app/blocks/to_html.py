@@ -1,5 +1,6 @@
 """Rendering blocks as sanitised HTML."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
@@ -62,6 +63,18 @@ def render_html(blocks: Iterable[Block]) -> str:
     An embed is a figure with a link to what it shows, never a frame: front ends that want a player read the block.
     """
     return sanitise("\n".join(render_block(block) for block in blocks))
+
+
+_FIRST_TAG: Final = re.compile(r"<[a-z][a-z0-9]*")
+
+
+def render_html_with_ids(blocks: Iterable[Block]) -> str:
+    """Render blocks as `render_html` does, each with its id as `data-block-id`."""
+    return "\n".join(_add_id(sanitise(render_block(block)), block["id"]) for block in blocks)
+
+
+def _add_id(html: str, block_id: str) -> str:
+    return _FIRST_TAG.sub(lambda tag: f'{tag[0]} data-block-id="{escape(block_id)}"', html, count=1)
 
 
 def render_block(block: Block) -> str:

@@ -76,7 +76,7 @@ def parse_address(address: str, site: Site) -> tuple[str, str] | None:
 
     The path has no slash at its end; that of the site's home is `/`.
     """
-    if not address.startswith("/") or address.startswith("//"):
+    if not address.startswith("/"):
         try:
             parts, own = urlsplit(address), urlsplit(site.url)
         except ValueError:
@@ -84,7 +84,7 @@ def parse_address(address: str, site: Site) -> tuple[str, str] | None:
         is_inside = parts.path == own.path or parts.path.startswith(f"{own.path}/")
         if parts.scheme.lower() not in ("http", "https") or parts.netloc.lower() != own.netloc.lower() or not is_inside:
             return None
-        address = parts._replace(scheme="", netloc="", path=parts.path[len(own.path) :], fragment="").geturl()
+        address = (parts.path[len(own.path) :] or "/") + (f"?{parts.query}" if parts.query else "")
     place, _, query = address.partition("#")[0].partition("?")
     return to_nfc(unquote(place)).rstrip("/") or "/", query
 

@@ -47,6 +47,7 @@ def test_redirects_lead_to_their_end(client: TestClient, editor: Headers) -> Non
         ("/shop", None, 410),
         ("/contact-us/", "/contact", 301),
         (f"{SITE}/caf%C3%A9", "/world", 301),
+        ("//doubled", "/world", 301),
     ):
         redirect(client, editor, source, target, status)
     make.patched(client, editor, fog, slug="mist")
@@ -60,6 +61,7 @@ def test_redirects_lead_to_their_end(client: TestClient, editor: Headers) -> Non
     assert resolve(client, "/shop") == (410, None)
     assert resolve(client, "/contact-us") == (301, "/contact")
     assert resolve(client, "/café") == (301, "/world")
+    assert resolve(client, "//doubled") == resolve(client, f"{SITE}//doubled/") == (301, "/world")
     for source in "/world/fog", found:
         redirect(client, editor, source, "/elsewhere")
     assert resolve(client, "/world/fog") == (301, "/elsewhere")  # goes before a former slug,
