@@ -5,9 +5,20 @@ from typing import Self
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from app.db.election import ProcessLock, number_lock
 
+VANISHED: dict[str, int] = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""Settings of libpq by which a connection ends within half a minute if the server's machine has vanished.
+
+Seconds and milliseconds; the system's own are a quarter of an hour and more.
+"""
 CONNECT_SECONDS = 5
 LOG_CHANNEL = "broadsheet_log"  # on which processes tell each other of new events
 
@@ -45,8 +56,9 @@ class SessionLock(ProcessLock):
 
 
 async def _connect(conninfo: str) -> psycopg.AsyncConnection:
+    complete = make_conninfo("", **{**VANISHED, **conninfo_to_dict(conninfo)})
     return await psycopg.AsyncConnection.connect(
-        conninfo, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="broadsheet"
+        complete, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="broadsheet"
     )
 
 

@@ -31,7 +31,7 @@ from app.db.base import (
     switch_interval,
 )
 from app.db.election import ProcessLock
-from app.db.listening import LOG_CHANNEL, Listener, SessionLock
+from app.db.listening import LOG_CHANNEL, VANISHED, Listener, SessionLock
 from app.db.replica import Replicas, ReplicaUnavailable
 
 SESSION_SETTINGS = {"timezone": "UTC", "statement_timeout": "20s", "lock_timeout": "5s"}
@@ -207,8 +207,10 @@ def _create_engine(
 ) -> sa.Engine:
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
     session: dict[str, object] = {"prepare_threshold": None} if is_pooled else {"options": options}
+    place = sa.make_url(url).set(drivername="postgresql+psycopg")
+    vanished = {name: value for name, value in VANISHED.items() if name not in place.query}
     engine = sa.create_engine(
-        sa.make_url(url).set(drivername="postgresql+psycopg"),
+        place,
         isolation_level=isolation_level,
         pool_size=threads,
         max_overflow=SCAN_THREADS + 1,
@@ -216,7 +218,7 @@ def _create_engine(
         pool_recycle=1800,
         json_deserializer=pydantic_core.from_json,  # takes a third of the time of psycopg's own
         hide_parameters=True,
-        connect_args={"connect_timeout": connect_seconds, "application_name": "broadsheet", **session},
+        connect_args={"connect_timeout": connect_seconds, "application_name": "broadsheet", **vanished, **session},
     )
     sa.event.listen(engine, "connect", _prepare_connection)
     return engine

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import Session
 
 from app.db import is_unavailable, open_database
+from app.db.listening import VANISHED
 from app.db.postgres import PostgresDatabase
 from app.db.prepared import Prepared
 from app.web import problem_responses
@@ -204,6 +206,23 @@ def test_no_statement_and_no_lock_is_waited_for_for_ever(store: PostgresDatabase
             shown = [connection.exec_driver_sql(f"SHOW {n}").scalar() for n in ("statement_timeout", "lock_timeout")]
             assert shown == ["20s", "5s"]
             assert connection.exec_driver_sql("SHOW timezone").scalar() == "UTC"
+
+
+def test_a_machine_that_vanished_is_not_waited_for(store: PostgresDatabase, postgres_url: str) -> None:
+    with store.engines()[0].connect() as connection:
+        assert VANISHED.items() <= parameters_of(connection).items()
+    own = PostgresDatabase(
+        sa.make_url(postgres_url).update_query_dict({"keepalives_idle": "60"}).render_as_string(hide_password=False)
+    )
+    with own.engines()[0].connect() as connection:
+        assert parameters_of(connection)["keepalives_idle"] == 60, "settings of the URL stay"
+    asyncio.run(own.stop())
+
+
+def parameters_of(connection: sa.Connection) -> dict[str, str | int]:
+    """The parameters of libpq of a connection, numbers as such."""
+    driver: Any = connection.connection.dbapi_connection
+    return {name: int(value) if value.isdigit() else value for name, value in driver.info.get_parameters().items()}
 
 
 @pytest.mark.parametrize("limit", ["statement_timeout", "lock_timeout"])
