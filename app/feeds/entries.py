@@ -173,6 +173,11 @@ MAX_CACHED_ENTRIES = 600
 MAX_CACHED_BYTES = 20_000  # of one entry
 
 
+def count_cached_entries() -> int:
+    """Return the number of entries of feeds that are cached."""
+    return len(_CACHE)
+
+
 def _write_cached(key: _ArticleKey | _CommentKey, make_entry: Callable[[], Entry]) -> WrittenEntry:
     """Return the cached entry with this key, or write it; the key holds the format and everything that it shows."""
     written = _CACHE.get(key)

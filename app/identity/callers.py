@@ -49,6 +49,10 @@ class Callers:
             return await self.readers.identify(token)
         return await self.keys.identify(token)
 
+    def count_guests(self) -> int:
+        """Return the number of cached guests."""
+        return len(self._guests)
+
     def forget_guest(self, participant_id: str | None) -> None:
         """Remove an erased guest from the cache. Other processes may cache the guest for seconds, but cannot write."""
         self._guests = {digest: entry for digest, entry in self._guests.items() if entry[1]["id"] != participant_id}

@@ -209,6 +209,9 @@ class KeyRing:
         self.db, self._find_inside = db, find_inside
         self._cached: dict[str, _CachedKey] = {}
 
+    def __len__(self) -> int:
+        return len(self._cached)
+
     def find_cached(self, token: str) -> Actor | None:
         """Return the caller with a valid key that is cached, without waiting."""
         key = self._cached.get(hash_token(token))

@@ -57,6 +57,13 @@ def add_gauges(connection: sa.Connection, registry: CollectorRegistry, consumers
         due.labels(channel).set(seconds)
 
 
+def add_caches(registry: CollectorRegistry, sizes: Mapping[str, int]) -> None:
+    """Add the number of entries that caches of this process hold."""
+    entries = Gauge("broadsheet_cached_entries", "Entries in caches of this process.", ["cache"], registry=registry)
+    for cache, number in sizes.items():
+        entries.labels(cache).set(number)
+
+
 def add_attempts(registry: CollectorRegistry, done: Mapping[tuple[str, str], int]) -> None:
     """Add the attempts of this process to send deliveries, by channel and result."""
     sent = Counter("broadsheet_attempts", "Attempts to send deliveries.", ["channel", "result"], registry=registry)

@@ -16,12 +16,13 @@ from app.core.models import BaseModel
 from app.core.problems import FORBIDDEN, NotFound, Problem, Responses, Unavailable, document_problems
 from app.db import is_unavailable
 from app.db.migrations import list_revisions
+from app.feeds.entries import count_cached_entries
 from app.identity.access import Admin, ExpectedVersions, Probe, Public, SelfService, ThirdParty
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.ops import personal, purging
 from app.ops.docs import PAGE, POLICY, SCRIPTS, read_script
-from app.ops.gauges import add_attempts
+from app.ops.gauges import add_attempts, add_caches
 from app.ops.schemas import PersonalData, PersonIn, PurgeIn
 from app.ops.services import OperationServices
 from app.web.fields import dump_json
@@ -98,6 +99,16 @@ async def get_metrics(request: Request, actor: Probe) -> Response:
     """Return counters and timings of this process, and the state of the event log and of deliveries, for Prometheus."""
     services, registry = OperationServices.of(request), CollectorRegistry()
     add_attempts(registry, services.courier.done)
+    add_caches(
+        registry,
+        {
+            "keys": len(services.callers.keys),
+            "guests": services.callers.count_guests(),
+            "urls": len(services.freshness),
+            "limits": len(services.limiter),
+            "feed entries": count_cached_entries(),
+        },
+    )
     of_store = await services.store_metrics.render()
     metrics = generate_latest(services.metrics.registry) + generate_latest(registry) + of_store
     return Response(metrics, media_type=CONTENT_TYPE_LATEST, headers={"Cache-Control": "no-store"})

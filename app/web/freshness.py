@@ -32,6 +32,9 @@ class Freshness:
     def __init__(self) -> None:
         self._seen: OrderedDict[bytes, _Seen] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._seen)
+
     def note(self, address: str, tag: str) -> tuple[int, int]:
         """Note that a URL is answered with this tag; return since when, and the current second."""
         second = int(now().timestamp())

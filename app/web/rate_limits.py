@@ -46,6 +46,9 @@ class _MemoryCounter:
     def __init__(self) -> None:
         self._windows: dict[tuple[str, str], tuple[float, int]] = {}
 
+    def __len__(self) -> int:
+        return len(self._windows)
+
     async def hit(self, item: RateLimitItem, policy: str, caller: str) -> tuple[bool, int, float]:
         return self.count(item, policy, caller)
 
@@ -161,6 +164,10 @@ class Limiter:
             self.policies = {name: parse(rate) for name, rate in rate_by_policy.items()}
         self._items_by_policy = {name: {name: item} for name, item in self.policies.items()}
         self.counter: Counter = _SharedCounter(_RedisCounter(redis_url)) if redis_url else _MemoryCounter()
+
+    def __len__(self) -> int:
+        """Return the number of callers that are counted in the memory of this process."""
+        return len(self.counter) if isinstance(self.counter, _MemoryCounter) else 0
 
     @property
     def counts_at_once(self) -> bool:

@@ -270,6 +270,7 @@ def test_metrics_tell_how_the_log_and_deliveries_stand(
     assert value("broadsheet_deliveries", channel="webhook", state="waiting") == 1
     assert value("broadsheet_delivery_due_seconds", channel="webhook") > 86_400
     assert value("broadsheet_attempts", channel="webhook", result="delivered") == 2
+    assert value("broadsheet_cached_entries", cache="keys") > 0
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
