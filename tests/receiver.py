@@ -60,7 +60,9 @@ class Receiver:
                 self._reply((receiver.confirms or receiver.asked[-1].get("hub.challenge", "")).encode())
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                size = int(self.headers["content-length"])
+                if len(body := self.rfile.read(size)) < size:
+                    return  # its sender has died
                 receiver.messages.append(({name.lower(): value for name, value in self.headers.items()}, body))
                 self._reply(receiver.answer)
 
