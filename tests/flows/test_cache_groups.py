@@ -32,6 +32,8 @@ PATHS = """
 /v1/sections/japan/discussion /v1/articles/second/discussion /v1/discussion /v1/resolve?path=/japan/first
 /feeds/site.rss /feeds/sections/world.atom /feeds/sections/sport.json /feeds/tags/ferry.rss /feeds/authors/ann.atom
 /sitemap.xml /news-sitemap.xml
+/v1/site /v1/fronts /v1/resolve?path=/japan /v1/resolve?path=/tags/ferry /v1/resolve?path=/authors/ann
+/v1/articles/first?include=head,jsonld,anchors
 """.split()
 
 
