@@ -35,7 +35,6 @@ from app.publication.tables import FormerSlug
 from app.publication.term_queries import path_of_section
 from app.site.redirects import ALL_BELOW, MAX_HOPS, REDIRECT, Rule, apply_rule, list_sources, parse_address
 from app.site.tables import PROFILE_ID, SiteProfile
-from app.text.inputs import is_slug
 
 NOT_FOUND_DETAIL: Final = "Nothing is at this address."
 _ADDRESS, _FORMER, _PROFILE = table_of(Address), table_of(FormerSlug), table_of(SiteProfile)
@@ -163,7 +162,7 @@ class Asked(NamedTuple):
 
 
 def _may_be_slug(text: str) -> bool:
-    return len(text) <= 200 and text.isprintable() and is_slug(text) and not is_id(text)
+    return len(text) <= 200 and text.isprintable() and not is_id(text)  # former ones of other systems have other forms
 
 
 class Standing(NamedTuple):
