@@ -131,6 +131,8 @@ def _connected(url: str) -> Iterator[sa.Connection]:
     engines = open_database(url).engines()
     try:
         with engines[0].connect() as connection:
+            if not _is_sqlite(url):  # a session is listed for a moment after its end: it is no server's
+                connection.exec_driver_sql("SET application_name = 'broadsheet restore'")
             yield connection
     finally:
         for engine in engines:
