@@ -272,7 +272,8 @@ def find_next_turn(connection: sa.Connection) -> datetime | None:
 def count_by_state(connection: sa.Connection) -> list[StateCount]:
     """Count the deliveries of each channel in each of `OPEN_STATES`."""
     query = sa.select(DELIVERY.c.channel, DELIVERY.c.state, _NUMBER).where(DELIVERY.c.state.in_(OPEN_STATES))
-    rows = connection.execute(query.group_by(DELIVERY.c.channel, DELIVERY.c.state))
+    groups = (DELIVERY.c.channel, DELIVERY.c.state)
+    rows = connection.execute(query.group_by(*groups).order_by(*groups))
     return [StateCount._make(row) for row in rows]
 
 
@@ -286,7 +287,7 @@ def list_waiting(session: Session, channel: str, endpoints: Sequence[str]) -> li
 def measure_due_seconds(connection: sa.Connection) -> dict[str, float]:
     """Return how many seconds the oldest delivery of each channel has been due; 0: none is due."""
     query = sa.select(LANE.c.channel, sa.func.min(_FIRST_DUE).label("due")).where(LANE.c.due_at.is_not(None))
-    rows = connection.execute(query.group_by(LANE.c.channel))
+    rows = connection.execute(query.group_by(LANE.c.channel).order_by(LANE.c.channel))
     return {row.channel: max(0.0, (now() - row.due).total_seconds()) for row in rows if row.due}
 
 

@@ -127,7 +127,8 @@ def _conditions(actor: Actor, filters: QueueFilters) -> list[ColumnElement[bool]
         writer = sa.select(PARTICIPANT.c.id).where(PARTICIPANT.c.public_id == filters.author)
         conditions.append(C.c.participant_id == writer.scalar_subquery())
     if filters.reason is not None:
-        named = sa.cast(_LOG.c.reasons, sa.Text).contains(f'"stage": "{filters.reason}"', autoescape=True)
+        reasons = sa.func.replace(sa.cast(_LOG.c.reasons, sa.Text), '": "', '":"')  # JSON is written with or without it
+        named = reasons.contains(f'"stage":"{filters.reason}"', autoescape=True)
         reported = (_REPORT.c.comment_id == C.c.id) & (_REPORT.c.state == "open") & (_REPORT.c.reason == filters.reason)
         conditions.append(
             sa.exists().where(reported).correlate(C)

@@ -79,7 +79,7 @@ def test_retracting_leaves_a_reason(client: TestClient, editor: Headers) -> None
     assert make.titles(client) == []
     assert client.get("/v1/articles/wrong/neighbours").status_code == 410
     resolved = client.get("/v1/resolve?path=/wrong").json()
-    assert resolved == {"status": 410, "reason": "It was made up."}
+    assert resolved == {"status": 410, "kind": "gone", "reason": "It was made up."}
     assert client.get("/v1/articles/wrong", headers=editor).json()["state"] == "retracted"
 
 

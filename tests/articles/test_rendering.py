@@ -109,10 +109,13 @@ def _models(model: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
         yield from _models(inner)
 
 
-def _names_later_class(annotation: object) -> bool:
+def _names_later_class(annotation: object, own: str) -> bool:
+    """Whether it names a class that is not there yet, other than the one that it is part of."""
     if get_origin(annotation) is Literal:
         return False
-    return isinstance(annotation, str | ForwardRef) or any(map(_names_later_class, get_args(annotation)))
+    if isinstance(annotation, str | ForwardRef):
+        return getattr(annotation, "__forward_arg__", annotation) != own
+    return any(_names_later_class(argument, own) for argument in get_args(annotation))
 
 
 def test_models_name_only_classes_that_are_defined() -> None:
@@ -122,6 +125,6 @@ def test_models_name_only_classes_that_are_defined() -> None:
         for model in _models()
         if model.__module__.startswith("app.")
         for name, annotation in vars(model).get("__annotations__", {}).items()
-        if _names_later_class(annotation)
+        if _names_later_class(annotation, model.__name__)
     }
     assert ahead == {"RepliesOut.data"}, "define a model below those that it names; this one is rebuilt"

@@ -138,7 +138,8 @@ TEXT = {"", " ", CANARY, "x" * 301, f"{CANARY} <b>", "\u202e", "2020-13-45T00:00
 def fits(name: str, value: Any) -> bool:
     """Whether the contract allows this value in this field."""
     if value is None:
-        return name in {"slug", "dek", "section", "series", "image", "published_at", "custom"}
+        optional = {"slug", "dek", "section", "series", "image", "published_at", "custom"}
+        return name in optional | {"seo", "canonical_url", "source"}
     if name in {"title", "dek"} and isinstance(value, str):
         return value in TEXT and (name == "dek" or (bool(value.strip("\u202e ")) and len(value) <= 300))
     if name in {"type", "slug"}:
@@ -147,7 +148,7 @@ def fits(name: str, value: Any) -> bool:
         return value in ([], [CANARY])
     if name == "custom":
         return isinstance(value, dict)
-    return (name, value) in [("authors", []), ("rights", {})] or (name == "featured" and value is True)
+    return (name, value) in [("authors", []), ("rights", {}), ("seo", {})] or (name == "featured" and value is True)
 
 
 def test_wrong_types_of_every_field(client: TestClient, editor: Headers) -> None:

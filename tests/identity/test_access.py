@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import pytest
 from fastapi.routing import APIRoute
@@ -27,11 +26,8 @@ UNKNOWN = "01890000-0000-7000-8000-000000000000"
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Seen(EventBase):
+class Seen(EventBase, name="test.seen"):
     """A fact of these tests."""
-
-    name = "test.seen"
 
     def cache_groups(self) -> list[str]:
         return []
