@@ -39,6 +39,7 @@ from app.cli import main
 main()
 """
 pytestmark = pytest.mark.long
+only_long = pytest.mark.skipif(not IS_LONG, reason="tests/web holds the rules in less time")
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class Memory:
         return round((self.most - self.before) / MEGABYTE, 1)
 
 
+@only_long
 def test_slow_clients_are_closed_and_others_served(store: Store, report: Report) -> None:
     count, pause = effort("CLIENTS", 20, long=1000), 1 if IS_LONG else 0.1
     paths = {"head": "/v1/articles", "body": f"{store.articles[0]}/comments", "reader": "/feeds/site.rss"}
@@ -244,6 +246,7 @@ def test_restarts_lose_no_request(store: Store, report: Report, workers: int) ->
         assert sum(statuses["200"] for statuses in seen) >= 1000 * count
 
 
+@only_long
 def test_an_overloaded_server_answers_as_much_as_it_can(store: Store, report: Report) -> None:
     """Ask for ten times the peak; goodput and recovery are shares of it.
 

@@ -18,7 +18,7 @@ from app.importers.streams import BrokenFile
 from app.importers.wordpress.content import convert_content
 from app.importers.wordpress.reader import read
 from app.importers.wordpress.records import Author, Item
-from tests.effort import some
+from tests.effort import Portion, some
 from tests.importers.wordpress.exports import FILES, HARBOUR, Loaded, author, comment, dump, export, item
 from tests.make import Headers, ok
 
@@ -151,9 +151,9 @@ def test_a_broken_file_leaves_the_store_untouched(db: Database, tmp_path: Path) 
 def test_old_paths_lead_to_what_stands_there_now(client: TestClient, db: Database, path: Path) -> None:
     Loaded(db, path)
     places = {article["title"]: article["url"] for article in all_articles(client)}
-    checked = 0
+    checked, portion = 0, Portion(25)
     for it in public_items(path):
-        if urlsplit(it.link).path.strip("/"):
+        if urlsplit(it.link).path.strip("/") and (it.link in portion or not checked):
             for there in (urlsplit(it.link).path, unquote(urlsplit(it.link).path).rstrip("/")):
                 found = ok(client.get("/v1/resolve", params={"path": there}))
                 place = found["location"] if found["status"] == 301 else found["article"]["url"]
