@@ -100,7 +100,8 @@ def apply_rule(rule: Rule, path: str) -> str:
     """Return the target of a redirect that is not 410, with the rest of the path where both end with `/*`."""
     target = str(rule.target)
     if rule.source.endswith(ALL_BELOW) and target.endswith(ALL_BELOW):
-        return target.removesuffix("*") + path[len(rule.source) - 1 :]
+        rest = path[len(rule.source) - 1 :].lstrip("/")  # `//host` would lead front ends that take the path elsewhere
+        return target.removesuffix("*") + rest
     return target
 
 

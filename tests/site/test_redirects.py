@@ -49,6 +49,7 @@ def test_redirects_lead_to_their_end(client: TestClient, editor: Headers) -> Non
         ("/contact-us/", "/contact", 301),
         (f"{SITE}/caf%C3%A9", "/world", 301),
         ("//doubled", "/world", 301),
+        ("/moved/*", "/*", 301),
     ):
         redirect(client, editor, source, target, status)
     make.patched(client, editor, fog, slug="mist")
@@ -63,6 +64,8 @@ def test_redirects_lead_to_their_end(client: TestClient, editor: Headers) -> Non
     assert resolve(client, "/contact-us") == (301, "/contact")
     assert resolve(client, "/café") == (301, "/world")
     assert resolve(client, "//doubled") == resolve(client, f"{SITE}//doubled/") == (301, "/world")
+    for path in "/moved//elsewhere.example", "/moved///elsewhere.example", "/moved/%2F/elsewhere.example":
+        assert resolve(client, path) == (301, "/elsewhere.example"), "a path, and no other host"
     for source in "/world/fog", found:
         redirect(client, editor, source, "/elsewhere")
     assert resolve(client, "/world/fog") == (301, "/elsewhere")  # goes before a former slug,
