@@ -282,8 +282,8 @@ def prose_and_code() -> list[str]:
 
 def project_files() -> list[str]:
     """Text files of the project; what tools make and what a publication stores is not looked at."""
-    kinds = {".py", ".toml", ".md", ".yaml", ".json", ".lock", ".sh", ".mako", ".txt", ""}
-    made = {".venv", ".git", "build", "data", "__pycache__", ".hypothesis"}
+    kinds = {".py", ".toml", ".md", ".yaml", ".json", ".lock", ".sh", ".mako", ".txt", ".ts", ".mjs", ""}
+    made = {".venv", ".git", "build", "data", "dist", "node_modules", "__pycache__", ".hypothesis"}
     paths = [path.relative_to(ROOT) for path in ROOT.rglob("*") if path.suffix in kinds and path.is_file()]
     return sorted(
         path.as_posix()
