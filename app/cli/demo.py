@@ -1,8 +1,6 @@
 """`broadsheet demo`: a sample publication with an API key and commands to try."""
 
-import json
 import os
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,6 @@ from sqlmodel import Session, select
 
 from app.cli.common import open_store, say
 from app.core.settings import Settings
-from app.db.rows import JsonObject
 
 KEY_FILE = "editor.key"
 SCOPES = ["content:read", "content:write", "content:publish", "comments:moderate"]
@@ -22,13 +19,14 @@ def demo(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
 ) -> None:
     """Load a sample publication into an empty store, print commands to try, and serve it."""
+    from app.cli.sample import load_sample
     from app.cli.serve import serve
     from app.db import migrations
 
     settings = Settings()
     migrations.upgrade(settings.direct_database)
     with open_store(settings) as db, db.transaction() as session:
-        if load_sample(session):
+        if load_sample(session, settings):
             say("Loaded the sample publication into the empty store.")
         key = editor_key(session, settings.data_dir / KEY_FILE)
     address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
@@ -70,39 +68,3 @@ def editor_key(session: Session, path: Path) -> str:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{key}\n")
     return key
-
-
-def load_sample(session: Session) -> bool:
-    """Load the sample publication through the actions of the API; return False if the store has articles."""
-    from app.articles import editing
-    from app.articles.editorial_schemas import ArticleIn
-    from app.articles.publishing import publish_article
-    from app.articles.reading import ArticlesWithNotices
-    from app.articles.tables import Article
-    from app.identity.schemas import SYSTEM
-    from app.publication import notices
-    from app.publication.schemas import AuthorIn, NoticeIn, SectionIn, SeriesIn
-    from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES
-    from app.search.indexing import index_article
-
-    if session.exec(select(Article.id).limit(1)).first() is not None:
-        return False
-    sample: dict[str, list[JsonObject]] = json.loads(
-        (files("app") / "sample" / "publication.json").read_text(encoding="utf-8")
-    )
-    for entry in sample["sections"]:
-        SECTIONS.create(session, SYSTEM, SectionIn.model_validate(entry))
-    for entry in sample["authors"]:
-        AUTHORS.create(session, SYSTEM, AuthorIn.model_validate(entry))
-    for entry in sample["series"]:
-        SERIES.create(session, SYSTEM, SeriesIn.model_validate(entry))
-    for entry in sample["notices"]:
-        notices.create_notice(session, SYSTEM, ArticlesWithNotices(), NoticeIn.model_validate(entry))
-    for entry in [*sample["articles"], *sample["drafts"]]:
-        body = {"markdown": entry.pop("markdown")}
-        article_id = editing.create_article(
-            session, SYSTEM, index_article, ArticleIn.model_validate({**entry, "body": body})
-        )
-        if entry["published_at"]:
-            publish_article(session, SYSTEM, index_article, article_id, None)
-    return True

@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
 from app.cli import app as commands
-from app.cli.demo import KEY_FILE, editor_key, load_sample
+from app.cli.demo import KEY_FILE, editor_key
+from app.cli.sample import load_sample
 from app.core.settings import Settings
 from app.db import open_database
 from tests.flows.conftest import serving
@@ -75,13 +77,13 @@ def prepare_commands(folder: Path, script: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def sample(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, all_settings: Settings) -> Path:
     """A data folder with the sample publication and an editor's key, to copy."""
     data = tmp_path_factory.mktemp("sample")
     shutil.copy(sqlite_template, data / "broadsheet.db")
     db = open_database(f"sqlite:///{data}/broadsheet.db")
     with db.transaction() as session:
-        load_sample(session)
+        load_sample(session, all_settings.model_copy(update={"data_dir": data}))
         editor_key(session, data / KEY_FILE)
     asyncio.run(db.stop())
     return data
@@ -120,6 +122,41 @@ def test_its_shell_lines_work(page: str, tmp_path: Path, address: str) -> None:
     for (lines, answer), printed in zip(blocks, run.stdout.split(END), strict=True):
         if answer:
             assert is_part(json.loads(answer), last_json(printed)), f"{lines}\ndoes not print\n{answer}\nbut\n{printed}"
+
+
+def test_the_sample_shows_what_there_is(address: str) -> None:
+    """Pictures, corrections, passages, replies, an author's answer, menus, and addresses that lead on or are gone."""
+
+    def get(path: str, /, **query: str) -> Any:
+        return httpx2.get(f"{address}{path}", params=query)
+
+    def resolve(path: str) -> Any:
+        return get("/v1/resolve", path=path).json()
+
+    article = get("/v1/articles/ferry-six-months-early", include="comments,related", formats="html").json()
+    assert article["image"]["alt"]
+    assert len(article["corrections"]) == 2
+    assert article["discussion"]["comments"] == 11
+    assert article["discussion"]["inline"] == 2
+    assert {related["kind"] for related in article["related"]} == {"pinned", "series"}
+    staff = [
+        comment
+        for comment in get("/v1/articles/ferry-six-months-early/comments", view="all").json()["data"]
+        if "author" in comment["author"]["badges"]
+    ]
+    assert [comment["author"]["name"] for comment in staff] == ["Ines Maribel Costa"]
+    log = get("/v1/articles/what-the-lighthouse-writes-down", formats="html").json()
+    picture = re.search(r'<img src="(?:http://localhost:8000)?(/media/[^"]+)"[^>]* width="1200"', log["body"]["html"])
+    assert picture
+    assert get(picture[1]).status_code == 200
+    notices = get("/v1/articles/in-praise-of-the-slow-bridge").json()["notices"]
+    assert {notice["placement"] for notice in notices} == {"both"}
+    assert resolve("/")["kind"] == "front"
+    assert resolve("/ferries")["section"]["breadcrumbs"][0]["name"] == "Harbour"
+    assert resolve("/harbour/fog-horn-to-be-switched-off")["status"] == 301
+    assert resolve("/news/council-counts-gulls")["status"] == 301
+    assert resolve("/harbour/sea-monster-off-the-mole")["status"] == 410
+    assert [menu["name"] for menu in get("/v1/site").json()["menus"]] == ["main", "footer"]
 
 
 def test_the_example_works(tmp_path: Path, address: str) -> None:
