@@ -1,17 +1,16 @@
-"""Routes of sections, tags, authors and series."""
+"""Routes of sections, tags, authors and series: the same five for each of the four taxonomies."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import sqlalchemy as sa
-from fastapi import Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import Response
 
 from app.core.models import BaseModel
 from app.db.rows import JsonObject
 from app.identity.access import ExpectedVersions, Public, Writer
-from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.responses import (
     COUNTS_GROUP,
@@ -21,22 +20,7 @@ from app.publication.responses import (
     UPDATE_RESPONSES,
     reply_row,
 )
-from app.publication.schemas import (
-    AuthorIn,
-    AuthorOut,
-    AuthorPatch,
-    SectionIn,
-    SectionOut,
-    SectionPatch,
-    SectionQuery,
-    SeriesIn,
-    SeriesOut,
-    SeriesPatch,
-    TagDetailOut,
-    TagIn,
-    TagPatch,
-    TermQuery,
-)
+from app.publication.schemas import AuthorOut, SectionOut, SectionQuery, SeriesOut, TagDetailOut, TermQuery
 from app.publication.services import PublicationServices
 from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
@@ -44,207 +28,147 @@ from app.publication.taxonomy import New, Patch, T, Taxonomy
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list
-from app.web.routing import ReadParameters, Router
+from app.web.routing import ReadParameters, Router, specialize
 
-TermParameters = Annotated[TermQuery, Query()]
+Filters = TypeVar("Filters", bound=TermQuery)
 
 
 def _site(request: Request) -> Site:
     return PublicationServices.of(request).site
 
 
-async def _list_terms(
-    request: Request, taxonomy: Taxonomy[T, New, Patch], model: type[BaseModel], query: TermQuery
-) -> Response:
-    """Return a page of terms as `model`, the list of the taxonomy's own."""
-    fields = parse_fields(taxonomy.out, query.fields)
-    page = await database(request).read(taxonomy.list_page, query, _site(request))
-    groups = dict.fromkeys((taxonomy.plural, *taxonomy.groups, COUNTS_GROUP))
-    return reply_list(request, model, page, fields, groups=tuple(groups))
+def _add_reads(
+    router: Router, taxonomy: Taxonomy[T, New, Patch], page_model: type[BaseModel], filters: type[Filters]
+) -> None:
+    """Add the list of a taxonomy's terms, and the terms by id or slug."""
+    kind, plural, groups = taxonomy.kind, taxonomy.plural, taxonomy.groups
+    list_groups = tuple(dict.fromkeys((plural, *groups, COUNTS_GROUP)))
 
+    async def list_terms(request: Request, query: Filters, actor: Public) -> Response:
+        fields = parse_fields(taxonomy.out, query.fields)
+        page = await database(request).read(taxonomy.list_page, query, _site(request))
+        return reply_list(request, page_model, page, fields, groups=list_groups)
 
-async def _get_term(request: Request, taxonomy: Taxonomy[T, New, Patch], ref: str, query: ReadParameters) -> Response:
-    """Return a term by id or slug; a former slug redirects to the present one."""
-    return await reply_row(
-        request,
-        taxonomy.find,
-        ref,
-        taxonomy.out,
-        query,
-        present=partial(taxonomy.present, site=_site(request)),
-        own=taxonomy.kind,
-        groups=taxonomy.groups,
+    async def get_term(
+        request: Request, ref: Annotated[str, Path(alias=kind)], query: ReadParameters, actor: Public
+    ) -> Response:
+        present = partial(taxonomy.present, site=_site(request))
+        read, model = taxonomy.find, taxonomy.out
+        return await reply_row(request, read, ref, model, query, present=present, own=kind, groups=groups)
+
+    router.add_api_route(
+        "",
+        specialize(list_terms, f"list_{plural}", query=Annotated[filters, Query()]),
+        summary=f"List {plural}",
+        description=f"List {plural} with their numbers of public articles.",
+        response_model=page_model,
+    )
+    router.add_api_route(
+        f"/{{{kind}}}",
+        specialize(get_term, f"get_{kind}"),
+        summary=f"Get {_with_article(kind)}",
+        description=f"Return {_with_article(kind)} by id or slug; a former slug redirects to the present one.",
+        response_model=taxonomy.out,
+        responses=REDIRECT_RESPONSE,
     )
 
 
-def _renderer(request: Request, taxonomy: Taxonomy[T, New, Patch]) -> Callable[[sa.Connection, str], JsonObject]:
-    """Return the `render` of a write."""
-    return partial(taxonomy.get, site=_site(request))
+def _add_writes(router: Router, taxonomy: Taxonomy[T, New, Patch], creation: str, deletion: str) -> None:
+    """Add the routes that create, change and delete terms; `creation` and `deletion` describe two of them."""
+    kind, one, model = taxonomy.kind, _with_article(taxonomy.kind), taxonomy.out
+
+    def renderer(request: Request) -> Callable[[sa.Connection, str], JsonObject]:
+        return partial(taxonomy.get, site=_site(request))
+
+    async def create_term(request: Request, body: New, actor: Writer) -> Response:
+        render, location = renderer(request), f"/v1/{taxonomy.plural}/{{id}}"
+        action = taxonomy.create
+        return await write(request, actor, action, body, render=render, model=model, status=201, location=location)
+
+    async def update_term(
+        request: Request, ref: Annotated[str, Path(alias=kind)], body: Patch, versions: ExpectedVersions, actor: Writer
+    ) -> Response:
+        render = renderer(request)
+        return await write(request, actor, taxonomy.update, ref, body, versions, render=render, model=model)
+
+    async def delete_term(
+        request: Request, ref: Annotated[str, Path(alias=kind)], versions: ExpectedVersions, actor: Writer
+    ) -> Response:
+        return await write(request, actor, taxonomy.delete, ref, versions, status=204)
+
+    router.add_api_route(
+        "",
+        specialize(create_term, f"create_{kind}", body=taxonomy.new),
+        methods=["POST"],
+        summary=f"Create {one}",
+        description=creation,
+        status_code=201,
+        response_model=model,
+        responses=CREATE_RESPONSES,
+    )
+    router.add_api_route(
+        f"/{{{kind}}}",
+        specialize(update_term, f"update_{kind}", body=taxonomy.patch),
+        methods=["PATCH"],
+        summary=f"Change {one}",
+        description=f"Update {one} (RFC 7396). A former slug redirects to the new one.",
+        response_model=model,
+        responses=UPDATE_RESPONSES,
+    )
+    router.add_api_route(
+        f"/{{{kind}}}",
+        specialize(delete_term, f"delete_{kind}"),
+        methods=["DELETE"],
+        summary=f"Delete {one}",
+        description=deletion,
+        status_code=204,
+        responses=DELETE_RESPONSES,
+    )
 
 
-async def _create_term(request: Request, actor: Actor, taxonomy: Taxonomy[T, New, Patch], data: New) -> Response:
-    render, location = _renderer(request, taxonomy), f"/v1/{taxonomy.plural}/{{id}}"
-    model = taxonomy.out
-    return await write(request, actor, taxonomy.create, data, render=render, model=model, status=201, location=location)
+def _with_article(kind: str) -> str:
+    return f"an {kind}" if kind == "author" else f"a {kind}"
 
 
-async def _update_term(
-    request: Request,
-    actor: Actor,
+def _build_router(
     taxonomy: Taxonomy[T, New, Patch],
-    ref: str,
-    data: Patch,
-    versions: frozenset[int] | None,
-) -> Response:
-    render = _renderer(request, taxonomy)
-    return await write(request, actor, taxonomy.update, ref, data, versions, render=render, model=taxonomy.out)
+    page_model: type[BaseModel],
+    *,
+    filters: type[TermQuery] = TermQuery,
+    creation: str,
+    deletion: str,
+) -> Router:
+    """Build the router of a taxonomy."""
+    router = Router(prefix=f"/v1/{taxonomy.plural}", tags=[taxonomy.plural])
+    _add_reads(router, taxonomy, page_model, filters)
+    _add_writes(router, taxonomy, creation, deletion)
+    return router
 
 
-sections_router = Router(prefix="/v1/sections", tags=["sections"])
-
-
-@sections_router.get("", summary="List sections", response_model=ListOut[SectionOut])
-async def list_sections(request: Request, query: Annotated[SectionQuery, Query()], actor: Public) -> Response:
-    """List sections with their numbers of public articles."""
-    return await _list_terms(request, SECTIONS, ListOut[SectionOut], query)
-
-
-@sections_router.get("/{section}", summary="Get a section", response_model=SectionOut, responses=REDIRECT_RESPONSE)
-async def get_section(request: Request, section: str, query: ReadParameters, actor: Public) -> Response:
-    """Return a section by id or slug; a former slug redirects to the present one."""
-    return await _get_term(request, SECTIONS, section, query)
-
-
-@sections_router.post(
-    "", summary="Create a section", status_code=201, response_model=SectionOut, responses=CREATE_RESPONSES
+sections_router = _build_router(
+    SECTIONS,
+    ListOut[SectionOut],
+    filters=SectionQuery,
+    creation="Create a section. Without a slug, one is generated from the name.\n\n"
+    "409 `name_taken` if a section of the same parent has this name in any case.",
+    deletion="Delete a section and its notices; 409 `in_use` while it has subsections or articles of any state.",
 )
-async def create_section(request: Request, body: SectionIn, actor: Writer) -> Response:
-    """Create a section. Without a slug, one is generated from the name.
-
-    409 `name_taken` if a section of the same parent has this name in any case.
-    """
-    return await _create_term(request, actor, SECTIONS, body)
-
-
-@sections_router.patch("/{section}", summary="Change a section", response_model=SectionOut, responses=UPDATE_RESPONSES)
-async def update_section(
-    request: Request, section: str, body: SectionPatch, versions: ExpectedVersions, actor: Writer
-) -> Response:
-    """Update a section (RFC 7396). A former slug redirects to the new one."""
-    return await _update_term(request, actor, SECTIONS, section, body, versions)
-
-
-@sections_router.delete("/{section}", summary="Delete a section", status_code=204, responses=DELETE_RESPONSES)
-async def delete_section(request: Request, section: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete a section and its notices; 409 `in_use` while it has subsections or articles of any state."""
-    return await write(request, actor, SECTIONS.delete, section, versions, status=204)
-
-
-tags_router = Router(prefix="/v1/tags", tags=["tags"])
-
-
-@tags_router.get("", summary="List tags", response_model=ListOut[TagDetailOut])
-async def list_tags(request: Request, query: TermParameters, actor: Public) -> Response:
-    """List tags with their numbers of public articles."""
-    return await _list_terms(request, TAGS, ListOut[TagDetailOut], query)
-
-
-@tags_router.get("/{tag}", summary="Get a tag", response_model=TagDetailOut, responses=REDIRECT_RESPONSE)
-async def get_tag(request: Request, tag: str, query: ReadParameters, actor: Public) -> Response:
-    """Return a tag by id or slug; a former slug redirects to the present one."""
-    return await _get_term(request, TAGS, tag, query)
-
-
-@tags_router.post("", summary="Create a tag", status_code=201, response_model=TagDetailOut, responses=CREATE_RESPONSES)
-async def create_tag(request: Request, body: TagIn, actor: Writer) -> Response:
-    """Create a tag. Saving an article with an unknown tag name creates one too.
-
-    409 `name_taken` if a tag has this name in any case.
-    """
-    return await _create_term(request, actor, TAGS, body)
-
-
-@tags_router.patch("/{tag}", summary="Change a tag", response_model=TagDetailOut, responses=UPDATE_RESPONSES)
-async def update_tag(request: Request, tag: str, body: TagPatch, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Update a tag (RFC 7396). A former slug redirects to the new one."""
-    return await _update_term(request, actor, TAGS, tag, body, versions)
-
-
-@tags_router.delete("/{tag}", summary="Delete a tag", status_code=204, responses=DELETE_RESPONSES)
-async def delete_tag(request: Request, tag: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete a tag; 409 `in_use` while articles of any state have it."""
-    return await write(request, actor, TAGS.delete, tag, versions, status=204)
-
-
-authors_router = Router(prefix="/v1/authors", tags=["authors"])
-
-
-@authors_router.get("", summary="List authors", response_model=ListOut[AuthorOut])
-async def list_authors(request: Request, query: TermParameters, actor: Public) -> Response:
-    """List authors with their numbers of public articles."""
-    return await _list_terms(request, AUTHORS, ListOut[AuthorOut], query)
-
-
-@authors_router.get("/{author}", summary="Get an author", response_model=AuthorOut, responses=REDIRECT_RESPONSE)
-async def get_author(request: Request, author: str, query: ReadParameters, actor: Public) -> Response:
-    """Return an author by id or slug; a former slug redirects to the present one."""
-    return await _get_term(request, AUTHORS, author, query)
-
-
-@authors_router.post(
-    "", summary="Create an author", status_code=201, response_model=AuthorOut, responses=CREATE_RESPONSES
+tags_router = _build_router(
+    TAGS,
+    ListOut[TagDetailOut],
+    creation="Create a tag. Saving an article with an unknown tag name creates one too.\n\n"
+    "409 `name_taken` if a tag has this name in any case.",
+    deletion="Delete a tag; 409 `in_use` while articles of any state have it.",
 )
-async def create_author(request: Request, body: AuthorIn, actor: Writer) -> Response:
-    """Create an author. Names may repeat; the slugs of later authors are numbered."""
-    return await _create_term(request, actor, AUTHORS, body)
-
-
-@authors_router.patch("/{author}", summary="Change an author", response_model=AuthorOut, responses=UPDATE_RESPONSES)
-async def update_author(
-    request: Request, author: str, body: AuthorPatch, versions: ExpectedVersions, actor: Writer
-) -> Response:
-    """Update an author (RFC 7396). A former slug redirects to the new one."""
-    return await _update_term(request, actor, AUTHORS, author, body, versions)
-
-
-@authors_router.delete("/{author}", summary="Delete an author", status_code=204, responses=DELETE_RESPONSES)
-async def delete_author(request: Request, author: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete an author and their notices; 409 `in_use` while articles of any state have the author."""
-    return await write(request, actor, AUTHORS.delete, author, versions, status=204)
-
-
-series_router = Router(prefix="/v1/series", tags=["series"])
-
-
-@series_router.get("", summary="List series", response_model=ListOut[SeriesOut])
-async def list_series(request: Request, query: TermParameters, actor: Public) -> Response:
-    """List series with their numbers of public articles."""
-    return await _list_terms(request, SERIES, ListOut[SeriesOut], query)
-
-
-@series_router.get("/{series}", summary="Get a series", response_model=SeriesOut, responses=REDIRECT_RESPONSE)
-async def get_series(request: Request, series: str, query: ReadParameters, actor: Public) -> Response:
-    """Return a series by id or slug; a former slug redirects to the present one."""
-    return await _get_term(request, SERIES, series, query)
-
-
-@series_router.post(
-    "", summary="Create a series", status_code=201, response_model=SeriesOut, responses=CREATE_RESPONSES
+authors_router = _build_router(
+    AUTHORS,
+    ListOut[AuthorOut],
+    creation="Create an author. Names may repeat; the slugs of later authors are numbered.",
+    deletion="Delete an author and their notices; 409 `in_use` while articles of any state have the author.",
 )
-async def create_series(request: Request, body: SeriesIn, actor: Writer) -> Response:
-    """Create a series; 409 `name_taken` if a series has this name in any case."""
-    return await _create_term(request, actor, SERIES, body)
-
-
-@series_router.patch("/{series}", summary="Change a series", response_model=SeriesOut, responses=UPDATE_RESPONSES)
-async def update_series(
-    request: Request, series: str, body: SeriesPatch, versions: ExpectedVersions, actor: Writer
-) -> Response:
-    """Update a series (RFC 7396). A former slug redirects to the new one."""
-    return await _update_term(request, actor, SERIES, series, body, versions)
-
-
-@series_router.delete("/{series}", summary="Delete a series", status_code=204, responses=DELETE_RESPONSES)
-async def delete_series(request: Request, series: str, versions: ExpectedVersions, actor: Writer) -> Response:
-    """Delete a series and its notices; 409 `in_use` while articles of any state are part of it."""
-    return await write(request, actor, SERIES.delete, series, versions, status=204)
+series_router = _build_router(
+    SERIES,
+    ListOut[SeriesOut],
+    creation="Create a series; 409 `name_taken` if a series has this name in any case.",
+    deletion="Delete a series and its notices; 409 `in_use` while articles of any state are part of it.",
+)

@@ -196,6 +196,8 @@ SeriesTaxonomy = MergeableTaxonomy[Series, SeriesIn, SeriesPatch]
 
 SECTIONS = SectionTaxonomy(
     Section,
+    SectionIn,
+    SectionPatch,
     SectionOut,
     catalog.SectionChanged,
     catalog.SectionDeleted,
@@ -203,9 +205,11 @@ SECTIONS = SectionTaxonomy(
     sorts=SECTION_SORTS,
     groups=["sections"],
 )
-TAGS = TagTaxonomy(Tag, TagDetailOut, catalog.TagChanged, catalog.TagDeleted)
+TAGS = TagTaxonomy(Tag, TagIn, TagPatch, TagDetailOut, catalog.TagChanged, catalog.TagDeleted)
 AUTHORS = AuthorTaxonomy(
     Author,
+    AuthorIn,
+    AuthorPatch,
     AuthorOut,
     catalog.AuthorChanged,
     catalog.AuthorDeleted,
@@ -214,7 +218,7 @@ AUTHORS = AuthorTaxonomy(
     ),
     groups=["media"],
 )
-SERIES = SeriesTaxonomy(Series, SeriesOut, catalog.SeriesChanged, catalog.SeriesDeleted)
+SERIES = SeriesTaxonomy(Series, SeriesIn, SeriesPatch, SeriesOut, catalog.SeriesChanged, catalog.SeriesDeleted)
 MERGEABLE: Final[Mapping[str, TagTaxonomy | AuthorTaxonomy | SeriesTaxonomy]] = MappingProxyType(
     {"tag": TAGS, "author": AUTHORS, "series": SERIES}
 )

@@ -66,6 +66,8 @@ class Taxonomy(Generic[T, New, Patch]):
     def __init__(
         self,
         model: type[T],
+        new: type[New],
+        patch: type[Patch],
         out: type[TermOut],
         changed: type[TermChanged],
         deleted: type[TermDeleted],
@@ -74,8 +76,9 @@ class Taxonomy(Generic[T, New, Patch]):
         sorts: Mapping[str, Sort] = TERM_SORTS,
         groups: Sequence[str] = (),
     ) -> None:
-        """`groups` are the cache groups of other rows that a term shows."""
-        self.model, self.table, self.out = model, table_of(model), out
+        """`new`, `patch` and `out` are the schemas of terms; `groups` the cache groups of other rows that they show."""
+        self.model, self.table = model, table_of(model)
+        self.new, self.patch, self.out = new, patch, out
         self.kind = cast(Kind, str(model.__tablename__))
         self.plural = PLURALS[self.kind]
         self.sorts, self.groups = sorts, tuple(groups)

@@ -370,6 +370,18 @@ class RouteOptions(TypedDict, total=False):
     responses: Responses
 
 
+def specialize(
+    endpoint: Callable[..., Awaitable[Response]], name: str, **types: object
+) -> Callable[..., Awaitable[Response]]:
+    """Name an endpoint that a generic function made, and give its parameters these types in place of type variables.
+
+    mypy checks the endpoint with its type variables; FastAPI reads the types.
+    """
+    endpoint.__name__ = name
+    endpoint.__annotations__ = {**inspect.get_annotations(endpoint), **types}
+    return endpoint
+
+
 class Router(APIRouter):
     """A router of `LazyRoute`."""
 
