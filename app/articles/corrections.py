@@ -1,4 +1,4 @@
-"""Changing, withdrawing and listing corrections."""
+"""Adding, changing, withdrawing and listing corrections."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles.editorial_schemas import CorrectionPatch
+from app.articles.editorial_schemas import CorrectionIn, CorrectionPatch
 from app.articles.projection import (
     IndexArticle,
     WrongState,
@@ -21,12 +21,13 @@ from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db.columns import table_of
-from app.events.catalog import ArticleCorrectionChanged, ArticleCorrectionWithdrawn
+from app.events.catalog import ArticleCorrected, ArticleCorrectionChanged, ArticleCorrectionWithdrawn
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.web.paging import Page, PageQuery, Sort, fetch_page
 
+MAX_CORRECTIONS = 200
 MAX_CORRECTION_VERSIONS = 1000  # former versions kept for one article
 _VERSION = table_of(CorrectionVersion)
 
@@ -41,7 +42,32 @@ class Correction(TypedDict):
     changed_at: str | None
 
 
-def next_correction_number(session: Session, article: Article) -> int:
+def add_correction(
+    session: Session,
+    actor: Actor,
+    index_article: IndexArticle,
+    ref: str,
+    data: CorrectionIn,
+    versions: frozenset[int] | None,
+) -> str:
+    """Add a correction to an article that was published."""
+    article = lock_article(session, actor, ref, versions, [])
+    if article.published_revision is None or article.state == "retracted":
+        raise WrongState("Only an article that was published can be corrected.")
+    if len(article.corrections) >= MAX_CORRECTIONS:
+        raise WrongState(f"An article holds at most {MAX_CORRECTIONS} corrections.")
+    before = take_snapshot(session, article)
+    n = _next_number(session, article)
+    correction = {"n": n, "at": format_rfc3339(now()), "kind": data.kind, "text": data.text, "changed_at": None}
+    article.corrections = [*article.corrections, correction]
+    refresh_visibility(session, actor, index_article, article, before, ["corrections"], emits_own_event=True)
+    if article.public:
+        emit(session, ArticleCorrected(**build_event_fields(session, article), n=n, kind=data.kind, text=data.text))
+    record_action(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
+    return article.id
+
+
+def _next_number(session: Session, article: Article) -> int:
     """Return the number of the article's next correction; numbers are never reused."""
     last = sa.select(sa.func.max(_VERSION.c.n)).where(_VERSION.c.article_id == article.id)
     numbers = [correction["n"] for correction in _corrections_of(article)]

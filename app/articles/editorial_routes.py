@@ -34,7 +34,7 @@ from app.articles.media_addresses import find_unsized_files
 from app.articles.projection import IndexArticle, WrongState
 from app.articles.reading import find_article, is_visible, parse_formats, present_article
 from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_revision
-from app.articles.routes import RETRACTED, get_visible, get_visible_to_editor
+from app.articles.routes import RETRACTED, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.articles.services import ArticleServices
 from app.blocks import Body
@@ -46,10 +46,12 @@ from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.media_library import find_sizes
 from app.publication.terms import SlugTaken
-from app.web.paging import ListOut, Page, ReadQuery
+from app.web.paging import ListOut, Page, PageQuery, ReadQuery
 from app.web.responses import database, offload, reply_private, reply_private_list, settings
 from app.web.routing import PageParameters, ReadParameters, RouteOptions, Router
 
+R = TypeVar("R", bound=Mapping[str, object])
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 publishing_router = Router(prefix="/v1/articles/{article}", tags=["publishing"])
 EDIT_RESPONSES = document_problems(WrongState)
@@ -77,6 +79,24 @@ async def _write_article(
     """Run an action that may change what readers see, and answer with the article as editors see it."""
     index_article, show = ArticleServices.of(request).index_article, show_edited(request)
     return await write(request, actor, action, index_article, *args, render=show, model=SingleArticleOut)
+
+
+async def _list_for_editors(
+    request: Request,
+    article: str,
+    actor: Actor,
+    list_rows: Callable[[sa.Connection, str, PageQuery], Page[R]],
+    query: PageQuery,
+) -> Page[R]:
+    """Return a page of what belongs to an article, for callers who may read drafts in its section."""
+
+    def find(connection: sa.Connection) -> Page[R]:
+        row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
+        if not actor.may_in(row["section_id"]):
+            raise NotFound
+        return list_rows(connection, row["id"], query)
+
+    return await database(request).read(find)
 
 
 @publishing_router.post("/publish", summary="Publish an article", **ARTICLE_EDIT)
@@ -138,18 +158,9 @@ async def unschedule_article(
     return await _write_article(request, actor, publishing.unschedule_article, article, versions)
 
 
-@publishing_router.post("/corrections", summary="Add a correction", **ARTICLE_EDIT)
-async def add_correction(
-    request: Request, article: RefPath, body: CorrectionIn, versions: ExpectedVersions, actor: Publisher
-) -> Response:
-    """Add a correction, which readers see at once."""
-    return await _write_article(request, actor, publishing.add_correction, article, body, versions)
-
-
 editing_router = Router(prefix="/v1/articles", tags=["editing"])
 MAX_THREAD_CHARACTERS: Final = 2000  # converted in a few milliseconds at worst
 MAX_CONVERSIONS: Final = 2  # while other revisions are saved
-T = TypeVar("T")
 
 
 async def _prepare_body(request: Request, ref: str | None, body: BodyIn) -> PreparedBody | None:
@@ -250,6 +261,14 @@ corrections_router = Router(prefix="/v1/articles/{article}/corrections", tags=["
 CorrectionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="Number of the correction, its `n`.")]
 
 
+@corrections_router.post("", summary="Add a correction", **ARTICLE_EDIT)
+async def add_correction(
+    request: Request, article: RefPath, body: CorrectionIn, versions: ExpectedVersions, actor: Publisher
+) -> Response:
+    """Add a correction, which readers see at once."""
+    return await _write_article(request, actor, corrections.add_correction, article, body, versions)
+
+
 @corrections_router.get(
     "/history",
     summary="List former texts of corrections",
@@ -260,14 +279,7 @@ async def list_correction_history(
     request: Request, article: RefPath, query: PageParameters, actor: DraftReader
 ) -> Response:
     """List former versions of corrections, the last replaced first."""
-
-    def find(connection: sa.Connection) -> Page[corrections.CorrectionVersionRow]:
-        row = get_visible(connection, article, actor, ArticleServices.of(request).site)
-        if not actor.may_in(row["section_id"]):
-            raise NotFound
-        return corrections.list_versions(connection, row["id"], query)
-
-    page = await database(request).read(find)
+    page = await _list_for_editors(request, article, actor, corrections.list_versions, query)
     return reply_private_list(request, ListOut[CorrectionVersionOut], page, query)
 
 
@@ -396,14 +408,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
 )
 async def list_previews(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List the article's preview links, newest first, without their tokens."""
-
-    def find(connection: sa.Connection) -> Page[previews.PreviewRow]:
-        row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
-        if not actor.may_in(row["section_id"]):
-            raise NotFound
-        return previews.list_previews(connection, row["id"], query)
-
-    page = await database(request).read(find)
+    page = await _list_for_editors(request, article, actor, previews.list_previews, query)
     return reply_private_list(request, ListOut[PreviewOut], page, query)
 
 

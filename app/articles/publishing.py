@@ -7,8 +7,7 @@ import sqlalchemy as sa
 import structlog
 from sqlmodel import Session, select
 
-from app.articles.corrections import next_correction_number
-from app.articles.editorial_schemas import CorrectionIn, RetractIn
+from app.articles.editorial_schemas import RetractIn
 from app.articles.projection import (
     ArticleSnapshot,
     IndexArticle,
@@ -26,13 +25,12 @@ from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.db.rows import Column, fetch_row
-from app.events.catalog import ArticleCorrected, ArticleRetracted
+from app.events.catalog import ArticleRetracted
 from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM, Actor
 
 Versions = frozenset[int] | None
-MAX_CORRECTIONS = 200
 RETRY_DELAY = timedelta(minutes=1)
 _ARTICLE, _REVISION = table_of(Article), table_of(Revision)
 log = structlog.get_logger("broadsheet.publishing")
@@ -160,26 +158,6 @@ def unschedule_article(
     refresh_visibility(session, actor, index_article, article, before, [])
     apply_revision(session, article, get_newest_revision(session, article))
     record_action(session, actor, "article.unschedule", "article", article.id, {})
-    return article.id
-
-
-def add_correction(
-    session: Session, actor: Actor, index_article: IndexArticle, ref: str, data: CorrectionIn, versions: Versions
-) -> str:
-    """Add a correction to an article that was published."""
-    article = lock_article(session, actor, ref, versions, [])
-    if article.published_revision is None or article.state == "retracted":
-        raise WrongState("Only an article that was published can be corrected.")
-    if len(article.corrections) >= MAX_CORRECTIONS:
-        raise WrongState(f"An article holds at most {MAX_CORRECTIONS} corrections.")
-    before = take_snapshot(session, article)
-    n = next_correction_number(session, article)
-    correction = {"n": n, "at": format_rfc3339(now()), "kind": data.kind, "text": data.text, "changed_at": None}
-    article.corrections = [*article.corrections, correction]
-    refresh_visibility(session, actor, index_article, article, before, ["corrections"], emits_own_event=True)
-    if article.public:
-        emit(session, ArticleCorrected(**build_event_fields(session, article), n=n, kind=data.kind, text=data.text))
-    record_action(session, actor, "article.correct", "article", article.id, {"n": n, "kind": data.kind})
     return article.id
 
 

@@ -9,8 +9,9 @@ from typing import NamedTuple, NotRequired, TypedDict, cast
 from sqlmodel import Session, select
 
 from app.articles import editing
+from app.articles.corrections import add_correction
 from app.articles.editorial_schemas import ArticleIn, ArticlePatch, CorrectionIn, RetractIn
-from app.articles.publishing import add_correction, publish_article, retract_article
+from app.articles.publishing import publish_article, retract_article
 from app.articles.reading import ArticlesWithNotices
 from app.articles.tables import Article
 from app.comments.moderation import PreparedText

@@ -60,6 +60,9 @@ def test_a_correction_is_changed_and_withdrawn(client: TestClient, editor: Heade
     assert "article.correction_change" in str(audit)
     assert "article.correction_withdraw" in str(audit)
     assert "Four" not in str(audit)
+    slug = {"slug": "renamed"}
+    make.ok(client.patch(f"/v1/articles/{article['id']}", json=slug, headers=make.version(client, editor, article)))
+    assert history(client, editor, {"id": article["slug"]}), "former slugs lead editors to it, as in writes"
 
 
 def test_followers_read_the_article_again(
