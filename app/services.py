@@ -21,7 +21,7 @@ from app.db.opening import open_store
 from app.deliveries.courier import Courier
 from app.edge.keeper import Keeper
 from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
-from app.feeds.head import JsonLdOut, include_head, include_json_ld
+from app.feeds.head import JsonLdOut, include_description, write_head, write_json_ld
 from app.feeds.schemas import Publication
 from app.identity.callers import Callers
 from app.identity.readers import Readers
@@ -126,6 +126,7 @@ def build_services(settings: Settings) -> Services:
     metrics.registry.register(admission)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
     streams.set_function(live.__len__)
+    describe = partial(include_description, publication=Publication.from_settings(settings))
     worker, courier = build_worker(database, settings), build_courier(database, settings, vault)
     return Services(
         settings=settings,
@@ -145,8 +146,8 @@ def build_services(settings: Settings) -> Services:
             related=Include(include_related, RelatedOut),
             comments=Include(include_comments, CommentList),
             anchors=Include(include_anchors, ListOut[PassageOut]),
-            head=Include(partial(include_head, publication=Publication.from_settings(settings)), HeadOut),
-            jsonld=Include(partial(include_json_ld, publication=Publication.from_settings(settings)), JsonLdOut),
+            head=Include(partial(describe, write=write_head), HeadOut),
+            jsonld=Include(partial(describe, write=write_json_ld), JsonLdOut),
         ),
         formats=FORMATS,
         early_access=is_named,

@@ -9,7 +9,7 @@ from app.blocks.schemas import Block
 from app.core.models import BaseModel
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
-from app.publication.schemas import LEVEL_DESCRIPTION, BreadcrumbOut, ImageOut, Level, SeoOut
+from app.publication.schemas import LEVEL_DESCRIPTION, BreadcrumbOut, ImageOut, Level, PageUrl, SeoOut
 from app.web.paging import ListOut, ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
@@ -30,7 +30,7 @@ class NamedTermOut(BaseModel):
 class TermOut(NamedTermOut):
     """A section, series or author as an article names it."""
 
-    url: str = Field(description="Its address on the publication's site.")
+    url: PageUrl
 
 
 class ArticleSectionOut(TermOut):
@@ -44,7 +44,7 @@ class TagOut(BaseModel):
 
     slug: str
     name: str
-    url: str = Field(description="Its address on the publication's site.")
+    url: PageUrl
 
 
 class NoticeOut(BaseModel):
@@ -134,7 +134,7 @@ class CachedArticleOut(BaseModel):
 
     id: str
     slug: str
-    url: str = Field(description="Its address on the publication's site.")
+    url: PageUrl
     type: str = Field(description="`article`, `opinion`, `page` or any other lower-case word.")
     language: str = Field(description="BCP 47 language tag.")
     state: State

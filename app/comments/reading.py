@@ -12,7 +12,7 @@ from sqlmodel import Session
 from app.anchors.anchors import ANCHOR, AnchorRow, present_anchor
 from app.anchors.anchors import COLUMNS as _ANCHOR
 from app.articles.discussion_settings import PostingContext, find_posting_context
-from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, ReplyQuery, State
+from app.comments.schemas import SORT_COLUMNS, SORTS, CommentQuery, CommentRevisionData, ReplyQuery, State
 from app.comments.tables import Comment, CommentRevision
 from app.core.ids import is_id
 from app.core.problems import NotFound
@@ -92,17 +92,6 @@ class StoredComment(ShownComment):
     version: int
     removed_by: str | None
     withdrawn_at: datetime | None
-
-
-class RevisionCopy(TypedDict):
-    """A former text of a comment, as its author gets it with a copy of their personal data."""
-
-    comment_id: str
-    number: int
-    replaced_at: datetime
-    replaced_by: str
-    source: str
-    text: str
 
 
 class WithdrawnComment(TypedDict):
@@ -200,11 +189,11 @@ def find_full_comment(store: Store, comment_id: str) -> StoredComment | None:
     return fetch_row(store, _SELECT_ALL_COLUMNS, StoredComment, {"id": comment_id}) if is_id(comment_id) else None
 
 
-def list_revisions(connection: sa.Connection, comment_ids: Sequence[str]) -> list[RevisionCopy]:
+def list_revisions(connection: sa.Connection, comment_ids: Sequence[str]) -> list[CommentRevisionData]:
     """List the former texts of comments, oldest first, for their authors."""
     columns = [_REVISION.c[name] for name in ("comment_id", "number", "replaced_at", "replaced_by", "source", "text")]
     rows = sa.select(*columns).where(_REVISION.c.comment_id.in_(comment_ids))
-    return fetch_rows(connection, rows.order_by(_REVISION.c.comment_id, _REVISION.c.number), RevisionCopy)
+    return fetch_rows(connection, rows.order_by(_REVISION.c.comment_id, _REVISION.c.number), CommentRevisionData)
 
 
 def find_comment(store: Store, comment_id: str) -> FoundComment | None:

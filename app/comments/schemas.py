@@ -5,6 +5,7 @@ from math import sqrt
 from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, EmailStr, Field, StringConstraints
+from typing_extensions import TypedDict
 
 from app.anchors.schemas import AnchorIn, AnchorOut
 from app.core.clock import Moment
@@ -329,3 +330,14 @@ class SyncOut(BaseModel):
 
     guest_token: str | None = Field(description="Token of a guest who wrote for the first time, as when posting.")
     data: list[SyncedOut]
+
+
+class CommentRevisionData(TypedDict):
+    """The text of a comment before a change."""
+
+    comment_id: str
+    number: int
+    replaced_at: datetime
+    replaced_by: Annotated[str, Field(description="`author` or `moderator`.")]
+    source: str
+    text: str

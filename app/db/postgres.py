@@ -146,26 +146,27 @@ class PostgresDatabase(Database):
     async def _run_in(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, self.run_query, query)
 
+    async def _run_anywhere(self, query: Callable[[sa.Connection], T], *, is_scan: bool) -> T:
+        """Run a query on a replica if the request may use one, else on the primary."""
+        if self.replicas and (choice := self.choose_replica()):
+            member = self.replicas.members[choice.number]
+            with suppress(ReplicaUnavailable):
+                return await (member.scan if is_scan else member.read)(query, choice.lsn)
+            require_primary()
+        return await self._run_in(self._scan_threads if is_scan else self._read_threads, query)
+
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run(connection: sa.Connection) -> T:
             return query(connection, *args, **kwargs)
 
-        if self.replicas and (choice := self.choose_replica()):
-            with suppress(ReplicaUnavailable):
-                return await self.replicas.members[choice.number].read(run, choice.lsn)
-            require_primary()
-        return await self._run_in(self._read_threads, run)
+        return await self._run_anywhere(run, is_scan=False)
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run(connection: sa.Connection) -> T:
             with switch_interval.shorten():
                 return query(connection, *args, **kwargs)
 
-        if self.replicas and (choice := self.choose_replica()):
-            with suppress(ReplicaUnavailable):
-                return await self.replicas.members[choice.number].scan(run, choice.lsn)
-            require_primary()
-        return await self._run_in(self._scan_threads, run)
+        return await self._run_anywhere(run, is_scan=True)
 
     async def scan_fresh(
         self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs

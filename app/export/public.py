@@ -22,8 +22,8 @@ from app.comments.visibility import IS_MEDIA_SHOWN
 from app.core.models import BaseModel
 from app.db.rows import Statement
 from app.export.everything import ARTICLES_PER_CHUNK, ROWS_PER_CHUNK
-from app.export.schemas import PictureOut, StandingNoticeOut
-from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, TagDetailOut, present_image
+from app.export.schemas import PictureOut
+from app.publication.schemas import AuthorOut, SectionOut, SeriesOut, StandingNoticeOut, TagDetailOut, present_image
 from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 from app.web.fields import dump_json

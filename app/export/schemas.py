@@ -8,7 +8,7 @@ from pydantic import Field
 from app.articles.schemas import FormatNames
 from app.core.models import BaseModel
 from app.db.rows import JsonObject
-from app.publication.schemas import ImageOut, NoticeScope, Placement
+from app.publication.schemas import ImageOut
 
 FORMAT: Final = "broadsheet-export"
 MEDIA_TYPE: Final = "application/x-ndjson"
@@ -30,18 +30,6 @@ class TrailerOut(BaseModel):
 
     count: int = Field(description="Number of lines between the first and the last.")
     sha256: str = Field(description="SHA-256 of all bytes before this line, hexadecimal.")
-
-
-class StandingNoticeOut(BaseModel):
-    """A notice that is shown with public articles."""
-
-    id: str
-    scope: NoticeScope
-    target_id: str | None = Field(description="Id of the target; null for `site`.")
-    placement: Placement
-    html: str
-    text: str
-    position: int
 
 
 class PictureOut(ImageOut):

@@ -1,6 +1,6 @@
 """What goes into the head of an article's page: Open Graph and cards of X, and structured data with its breadcrumbs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, cast
 
@@ -57,7 +57,7 @@ def add_profiles(article: ArticleJson, profiles: Profiles) -> ArticleJson:
     return {**article, "authors": authors}
 
 
-def include_head(
+def include_description(
     connection: sa.Connection,
     _row: ListPosition,
     article: RenderedArticle,
@@ -65,29 +65,25 @@ def include_head(
     _actor: Actor,
     *,
     publication: Publication,
+    write: Callable[[sa.Connection, ArticleJson, Publication], bytes],
 ) -> RenderedArticle:
-    """Return `HeadOut` of an article for `include=head`."""
-    publication = complete_publication(connection, publication)
-    head = make_head(parse_article(article.json), publication)
-    return RenderedArticle(pydantic_core.to_json(head), groups=(SITE_GROUP,))
+    """Return what `write` makes of an article and the publication as editors described it."""
+    described = write(connection, parse_article(article.json), complete_publication(connection, publication))
+    return RenderedArticle(described, groups=(SITE_GROUP,))
 
 
-def include_json_ld(
-    connection: sa.Connection,
-    _row: ListPosition,
-    article: RenderedArticle,
-    _site: Site,
-    _actor: Actor,
-    *,
-    publication: Publication,
-) -> RenderedArticle:
-    """Return the structured data of an article and its breadcrumbs for `include=jsonld`."""
-    publication, parsed = complete_publication(connection, publication), parse_article(article.json)
-    described = add_profiles(parsed, find_profiles(connection, parsed))
+def write_head(_connection: sa.Connection, article: ArticleJson, publication: Publication) -> bytes:
+    """Return `HeadOut` of an article, for `include=head`."""
+    return pydantic_core.to_json(make_head(article, publication))
+
+
+def write_json_ld(connection: sa.Connection, article: ArticleJson, publication: Publication) -> bytes:
+    """Return the structured data of an article and its breadcrumbs, for `include=jsonld`."""
+    described = add_profiles(article, find_profiles(connection, article))
     items = [json_ld.describe_article(described, publication)]
-    if parsed["breadcrumbs"]:
-        items.append(json_ld.describe_breadcrumbs(parsed))
-    return RenderedArticle(json_ld.write(items), groups=(SITE_GROUP,))
+    if article["breadcrumbs"]:
+        items.append(json_ld.describe_breadcrumbs(article))
+    return json_ld.write(items)
 
 
 def make_head(article: ArticleJson, publication: Publication) -> JsonObject:

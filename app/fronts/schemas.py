@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from app.articles.schemas import ListedArticleOut
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import absent, both, given, not_together, where
+from app.publication.schemas import PageUrl
 from app.text.inputs import Identifier, Title, Whole
 from app.web.paging import PageQuery, ReadQuery
 
@@ -105,14 +106,25 @@ class FrontDefinition(BaseModel):
     updated_at: datetime
 
 
-class ListedFront(BaseModel):
-    """A front in the list; keys with `content:read` for all sections get its definition, and fronts without one."""
+class FrontName(BaseModel):
+    """A front by its names."""
 
     id: str
     slug: str
-    title: str = Field(description="Of the version that readers see, else of the draft.")
-    url: str = Field(description="Its address on the publication's site.")
+    title: str
+
+
+class FrontHead(FrontName):
+    """A front without its blocks."""
+
+    url: PageUrl
     updated_at: datetime = Field(description="When this version was saved.")
+
+
+class ListedFront(FrontHead):
+    """A front in the list; keys with `content:read` for all sections get its definition, and fronts without one."""
+
+    title: str = Field(description="Of the version that readers see, else of the draft.")
     published: FrontVersion | None = None
     draft: FrontVersion | None = None
     version: int | None = None
@@ -127,14 +139,9 @@ class BlockOut(BaseModel):
     articles: list[ListedArticleOut]
 
 
-class FrontOut(BaseModel):
+class FrontOut(FrontHead):
     """A front with its blocks and articles."""
 
-    id: str
-    slug: str
-    title: str
-    url: str = Field(description="Its address on the publication's site.")
-    updated_at: datetime = Field(description="When this version was saved.")
     blocks: list[BlockOut]
 
 

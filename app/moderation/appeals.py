@@ -19,24 +19,13 @@ from app.moderation.comment_access import C, check_reach
 from app.moderation.events import emit_appealed, emit_decided
 from app.moderation.log import LogEntry, find_decision, find_redaction, log_decision
 from app.moderation.queue import find_case, update_case
-from app.moderation.schemas import AppealIn
+from app.moderation.schemas import AppealData, AppealIn
 from app.moderation.tables import Appeal
 
 APPEAL = table_of(Appeal)
 
 
-class AppealCopy(TypedDict):
-    """An appeal, as its author gets it with a copy of their personal data."""
-
-    comment_id: str
-    text: str
-    state: str
-    answer: str | None
-    created_at: datetime
-    answered_at: datetime | None
-
-
-class AppealRow(AppealCopy):
+class AppealRow(AppealData):
     """All columns of an appeal."""
 
     id: str
@@ -107,10 +96,10 @@ def get_decision(connection: sa.Connection, comment_id: str, actor: Actor) -> Js
     }
 
 
-def list_appeals_about(connection: sa.Connection, comment_ids: list[str]) -> list[AppealCopy]:
+def list_appeals_about(connection: sa.Connection, comment_ids: list[str]) -> list[AppealData]:
     """List the appeals about comments, for a copy of somebody's personal data."""
     columns = [APPEAL.c[name] for name in "comment_id text state answer created_at answered_at".split()]
-    return fetch_rows(connection, sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids)), AppealCopy)
+    return fetch_rows(connection, sa.select(*columns).where(APPEAL.c.comment_id.in_(comment_ids)), AppealData)
 
 
 class NotAppealable(Conflict, code="not_appealable", title="There is no decision to appeal"):

@@ -17,22 +17,13 @@ from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
 from app.identity.secrets import SALT_PERIOD
 from app.moderation.pipeline import hash_email
-from app.moderation.rule_schemas import BanIn, BanQuery, is_network_address
+from app.moderation.rule_schemas import BanData, BanIn, BanQuery, is_network_address
 from app.moderation.tables import Ban
 from app.publication.terms import require_all_sections
 from app.web.paging import Page, Sort, fetch_page, map_page
 
 
-class BanCopy(TypedDict):
-    """A ban, as the banned person gets it with a copy of their personal data."""
-
-    kind: str
-    reason: str | None
-    until: datetime | None
-    created_at: datetime
-
-
-class BanRow(BanCopy):
+class BanRow(BanData):
     """A ban with the banned author, whose columns are null for bans of addresses."""
 
     id: str
@@ -52,7 +43,7 @@ class _CommentSource(TypedDict):
     created_at: datetime
 
 
-class _DetachedBan(BanCopy):
+class _DetachedBan(BanData):
     id: str
     value: str
     participant_id: str | None
@@ -79,11 +70,11 @@ def present_ban(row: BanRow) -> JsonObject:
     return out
 
 
-def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[BanCopy]:
+def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[BanData]:
     """List somebody's bans, for a copy of their personal data."""
     values = [f"identity:{one}" for one in participant_ids] + ([hash_email(email)] if email else [])
     columns = [BAN.c[name] for name in "kind reason until created_at".split()]
-    return fetch_rows(connection, sa.select(*columns).where(BAN.c.value.in_(values)), BanCopy)
+    return fetch_rows(connection, sa.select(*columns).where(BAN.c.value.in_(values)), BanData)
 
 
 def list_bans(connection: sa.Connection, filters: BanQuery) -> Page[JsonObject]:

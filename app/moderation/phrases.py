@@ -1,8 +1,5 @@
 """Watched phrases, which hold or refuse the comments that contain them."""
 
-from datetime import datetime
-from typing import TypedDict
-
 import sqlalchemy as sa
 from sqlmodel import Session
 
@@ -10,29 +7,15 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Invalid
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, insert_into, lock_row
+from app.db.rows import JsonObject, insert_into, lock_row
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation.rule_schemas import PhraseIn, PhrasePatch, PhraseQuery, PhrasesIn
 from app.moderation.tables import Phrase, PhraseGeneration
-from app.moderation.text_analysis import PhraseAction, PhraseMatch, Phrases, is_long_enough
+from app.moderation.text_analysis import Phrases, is_long_enough
 from app.publication.terms import require_all_sections
 from app.web import etag
-from app.web.paging import Page, Sort, fetch_page
-
-
-class PhraseRow(TypedDict):
-    """A watched phrase."""
-
-    id: str
-    text: str
-    match: PhraseMatch
-    action: PhraseAction
-    note: str | None
-    version: int
-    created_at: datetime
-    updated_at: datetime
-
+from app.web.paging import Page, Sort, fetch_mappings
 
 PHRASE, GENERATION = table_of(Phrase), table_of(PhraseGeneration)
 NEWEST = Sort("-created_at", descending=True)
@@ -49,30 +32,31 @@ def compile_phrases(session: Session) -> Phrases:
     return Phrases((row.id, row.text, row.match, row.action) for row in session.execute(_SELECT_PHRASES))
 
 
-def find_phrase(connection: sa.Connection, phrase_id: str) -> PhraseRow | None:
-    """Return a phrase, or None."""
-    return fetch_row(connection, sa.select(PHRASE).where(PHRASE.c.id == phrase_id), PhraseRow)
+def find_phrase(connection: sa.Connection, phrase_id: str) -> JsonObject | None:
+    """Return a phrase as `PhraseOut`, or None."""
+    row = connection.execute(sa.select(PHRASE).where(PHRASE.c.id == phrase_id)).first()
+    return row._asdict() if row else None
 
 
-def get_phrase(connection: sa.Connection, phrase_id: str) -> PhraseRow:
-    """Return a phrase that exists."""
-    return get_row(connection, sa.select(PHRASE).where(PHRASE.c.id == phrase_id), PhraseRow)
+def get_phrase(connection: sa.Connection, phrase_id: str) -> JsonObject:
+    """Return a phrase that exists, as `PhraseOut`."""
+    return connection.execute(sa.select(PHRASE).where(PHRASE.c.id == phrase_id)).one()._asdict()
 
 
 def list_created(connection: sa.Connection, ids: list[str]) -> JsonObject:
     """List phrases that were just created, in the order in which they were sent."""
     query = sa.select(PHRASE).where(PHRASE.c.id.in_(ids)).order_by(PHRASE.c.id)
-    return {"data": fetch_rows(connection, query, PhraseRow)}
+    return {"data": [row._asdict() for row in connection.execute(query)]}
 
 
-def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> Page[PhraseRow]:
+def list_phrases(connection: sa.Connection, filters: PhraseQuery) -> Page[JsonObject]:
     """List phrases, newest first."""
     query = sa.select(PHRASE)
     if filters.action is not None:
         query = query.where(PHRASE.c.action == filters.action)
     if filters.match is not None:
         query = query.where(PHRASE.c.match == filters.match)
-    return fetch_page(connection, query, NEWEST, PHRASE.c.created_at, filters, PhraseRow)
+    return fetch_mappings(connection, query, NEWEST, PHRASE.c.created_at, filters)
 
 
 MAX_PHRASES = 5000

@@ -1,7 +1,7 @@
 """Readers' reports on comments and articles, and the decisions on them."""
 
 from datetime import datetime, timedelta
-from typing import Literal, TypedDict
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -23,27 +23,14 @@ from app.moderation.events import emit_article_reported, emit_held, emit_reporte
 from app.moderation.log import log_decision
 from app.moderation.pipeline import require_not_banned
 from app.moderation.queue import find_case, update_case
-from app.moderation.schemas import ReportIn, ReportQuery
+from app.moderation.schemas import ReportData, ReportIn, ReportQuery
 from app.moderation.tables import Report
 from app.web.paging import Page, Sort, fetch_page, map_page
 
 ClosedState = Literal["upheld", "dismissed"]
 
 
-class ReportCopy(TypedDict):
-    """A report, as its reporter gets it with a copy of their personal data."""
-
-    id: str
-    comment_id: str | None
-    article_id: str
-    reason: str
-    text: str | None
-    email: str | None
-    state: str
-    created_at: datetime
-
-
-class ReportRow(ReportCopy):
+class ReportRow(ReportData):
     """All columns of a report."""
 
     target_id: str
@@ -54,7 +41,7 @@ class ReportRow(ReportCopy):
     decided_at: datetime | None
 
 
-class _ListedReport(ReportCopy):
+class _ListedReport(ReportData):
     weight: int
     decided_at: datetime | None
     article_slug: str
@@ -141,13 +128,13 @@ def count_dismissals(connection: sa.Connection, reporters: list[str]) -> int:
     return max(0, by_state.get("dismissed", 0) - by_state.get("upheld", 0))
 
 
-def list_reports_by(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[ReportCopy]:
+def list_reports_by(connection: sa.Connection, participant_ids: list[str], email: str | None) -> list[ReportData]:
     """List somebody's reports, for a copy of their personal data."""
     is_theirs: ColumnElement[bool] = REPORT.c.participant_id.in_(participant_ids)
     if email is not None:
         is_theirs = is_theirs | (REPORT.c.email == email.lower())
     columns = [REPORT.c[name] for name in "id comment_id article_id reason text email state created_at".split()]
-    return fetch_rows(connection, sa.select(*columns).where(is_theirs).order_by(REPORT.c.id), ReportCopy)
+    return fetch_rows(connection, sa.select(*columns).where(is_theirs).order_by(REPORT.c.id), ReportData)
 
 
 MAX_REPORTS_PER_HOUR = 30

@@ -6,12 +6,13 @@ from ipaddress import ip_address
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
 
 from app.core.clock import Moment
 from app.core.ids import AnyId
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import absent, both, exactly_one, matching, where
-from app.moderation.schemas import ModeratorText
+from app.moderation.schemas import ModeratorText, ParticipantOut
 from app.moderation.text_analysis import PhraseAction, PhraseMatch, fold_text
 from app.text.inputs import OneLine, Visible
 from app.web.paging import PageQuery
@@ -135,12 +136,8 @@ class BanIn(InputModel):
     reason: ModeratorText | None = Field(None, description="A note for other moderators.")
 
 
-class BannedAuthorOut(BaseModel):
+class BannedAuthorOut(ParticipantOut):
     """The banned author."""
-
-    id: str = Field(description="Public id, as in `author.id` of comments.")
-    name: str | None
-    kind: Literal["guest", "reader", "staff"]
 
 
 class BanOut(BaseModel):
@@ -168,3 +165,12 @@ class CheckerAnswerIn(BaseModel):
 
     verdict: Literal["publish", "hold", "reject", "spam"]
     reason: Annotated[str, OneLine, StringConstraints(max_length=500)] | None = Field(None)
+
+
+class BanData(TypedDict):
+    """A ban."""
+
+    kind: str
+    reason: str | None
+    until: datetime | None
+    created_at: datetime

@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, EmailStr, Field, StringConstraints
+from typing_extensions import TypedDict
 
+from app.comments.schemas import VotesOut
 from app.core.ids import AnyId
 from app.core.models import BaseModel, InputModel
 from app.text.inputs import Identifier, ManyLines, Visible
@@ -32,13 +34,6 @@ class JudgedAuthorOut(BaseModel):
     confirmed: bool = Field(description="Whether the author's e-mail address is confirmed.")
     approved: int = Field(description="Comments of this author that moderators approved.")
     rejected: int = Field(description="Comments of this author that moderators rejected.")
-
-
-class JudgedVotesOut(BaseModel):
-    """Votes on a comment."""
-
-    up: int
-    down: int
 
 
 class JudgedArticleOut(BaseModel):
@@ -71,7 +66,7 @@ class JudgedCommentOut(BaseModel):
     )
     featured: bool
     replies: int
-    votes: JudgedVotesOut
+    votes: VotesOut
     version: int
     created_at: datetime
     edited_at: datetime | None
@@ -259,12 +254,16 @@ class ReceivedOut(BaseModel):
     received: Literal[True]
 
 
-class ReporterOut(BaseModel):
-    """The reporter, if known."""
+class ParticipantOut(BaseModel):
+    """A participant, as moderators see them."""
 
-    id: str = Field(description="Public id, as on their comments.")
+    id: str = Field(description="Public id, as in `author.id` of comments.")
     name: str | None
     kind: Literal["guest", "reader", "staff"]
+
+
+class ReporterOut(ParticipantOut):
+    """The reporter, if known."""
 
 
 class ReportOut(BaseModel):
@@ -364,3 +363,27 @@ class CommentRevisionOut(BaseModel):
 
 class CommentRevisionQuery(PageQuery):
     """Parameters of the list of former texts."""
+
+
+class ReportData(TypedDict):
+    """A report that the person sent."""
+
+    id: str
+    comment_id: str | None
+    article_id: str
+    reason: str
+    text: str | None
+    email: str | None
+    state: str
+    created_at: datetime
+
+
+class AppealData(TypedDict):
+    """An appeal with its answer."""
+
+    comment_id: str
+    text: str
+    state: str
+    answer: str | None
+    created_at: datetime
+    answered_at: datetime | None

@@ -4,7 +4,10 @@ from datetime import datetime
 
 from pydantic import Field
 
+from app.comments.schemas import CommentRevisionData
 from app.core.models import BaseModel, InputModel
+from app.moderation.rule_schemas import BanData
+from app.moderation.schemas import AppealData, ReportData
 from app.subscriptions.schemas import Email, SubscriptionOut
 from app.text.inputs import Prose
 
@@ -61,56 +64,12 @@ class ReactionData(BaseModel):
     counted: bool
 
 
-class ReportData(BaseModel):
-    """A report that the person sent."""
-
-    id: str
-    comment_id: str | None
-    article_id: str
-    reason: str
-    text: str | None
-    email: str | None
-    state: str
-    created_at: datetime
-
-
-class AppealData(BaseModel):
-    """An appeal with its answer."""
-
-    comment_id: str
-    text: str
-    state: str
-    answer: str | None
-    created_at: datetime
-    answered_at: datetime | None
-
-
-class CommentRevisionData(BaseModel):
-    """The text of a comment before a change."""
-
-    comment_id: str
-    number: int
-    replaced_at: datetime
-    replaced_by: str = Field(description="`author` or `moderator`.")
-    source: str
-    text: str
-
-
 class PassageData(BaseModel):
     """A passage that the person marked in an article."""
 
     id: str
     article_id: str
     exact: str | None
-    created_at: datetime
-
-
-class BanData(BaseModel):
-    """A ban."""
-
-    kind: str
-    reason: str | None
-    until: datetime | None
     created_at: datetime
 
 

@@ -26,6 +26,7 @@ NoteHtml = Annotated[LongText, Field(max_length=50_000)]
 """Short HTML, sanitised to inline markup and paragraphs."""
 NoteText = Annotated[LongText, Field(max_length=10_000)]
 """Plain text; an empty line separates paragraphs."""
+PageUrl = Annotated[str, Field(description="Its address on the publication's site.")]
 
 
 _DIRECTIVE = r"[a-z]+(-[a-z]+)*(:[a-z0-9-]+)?"
@@ -97,7 +98,7 @@ class TermOut(BaseModel):
     id: str
     slug: str
     name: str
-    url: str = Field(description="Its address on the publication's site.")
+    url: PageUrl
     articles: int = Field(description="Number of public articles.")
     seo: SeoOut | None = Field(description="What differs for search engines and networks; null: nothing.")
     canonical_url: str | None = Field(description=_CANONICAL)
@@ -152,7 +153,7 @@ class ParentSectionOut(BaseModel):
     id: str
     slug: str
     name: str
-    url: str = Field(description="Its address on the publication's site.")
+    url: PageUrl
 
 
 class SectionOut(TermOut):
@@ -244,8 +245,8 @@ class NoticePatch(InputModel):
     position: Position = Field(default_factory=int, description="Position among notices of the same scope.")
 
 
-class NoticeDetailOut(BaseModel):
-    """A notice with all its members."""
+class StandingNoticeOut(BaseModel):
+    """A notice that is shown with public articles."""
 
     id: str
     scope: NoticeScope
@@ -254,6 +255,11 @@ class NoticeDetailOut(BaseModel):
     html: str = Field(description="Sanitised HTML.")
     text: str = Field(description="Plain text.")
     position: int = Field(description="Position among notices of the same scope, smallest first.")
+
+
+class NoticeDetailOut(StandingNoticeOut):
+    """A notice with all its members."""
+
     created_at: datetime
     updated_at: datetime
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints
 from app.articles.schemas import INCLUDES, FormatQuery, SingleArticleOut
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import any_of, exactly_one
-from app.fronts.schemas import FrontOut
+from app.fronts.schemas import FrontName, FrontOut
 from app.publication.schemas import AuthorOut, ImageOut, SectionOut, SeriesOut, TagDetailOut
 from app.text.inputs import HttpUrl, Identifier, LanguageTag, Name, OneLine, Slug, Summary, Title
 from app.web.paging import PageQuery
@@ -149,12 +149,8 @@ class SiteFeed(BaseModel):
     url: str
 
 
-class HomeFront(BaseModel):
+class HomeFront(FrontName):
     """The front at `/`."""
-
-    id: str
-    slug: str
-    title: str
 
 
 class DiscussionRules(BaseModel):

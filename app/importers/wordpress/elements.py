@@ -107,37 +107,28 @@ def _author(element: etree._Element) -> Author:
     )
 
 
+def _term_values(fields: Fields, slug: str, name: str, description: str) -> tuple[int, str, str, str]:
+    """Return the id, slug, name and description of a term from the fields of these names."""
+    number = whole_number(fields.get("wp:term_id", ""))
+    return number, _slug(fields.get(slug, "")), _name(fields.get(name, "")), fields.get(description, "")
+
+
 def _category(element: etree._Element) -> Category:
     fields = _fields(element)
-    return Category(
-        id=whole_number(fields.get("wp:term_id", "")),
-        slug=_slug(fields.get("wp:category_nicename", "")),
-        name=_name(fields.get("wp:cat_name", "")),
-        parent=_slug(fields.get("wp:category_parent", "")),
-        description=fields.get("wp:category_description", ""),
-    )
+    names = "wp:category_nicename", "wp:cat_name", "wp:category_description"
+    number, slug, name, description = _term_values(fields, *names)
+    return Category(number, slug, name, _slug(fields.get("wp:category_parent", "")), description)
 
 
 def _tag(element: etree._Element) -> Tag:
-    fields = _fields(element)
-    return Tag(
-        id=whole_number(fields.get("wp:term_id", "")),
-        slug=_slug(fields.get("wp:tag_slug", "")),
-        name=_name(fields.get("wp:tag_name", "")),
-        description=fields.get("wp:tag_description", ""),
-    )
+    return Tag(*_term_values(_fields(element), "wp:tag_slug", "wp:tag_name", "wp:tag_description"))
 
 
 def _term(element: etree._Element) -> Term:
     fields = _fields(element)
-    return Term(
-        id=whole_number(fields.get("wp:term_id", "")),
-        taxonomy=fields.get("wp:term_taxonomy", ""),
-        slug=_slug(fields.get("wp:term_slug", "")),
-        name=_name(fields.get("wp:term_name", "")),
-        parent=_slug(fields.get("wp:term_parent", "")),
-        description=fields.get("wp:term_description", ""),
-    )
+    number, slug, name, description = _term_values(fields, "wp:term_slug", "wp:term_name", "wp:term_description")
+    taxonomy, parent = fields.get("wp:term_taxonomy", ""), _slug(fields.get("wp:term_parent", ""))
+    return Term(number, taxonomy, slug, name, parent, description)
 
 
 def _item(element: etree._Element) -> Item:
