@@ -4,12 +4,44 @@ import type { Field, Only, Selected } from "./fields.js";
 import { etagOf, type Http } from "./http.js";
 import { Listing } from "./listing.js";
 import { follow } from "./live.js";
-import type { Answer, Article, Body, CallOptions, Format, Include, ListedArticle, Page, Passage, Query, RelatedArticle, Schemas } from "./types.js";
+import type {
+  Answer,
+  Article,
+  Author,
+  Body,
+  CallOptions,
+  Format,
+  Front,
+  Include,
+  ListedArticle,
+  Page,
+  Passage,
+  Query,
+  RelatedArticle,
+  Schemas,
+  Section,
+  Series,
+  Tag,
+} from "./types.js";
 
 /** T with the members that `include` adds; `comments` is null where readers see no discussion. */
 export type With<T, I> = I extends readonly (infer N)[]
   ? T & { [K in Extract<N, keyof Article>]-?: K extends "comments" ? Exclude<Article[K], undefined> : NonNullable<Article[K]> }
   : T;
+
+type Kinds<I> = {
+  article: { kind: "article" | "page"; status: 200; article: With<Article, I> };
+  section: { kind: "section"; status: 200; section: Section };
+  tag: { kind: "tag"; status: 200; tag: Tag };
+  author: { kind: "author"; status: 200; author: Author };
+  series: { kind: "series"; status: 200; series: Series };
+  front: { kind: "front"; status: 200; front: Front };
+  location: { kind: "redirect"; status: 301 | 302; location: string };
+  reason: { kind: "gone"; status: 410 | 451; reason: string | null };
+};
+
+/** What is at an address: `kind` says which of the members it has. */
+export type Resolution<I = undefined> = { [K in keyof Kinds<I>]: Kinds<I>[K] & { [O in Exclude<keyof Kinds<I>, K>]?: undefined } }[keyof Kinds<I>];
 
 /** What is read of articles. */
 export interface ArticleView<F, I = undefined> {

@@ -1,6 +1,6 @@
 /** A client of the Broadsheet content API. */
 
-import { articlesOf, type ArticleView } from "./articles.js";
+import { articlesOf, type ArticleView, type Resolution } from "./articles.js";
 import { commentsOf, meOf, subscriptionsOf } from "./comments.js";
 import type { Field, Selected } from "./fields.js";
 import { fillPath, Http, type ClientOptions, type TokenSource } from "./http.js";
@@ -64,11 +64,11 @@ export function createClient(options: ClientOptions) {
     guest: http.guest,
 
     /** Tell what to answer at a path or full address of the site; `NotFound` if nothing is there. */
-    resolve<const F extends Fields<Resolved> = undefined, const I extends readonly Include[] = []>(
+    resolve<const F extends Fields<Resolved> = undefined, const I extends readonly Include[] | undefined = undefined>(
       path: string,
       query: Query<"resolvePath", "path" | "fields" | "formats" | "include"> & ArticleView<F, I> = {},
       call: CallOptions = {},
-    ): Promise<Selected<Resolved, F>> {
+    ): Promise<F extends undefined ? Resolution<I> : Selected<Resolved, F>> {
       return http.json("GET", "/v1/resolve", { ...call, query: { ...query, path } });
     },
 
@@ -136,7 +136,7 @@ function termsOf<T, Q extends object>(http: Http, path: string) {
 export { etagOf, makeId, type ClientOptions, type Guest, type TokenSource } from "./http.js";
 export { Listing } from "./listing.js";
 export type { LiveEvent } from "./live.js";
-export type { ArticleView, With } from "./articles.js";
+export type { ArticleView, Resolution, With } from "./articles.js";
 export type { Field, Only, Selected } from "./fields.js";
 export { memoryStorage, type KeyValueStorage } from "./storage.js";
 export * from "./problems.js";

@@ -24,6 +24,11 @@ export class Listing<P extends AnyPage> implements PromiseLike<P>, AsyncIterable
     return this.#load(undefined).then(onPage, onError);
   }
 
+  /** Load the first page, or else handle the error. */
+  catch<B>(onError: (error: unknown) => B | PromiseLike<B>): Promise<P | B> {
+    return this.then(null, onError);
+  }
+
   /** Load page after page. `page.next` of one is the `cursor` at which a later listing can continue. */
   async *pages(): AsyncGenerator<P, void, undefined> {
     for (let cursor: string | undefined; ; ) {

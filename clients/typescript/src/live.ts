@@ -17,10 +17,16 @@ const POLL_SECONDS = 5;
 const SILENCE_SECONDS = 40; // the server sends something every 15 seconds
 const MAX_BACKOFF_SECONDS = 30;
 
+interface Logged {
+  "comment.published": Comment;
+  "comment.edited": Comment;
+  "comment.removed": Schemas["LiveRemovedOut"];
+  "article.updated": Schemas["LiveArticleOut"];
+}
+
+/** An event of an article's stream, told apart by `type`. */
 export type LiveEvent =
-  | { type: "comment.published" | "comment.edited"; id: string; data: Comment }
-  | { type: "comment.removed"; id: string; data: Schemas["LiveRemovedOut"] }
-  | { type: "article.updated"; id: string; data: Schemas["LiveArticleOut"] }
+  | { [T in keyof Logged]: { type: T; id: string; data: Logged[T] } }[keyof Logged]
   | { type: "counts"; data: Schemas["LiveCountsOut"] }
   /** Too much was missed: read everything again. */
   | { type: "reset" };
