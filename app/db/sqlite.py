@@ -28,7 +28,7 @@ from app.db.election import FileLock, ProcessLock
 MINIMUM_SQLITE = (3, 51, 3)  # older releases can lose commits in WAL mode
 MAX_BATCH = 256
 MAX_WAITING_WRITES = 20_000
-BUSY_SECONDS = 10.0  # seconds to wait for another process
+BUSY_SECONDS = 10.0  # for a write to begin, in the queue and for another process; for a read, for another process
 CACHE_KILOBYTES = 2000  # of pages that each of some ten connections of a process keeps; the kernel keeps the others
 WRITER_CACHE_KILOBYTES = 8000  # of the connection that writes: with less, a comment reads 50 pages anew, with this 18
 PRAGMAS = (
@@ -40,6 +40,8 @@ PRAGMAS = (
 WAL_ATTEMPTS = 100
 LOOK_SECONDS = 0.2  # between two looks, without SQL, whether another process has committed
 PROGRESS_STEPS = 100  # instructions of SQLite's virtual machine between two calls: some hundredths of a millisecond
+_DEADLINE = "deadline"
+"""Key in a connection's `info`: the monotonic time until which its next transaction waits for another process."""
 log = structlog.get_logger("broadsheet.db")
 
 
@@ -48,6 +50,7 @@ class _Write:
 
     def __init__(self, work: Callable[[Session], object], *, is_aside: bool = False) -> None:
         self.work, self.is_aside = work, is_aside
+        self.deadline = time.monotonic() + BUSY_SECONDS  # for it to begin
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[object] = self.loop.create_future()
 
@@ -106,6 +109,7 @@ def _run_write(session: WriteSession, raw: Connection, piece: _Write) -> _Outcom
 def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
     """Commit the waiting writes in one transaction, with one sync of the disk."""
     outcomes: list[_Outcome] = []
+    connection.info[_DEADLINE] = min(piece.deadline for piece in pieces)
     try:
         with connection.begin(), WriteSession(connection) as session:
             for piece in pieces:
@@ -117,9 +121,22 @@ def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
             for piece in pieces:  # nothing was committed because of one of them: each gets a transaction of its own
                 _commit_together(connection, [piece])
             return
+        if late := _find_late(pieces, error):
+            _answer_callers(late, [(None, error)] * len(late))
+            if others := [piece for piece in pieces if piece not in late]:
+                _commit_together(connection, others)
+            return
         cause = error.__cause__ if isinstance(error, _TransactionLost) else error
         outcomes = [(None, cause)] * len(pieces)
     _answer_callers(pieces, outcomes)
+
+
+def _find_late(pieces: list[_Write], error: BaseException) -> list[_Write]:
+    """Return the writes that another process has kept from beginning until their deadlines."""
+    if not isinstance(error, OperationalError) or not _is_busy(error):
+        return []
+    clock = time.monotonic()
+    return [piece for piece in pieces if piece.deadline <= clock]
 
 
 def _commit_in_order(connection: sa.Connection, pieces: list[_Write]) -> None:
@@ -344,13 +361,17 @@ def _prepare_writes(connection: Connection, _record: object) -> None:
     connection.execute(f"PRAGMA cache_size=-{WRITER_CACHE_KILOBYTES}")
 
 
+def _is_busy(error: OperationalError) -> bool:
+    return str(getattr(error.orig, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
 def _begin_immediate(connection: sa.Connection) -> None:
-    until = time.monotonic() + BUSY_SECONDS
+    until = connection.info.pop(_DEADLINE, time.monotonic() + BUSY_SECONDS)
     while True:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         except OperationalError as error:
-            if not getattr(error.orig, "sqlite_errorname", "").startswith("SQLITE_BUSY") or time.monotonic() > until:
+            if not _is_busy(error) or time.monotonic() > until:
                 raise
         else:
             return

@@ -99,6 +99,33 @@ def test_a_busy_store_is_a_503(store: SqliteDatabase, monkeypatch: pytest.Monkey
     asyncio.run(story())
 
 
+def test_each_write_waits_for_its_own_time_and_not_for_that_of_others(
+    store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def start_write(seconds: float, text: str) -> asyncio.Task[None]:
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", seconds)
+        task = asyncio.create_task(store.write(add, text))
+        await asyncio.sleep(0)  # until it is in the queue
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 600.0)
+        return task
+
+    async def story() -> None:
+        await store.start()
+        with store.transaction() as session:
+            add(session, "held")
+            late = [await start_write(seconds, "late") for seconds in (0.05, 0.1, 0.1)]
+            patient = await start_write(600.0, "patient")
+            async with asyncio.timeout(60):
+                for task in late:
+                    with pytest.raises(DBAPIError):
+                        await task
+        await patient
+        assert await store.read(count) == 2
+        await store.stop()
+
+    asyncio.run(story())
+
+
 def test_a_full_disk_is_a_507(store: SqliteDatabase) -> None:
     async def story() -> None:
         await store.start()
