@@ -177,6 +177,14 @@ class WriteSession(Session):
             transaction.rollback()
 
 
+@contextmanager
+def begin_transaction(connection: sa.Connection) -> Iterator[WriteSession]:
+    """Open a transaction on a connection: committed at the end, rolled back on an exception."""
+    with connection.begin(), WriteSession(connection) as session:
+        yield session
+        session.flush()
+
+
 class Database(ABC):
     """A database. `read` and `write` are for the event loop, `connect` and `transaction` for commands and threads."""
 
@@ -253,9 +261,8 @@ class Database(ABC):
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """Open a transaction of a command or thread: committed at the end, rolled back on an exception."""
-        with self.engines()[1].connect() as connection, connection.begin(), WriteSession(connection) as session:
+        with self.engines()[1].connect() as connection, begin_transaction(connection) as session:
             yield session
-            session.flush()
 
     @contextmanager
     def batch_transaction(self) -> Iterator[Session]:

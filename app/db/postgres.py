@@ -23,19 +23,26 @@ from sqlmodel import Session
 from app.db.base import (
     RETRIED_STATES,
     Database,
+    Overloaded,
     P,
     ReplicaChoice,
     T,
     allowed_replica_use,
+    begin_transaction,
     require_primary,
     switch_interval,
 )
 from app.db.election import ProcessLock
 from app.db.listening import LOG_CHANNEL, VANISHED, Listener, SessionLock
 from app.db.replica import Replicas, ReplicaUnavailable
+from app.db.running import RunningQuery, run_within
 
 SESSION_SETTINGS = {"timezone": "UTC", "statement_timeout": "20s", "lock_timeout": "5s"}
 SCAN_THREADS = 3  # slow reads at a time
+ANSWER_SECONDS = 10.0
+"""For an indexed query or a write, its wait for a thread included: then it is given up, as its server may hang."""
+SLOW_SECONDS = 25.0  # the same for slow queries: more than the server's own limit of a statement
+ASIDE_SECONDS = 120.0  # for a write that nobody waits for
 LOOK_SECONDS = 1.0  # between two looks whether another process has committed, where none tells
 RETRY_SECONDS = 1.0  # after a look has failed
 log = structlog.get_logger("broadsheet.db")
@@ -75,7 +82,7 @@ class PostgresDatabase(Database):
     async def start(self) -> None:
         if self.replicas:
             self.replicas.start()
-        if self._is_pooled and (missing := await self._run_in(self._read_threads, find_missing_settings)):
+        if self._is_pooled and (missing := await self.read(find_missing_settings)):
             log.warning("sessions behind the pooler lack settings", run=missing)
 
     async def listen(self) -> Listener:
@@ -134,17 +141,26 @@ class PostgresDatabase(Database):
             return self.replicas.members[choice.number].run_query_within(query, choice.lsn)
         return self.run_query(query)
 
-    def run_query(self, query: Callable[[sa.Connection], T]) -> T:
+    def run_query(self, query: Callable[[sa.Connection], T], running: RunningQuery | None = None) -> T:
+        running = running or RunningQuery()
         try:
-            return super().run_query(query)
+            return self._run_on(self._reads, query, running)
         except DBAPIError as error:
-            if not error.connection_invalidated:
+            if not error.connection_invalidated or running.is_ended:
                 raise
             log.warning("connection was lost; reading again")
-            return super().run_query(query)  # the server was restarted; reads may be repeated
+            return self._run_on(self._reads, query, running)  # the server was restarted; reads may be repeated
 
-    async def _run_in(self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, self.run_query, query)
+    def _run_on(self, engine: sa.Engine, query: Callable[[sa.Connection], T], running: RunningQuery) -> T:
+        with engine.connect() as connection, running.holding(connection):
+            return query(connection)
+
+    async def _run_within(self, threads: ThreadPoolExecutor, seconds: float, run: Callable[[RunningQuery], T]) -> T:
+        """Run a piece of work in a thread; raise Overloaded if the server has not answered all of it in time."""
+        try:
+            return await run_within(threads, seconds, run)
+        except TimeoutError:
+            raise Overloaded("the server does not answer") from None
 
     async def _run_anywhere(self, query: Callable[[sa.Connection], T], *, is_scan: bool) -> T:
         """Run a query on a replica if the request may use one, else on the primary."""
@@ -153,7 +169,8 @@ class PostgresDatabase(Database):
             with suppress(ReplicaUnavailable):
                 return await (member.scan if is_scan else member.read)(query, choice.lsn)
             require_primary()
-        return await self._run_in(self._scan_threads if is_scan else self._read_threads, query)
+        threads, seconds = (self._scan_threads, SLOW_SECONDS) if is_scan else (self._read_threads, ANSWER_SECONDS)
+        return await self._run_within(threads, seconds, partial(self.run_query, query))
 
     async def read(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run(connection: sa.Connection) -> T:
@@ -171,14 +188,28 @@ class PostgresDatabase(Database):
     async def scan_fresh(
         self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        return await self.write(lambda session: query(session.connection(), *args, **kwargs))
+        return await self._write_within(SLOW_SECONDS, lambda session: query(session.connection(), *args, **kwargs))
 
     async def write(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        def run(tries: int = 5, *, was_lost: bool = False) -> T:
+        return await self._write_within(ANSWER_SECONDS, lambda session: action(session, *args, **kwargs))
+
+    async def write_aside(self, action: Callable[Concatenate[Session, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run(session: Session) -> T:
+            with switch_interval.shorten():
+                return action(session, *args, **kwargs)
+
+        return await self._write_within(ASIDE_SECONDS, run)
+
+    async def _write_within(self, seconds: float, action: Callable[[Session], T]) -> T:
+        def run(running: RunningQuery, tries: int = 5, *, was_lost: bool = False) -> T:
             is_committing = False
             try:
-                with self.transaction() as session:
-                    result = action(session, *args, **kwargs)
+                with (
+                    self._writes.connect() as connection,
+                    running.holding(connection),
+                    begin_transaction(connection) as session,
+                ):
+                    result = action(session)
                     session.flush()
                     is_committing = True
                 if self.on_write:
@@ -186,14 +217,14 @@ class PostgresDatabase(Database):
                 return result
             except DBAPIError as error:
                 # A connection that was lost before COMMIT has written nothing: the server was restarted or replaced.
-                is_lost = error.connection_invalidated and not is_committing
+                is_lost = error.connection_invalidated and not is_committing and not running.is_ended
                 if is_lost and not was_lost:
-                    return run(tries, was_lost=True)
+                    return run(running, tries, was_lost=True)
                 if tries and getattr(error.orig, "sqlstate", None) in RETRIED_STATES:
-                    return run(tries - 1, was_lost=was_lost)
+                    return run(running, tries - 1, was_lost=was_lost)
                 raise
 
-        result = await asyncio.get_running_loop().run_in_executor(self._write_threads, run)
+        result = await self._run_within(self._write_threads, seconds, run)
         self.commits.send()
         return result
 

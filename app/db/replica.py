@@ -6,22 +6,21 @@ it each standby has replayed (PostgreSQL documentation, "Monitoring Streaming Re
 
 import asyncio
 import contextlib
-import os
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar, cast
+from functools import partial
+from typing import NamedTuple, TypeVar
 
-import psycopg
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.db.base import ReplicaChoice, ReplicaUse, is_unavailable
+from app.db.running import RunningQuery, run_within
 
 T = TypeVar("T")
 MAX_DELAY_SECONDS = 5.0  # a standby that is further behind answers nothing
@@ -93,34 +92,6 @@ class PrimaryLog:
         return not self.is_known or self._samples[-1].at < replayed.at or self._samples[-1].lsn >= replayed.lsn
 
 
-class _RunningQuery:
-    """A query in a thread, with its connection, so that the event loop can end it."""
-
-    def __init__(self) -> None:
-        self._lock, self._socket, self._is_ended = threading.Lock(), -1, False
-
-    def hold(self, connection: sa.Connection) -> None:
-        """Note the connection; end it at once if the query was given up meanwhile."""
-        driver_connection = cast(psycopg.Connection, connection.connection.dbapi_connection)
-        with self._lock:
-            self._socket = driver_connection.pgconn.socket
-        if self._is_ended:
-            self.end()
-
-    def release(self) -> None:
-        """Forget the connection: it goes back to its pool."""
-        with self._lock:
-            self._socket = -1
-
-    def end(self) -> None:
-        """Cut the connection: the thread that waits for the answer of a hung server gets an error instead."""
-        with self._lock:
-            self._is_ended = True
-            if self._socket >= 0:
-                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self._socket)) as duplicate:
-                    duplicate.shutdown(socket.SHUT_RDWR)
-
-
 class Replica:
     """A standby, with connections and threads of its own: those of the primary never wait for it."""
 
@@ -148,21 +119,17 @@ class Replica:
             threads.shutdown(wait=False, cancel_futures=True)
         self.engine.dispose()
 
-    def run_query(self, query: Callable[[sa.Connection], T], lsn: int = 0, running: _RunningQuery | None = None) -> T:
+    def run_query(self, query: Callable[[sa.Connection], T], lsn: int = 0, running: RunningQuery | None = None) -> T:
         """Run a query in the calling thread; raise ReplicaUnavailable if the standby cannot answer.
 
         It cannot either before it has replayed the primary's log up to `lsn`.
         """
-        running = running or _RunningQuery()
+        running = running or RunningQuery()
         try:
-            with self.engine.connect() as connection:
-                running.hold(connection)
-                try:
-                    if lsn and not _has_replayed(connection, lsn):
-                        raise ReplicaUnavailable
-                    return query(connection)
-                finally:
-                    running.release()
+            with self.engine.connect() as connection, running.holding(connection):
+                if lsn and not _has_replayed(connection, lsn):
+                    raise ReplicaUnavailable
+                return query(connection)
         except PoolTimeout as error:
             raise ReplicaUnavailable from error
         except DBAPIError as error:
@@ -174,7 +141,7 @@ class Replica:
 
     def run_query_within(self, query: Callable[[sa.Connection], T], lsn: int) -> T:
         """Run a query that may be slow in the calling thread, and give it up like `scan` does."""
-        running = _RunningQuery()
+        running = RunningQuery()
         timer = threading.Timer(SCAN_SECONDS, running.end)
         timer.start()
         try:
@@ -193,14 +160,9 @@ class Replica:
     async def _run_in(
         self, threads: ThreadPoolExecutor, query: Callable[[sa.Connection], T], lsn: int, seconds: float
     ) -> T:
-        running = _RunningQuery()
-        result = asyncio.get_running_loop().run_in_executor(threads, self.run_query, query, lsn, running)
         try:
-            async with asyncio.timeout(seconds):
-                return await asyncio.shield(result)
+            return await run_within(threads, seconds, partial(self.run_query, query, lsn))
         except TimeoutError:
-            running.end()
-            result.cancel()
             self._leave_alone("it does not answer")
             raise ReplicaUnavailable from None
 

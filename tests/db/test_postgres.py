@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlmodel import Session
 
-from app.db import is_unavailable, open_database
+from app.db import is_unavailable, open_database, postgres
 from app.db.listening import VANISHED
 from app.db.postgres import PostgresDatabase
 from app.db.prepared import Prepared
@@ -147,6 +147,30 @@ def test_a_read_outlives_its_connection_once(store: PostgresDatabase, kill: Call
             await store.read(query, 9)
         assert len(tries) == 2
         assert problem_responses.problem_from_exception(caught.value).status == 503
+
+    run(story)
+
+
+def test_a_server_that_does_not_answer_is_given_up(store: PostgresDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There are more callers than threads, which must be free again afterwards."""
+    tries: list[int] = []
+
+    def hang(holder: sa.Connection | Session) -> None:
+        tries.append(1)
+        holder.execute(sa.text("SELECT pg_sleep(10)"))
+
+    async def story() -> None:
+        monkeypatch.setattr(postgres, "ANSWER_SECONDS", 0.2)
+        for call in (store.read, store.write):
+            tries.clear()
+            attempts: list[Any] = [call(hang) for _ in range(12)]
+            for error in await asyncio.gather(*attempts, return_exceptions=True):
+                assert isinstance(error, DBAPIError)
+                assert problem_responses.problem_from_exception(error).status == 503
+            assert len(tries) <= 12, "what was given up is not tried again"
+        monkeypatch.setattr(postgres, "ANSWER_SECONDS", 60.0)
+        await store.write(add, "after")
+        assert await store.read(texts) == ["after"]
 
     run(story)
 

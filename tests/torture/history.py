@@ -141,7 +141,7 @@ class Story:
             stored = column("SELECT id FROM comment WHERE article_id = :article")
             told = column("SELECT subject_id FROM event WHERE type = 'comment.published'")
             counted = column("SELECT comments FROM article_tally WHERE article_id = :article")
-        assert self.faults == []
+        assert self.faults == [], self.faults
         assert self.acknowledged == {str(comment) for comment in stored}, "each is there, and nothing else"
         assert Counter(map(str, told)) == Counter(map(str, stored)), "each has its event once"
         assert counted == [len(stored)]

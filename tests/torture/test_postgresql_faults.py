@@ -65,7 +65,14 @@ def full(cluster: Cluster) -> Iterator[None]:
     cluster.primary.ensure_postgres_running()
 
 
-FAULTS: dict[str, Fault] = {"stopped": stopped, "read-only": read_only, "locked": locked, "full": full}
+@contextmanager
+def hung(cluster: Cluster) -> Iterator[None]:
+    """Let the database do nothing at all, while its connections stay open."""
+    with cluster.hung(cluster.primary):
+        yield
+
+
+FAULTS: dict[str, Fault] = {"stopped": stopped, "hung": hung, "read-only": read_only, "locked": locked, "full": full}
 EXPECTED = {"full": {507, 503}}
 
 
