@@ -47,6 +47,7 @@ from app.partners import routes as partners
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
 from app.publication.site import Site
+from app.publication.taxonomies import has_misplaced_sections, repair_paths
 from app.publication.terms import RUNNING_MERGE
 from app.reactions import routes as reactions
 from app.related import routes as related
@@ -185,6 +186,7 @@ def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
     return {
         "publishing": Timer(partial(advance_due_articles, index_article=index_article), NEXT_CHANGE),
         "merges": Timer(partial(advance_merges, index_article=index_article), RUNNING_MERGE),
+        "paths": Timer(repair_paths, every=60.0, is_due=has_misplaced_sections),
         "activity": Timer(age_activity, NEXT_HOUR),
         "cards": Timer(partial(rebuild_stale, site=site), select_stale(site)),
         "links": Timer(rebuild_stale_lists, STALE_LIST),

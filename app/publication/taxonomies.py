@@ -13,8 +13,10 @@ from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.db.rows import JsonObject
 from app.events import catalog
+from app.events.log import emit
 from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
+from app.publication.generations import bump_generation
 from app.publication.media_library import require_media
 from app.publication.merges import MergeableTaxonomy
 from app.publication.references import resolve_references
@@ -100,6 +102,34 @@ class SectionTaxonomy(Taxonomy[Section, SectionIn, SectionPatch]):
     def check_deletion(self, actor: Actor) -> None:
         """Require `content:publish`: the section's public URL disappears."""
         require_publish(actor)
+
+
+_PARENT = _SECTION.alias("parent")
+_EXPECTED_PATH = sa.case((_PARENT.c.id.is_(None), _SECTION.c.slug), else_=_PARENT.c.path + "/" + _SECTION.c.slug)
+_MISPLACED = (
+    sa.select(_SECTION.c.id, _SECTION.c.slug)
+    .select_from(_SECTION.outerjoin(_PARENT, _PARENT.c.id == _SECTION.c.parent_id))
+    .where(_SECTION.c.path != _EXPECTED_PATH)
+    .order_by(_SECTION.c.id)
+)
+"""Sections whose path is not that of their parent with their slug: a release without paths has written them."""
+
+
+def has_misplaced_sections(connection: sa.Connection) -> bool:
+    """Whether `repair_paths` has anything to do."""
+    return connection.execute(_MISPLACED.limit(1)).first() is not None
+
+
+def repair_paths(session: Session) -> int:
+    """Write paths that a process of a former release did not, while both served; return for how many sections."""
+    lock_tree(session)
+    rows = session.execute(_MISPLACED).all()
+    for row in rows:
+        update_paths(session, row.id)
+        emit(session, catalog.SectionChanged(subject_id=row.id, slug=row.slug, created=False))
+    if rows:
+        bump_generation(session)
+    return len(rows)
 
 
 class TagTaxonomy(MergeableTaxonomy[Tag, TagIn, TagPatch]):

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from httpx2 import Response
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlmodel import Session
 from starlette.testclient import TestClient
 
 from app.core.problems import Invalid
+from app.core.settings import Settings
 from app.db import Database
 from app.db.base import WriteSession
 from app.identity.schemas import SYSTEM
@@ -20,7 +22,8 @@ from app.publication.section_tree import find_ancestors, find_descendants
 from app.publication.tallies import adjust_counts
 from app.publication.taxonomies import SECTIONS
 from app.publication.terms import InUse
-from tests.make import act, patched, published
+from tests.make import act, ok, patched, published
+from tests.receiver import work_through
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
@@ -92,7 +95,7 @@ class Model:
 
 
 @given(steps)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_tree_is_that_of_the_model(db: Database, steps: list[tuple[str, int, int]]) -> None:
     with db.engines()[1].connect() as connection, connection.begin() as transaction:
         with WriteSession(connection) as session:
@@ -120,3 +123,23 @@ def test_a_parent_counts_what_is_inside_of_it_once(client: TestClient, make: Mak
     assert counts() == {"world": 2, "asia": 0, "japan": 0, "sport": 0}
     act(client, editor, tokyo, "unpublish")
     assert counts() == {"world": 1, "asia": 0, "japan": 0, "sport": 0}
+
+
+def test_paths_that_a_former_release_did_not_write_are_repaired(
+    client: TestClient, db: Database, settings: Settings, editor: dict[str, str]
+) -> None:
+    names, parent = ["World", "Asia", "Japan"], None
+    for name in names:
+        parent = ok(client.post("/v1/sections", json={"name": name, "parent": parent}, headers=editor), 201)["slug"]
+    article = published(client, editor, section="japan")["id"]
+    work_through(settings)
+    before = client.get(f"/v1/articles/{article}").json()
+    with db.transaction() as session:
+        session.execute(sa.text("UPDATE section SET path = '' WHERE slug <> 'world'"))
+    work_through(settings)
+    with db.connect() as connection:
+        paths = connection.execute(sa.text("SELECT path FROM section ORDER BY path")).scalars().all()
+        told = connection.execute(sa.text("SELECT count(*) FROM event WHERE type = 'section.changed'")).scalar_one()
+    assert paths == ["world", "world/asia", "world/asia/japan"]
+    assert told == len(names) + 2
+    assert client.get(f"/v1/articles/{article}").json() == before
