@@ -223,6 +223,8 @@ def main() -> None:
     """Start what is asked for through the socket, until it is closed."""
     gc.disable()  # what is imported stays
     import app.cli
+    import app.main
+    import app.web.server
     import app.wiring  # noqa: F401
 
     gc.freeze()

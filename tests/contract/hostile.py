@@ -202,9 +202,9 @@ def prepared(case: schemathesis.Case, headers: dict[str, str]) -> requests.Prepa
         return None
     if "script" not in case.path_parameters and set("/.") & set("".join(map(str, case.path_parameters.values()))):
         return None  # another path, such as /v1/articles/{article}.{suffix}
-    kwargs = copy.deepcopy(case.as_transport_kwargs(base_url="http://testserver"))
-    kwargs["headers"] = {**(kwargs.get("headers") or {}), **headers}
     try:
+        kwargs = copy.deepcopy(case.as_transport_kwargs(base_url="http://testserver"))
+        kwargs["headers"] = {**(kwargs.get("headers") or {}), **headers}
         return requests.Request(**{k: v for k, v in kwargs.items() if k not in {"timeout", "verify", "cert"}}).prepare()
     except (UnicodeError, requests.RequestException):
         return None

@@ -3,6 +3,7 @@
 import copy
 import random
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,14 +12,16 @@ import schemathesis
 from schemathesis.generation import GenerationMode
 
 from app.core.settings import Settings
+from tests.conftest import Report
 from tests.contract.hostile import Mixer, accepts_what_is_forbidden, from_document, prepared
 from tests.contract.twins import Twins, twins
 from tests.document import expanded
 from tests.effort import effort
 
 CASES = effort("GENERATED", 40, long=1500)  # requests to each database
-VARIANTS = 6  # of each request, all but the first with something else in it
-EXAMPLES = 4  # of an operation and mode at a time
+VARIANTS = 6 if CASES <= 1500 else 12  # of each request, all but the first with something else in it
+EXAMPLES = 1 if CASES <= 100 else 4 if CASES <= 1500 else 16
+"""Requests of an operation and mode at a time: to generate one costs more than to send all of its variants to both."""
 
 
 def can_be_wrong(operation: schemathesis.APIOperation) -> bool:
@@ -58,6 +61,7 @@ def test_generated_requests(
     postgres_url: str,
     empty_postgres: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
+    report: Report,
 ) -> None:
     shutil.copy(sqlite_template, tmp_path / "broadsheet.db")
     empty_postgres()
@@ -74,7 +78,9 @@ def test_generated_requests(
         while pair.asked < CASES:
             random.shuffle(rounds)
             for operation, mode in rounds:
-                ask(pair, operation, mode, EXAMPLES if CASES > 100 else 1)
+                ask(pair, operation, mode, EXAMPLES)
                 if pair.asked >= CASES:
                     break
+    statuses = Counter(status for seen in pair.statuses.values() for status in seen)
+    report(requests=pair.asked, operations=len(pair.statuses), operations_by_status=dict(sorted(statuses.items())))
     assert not pair.faults, "\n\n".join(f"{what}\n  {sent[:900]}" for what, sent in sorted(pair.faults.items()))
