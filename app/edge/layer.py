@@ -123,7 +123,7 @@ class Layer:
             if answer is None and not keeper.is_passing(key):
                 flight = keeper.flights.get(key)
                 if flight is None:
-                    await self._lead(scope, receive, send, headers, key, query)
+                    await self._lead(scope, receive, send, headers, key, query, alias)
                     return
                 with slot_of(scope):
                     answer, mark = await flight.wait(), COLLAPSED
@@ -179,7 +179,16 @@ class Layer:
             return None
         return [(name.lower().encode(), value.encode()) for name, value in limits.items()]
 
-    async def _lead(self, scope: Scope, receive: Receive, send: Send, headers: Headers, key: Key, query: Query) -> None:
+    async def _lead(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        headers: Headers,
+        key: Key,
+        query: Query,
+        alias: Alias | None,
+    ) -> None:
         """Let the app answer for all requests with the same key that arrive meanwhile.
 
         A standby may answer if it has replayed every change that was evicted before; the flight notes later evictions.
@@ -190,7 +199,7 @@ class Layer:
         inner = {**scope, "query_string": query.text}
         if not CONDITIONS.isdisjoint(headers):
             inner["headers"] = [header for header in scope["headers"] if header[0] not in CONDITIONS]
-        recorder = _Recorder(self.keeper, flight, key, query, state, headers, send)
+        recorder = _Recorder(self.keeper, flight, key, query, alias, state, headers, send)
         follower = self.keeper.follower
         try:
             with require_lsn(follower.lsn if follower is not None else 0):
@@ -208,11 +217,12 @@ class _Recorder:
         flight: Flight,
         key: Key,
         query: Query,
+        alias: Alias | None,
         state: State,
         headers: Headers,
         send: Send,
     ) -> None:
-        self.keeper, self._flight, self._key, self._names = keeper, flight, key, query.names
+        self.keeper, self._flight, self._key, self._names, self._alias = keeper, flight, key, query.names, alias
         self._state, self._headers, self._send = state, headers, send
         self._start: Message | None = None  # held back until the body arrives
 
@@ -254,7 +264,7 @@ class _Recorder:
             follower = self.keeper.follower
             if follower is None or not follower.can_store() or self._flight.is_stale(answer):
                 answer = None
-        is_stored = answer is not None and self.keeper.memory.add(answer)
+        is_stored = answer is not None and self.keeper.memory.add(answer, self._alias)
         self.end(answer)
         start = _mark(start, STORED if is_stored else MISS)
         if is_unmodified:

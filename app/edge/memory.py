@@ -33,12 +33,16 @@ class Memory:
     def find(self, key: Key, alias: Alias | None) -> Answer | None:
         """Find an answer by its key, and remember the alias, by which the same request finds it without parsing."""
         answer = self._answers.get(key)
-        if answer is None or alias is None or alias in self.by_alias or len(answer.aliases) >= MAX_ALIASES:
-            return answer
+        if answer is not None and alias is not None:
+            self._remember(alias, answer)
+        return answer
+
+    def _remember(self, alias: Alias, answer: Answer) -> None:
+        if alias in self.by_alias or len(answer.aliases) >= MAX_ALIASES:
+            return
         if sum(len(part) for part in alias if part) <= MAX_ALIAS_BYTES:
             answer.aliases.append(alias)
             self.by_alias[alias] = answer
-        return answer
 
     def holds(self, answer: Answer) -> bool:
         """Whether this answer is kept, and not a later one with its key."""
@@ -59,8 +63,11 @@ class Memory:
             self._protected_bytes -= oldest.size
             self._probation[oldest] = None
 
-    def add(self, answer: Answer) -> bool:
-        """Keep an answer; it replaces one with its key and evicts others for its space. False if it is too large."""
+    def add(self, answer: Answer, alias: Alias | None = None) -> bool:
+        """Keep an answer, to be found by an alias, too; it replaces one with its key and evicts others for its space.
+
+        Return whether it is kept: a large one is not.
+        """
         if former := self._answers.get(answer.key):
             self.drop(former)
         if answer.size > self.max_bytes * MAX_ANSWER_SHARE:
@@ -72,7 +79,10 @@ class Memory:
         self.size += answer.size
         while self.size > self.max_bytes:
             self.drop(next(iter(self._probation or self._protected)))
-        return answer.key in self._answers
+        is_kept = answer.key in self._answers
+        if is_kept and alias is not None:
+            self._remember(alias, answer)
+        return is_kept
 
     def drop(self, answer: Answer) -> None:
         """Drop an answer."""

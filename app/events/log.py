@@ -77,6 +77,7 @@ class _PositionRow(TypedDict):
 
 
 _ENDS: Prepared[JsonObject] = Prepared({dialect: _select_end(query) for dialect, query in _QUERIES.items()})
+_NEWEST: Prepared[_PositionRow] = Prepared(sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.seq.desc()).limit(1))
 _SETTLED: Prepared[_PositionRow] = Prepared(_LAST_SETTLED)
 _READER_POSITION: Prepared[_PositionRow] = Prepared(
     sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == sa.bindparam("reader", type_=sa.String()))
@@ -167,8 +168,8 @@ def read_between(
 
 def find_last_position(connection: sa.Connection) -> Position:
     """Find the position of the newest event that this connection sees."""
-    row = connection.execute(sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.seq.desc()).limit(1)).first()
-    return Position(row.xid, row.seq) if row else START
+    row = _NEWEST.first(connection, {})
+    return Position(*row) if row else START
 
 
 def has_position(connection: sa.Connection, position: Position) -> bool:

@@ -51,6 +51,14 @@ def test_an_answer_is_given_again_as_it_was(path: str, client: TestClient, artic
     assert "mine" not in client.get(path, headers={"X-Request-ID": "mi ne"}).headers["x-request-id"]
 
 
+def test_the_next_request_like_the_one_that_was_answered_finds_the_answer_unparsed(
+    client: TestClient, keeper: Keeper, article: dict[str, Any]
+) -> None:
+    assert client.get("/v1/articles?tag=boats", headers={"Accept-Encoding": "br"}).status_code == 200
+    ((path, query, _, coding, _),) = keeper.memory.by_alias
+    assert (path, query, coding) == (b"/v1/articles", b"tag=boats", b"br")
+
+
 def test_the_order_and_the_encoding_of_parameters_do_not_matter(outcome: Outcome, article: dict[str, Any]) -> None:
     assert outcome("/v1/articles?tag=boats&fields=title,slug&limit=5") == STORED
     assert outcome("/v1/articles?limit=5&tag=boats&fields=title,slug") == HIT
