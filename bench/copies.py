@@ -22,8 +22,8 @@ from app.events.tables import Event
 from app.identity.tables import Participant
 from app.publication.tables import Author, Media, Section, Series, Tag
 from app.related.tables import ArticleTerm, RelatedLink, RelatedTerm, RelatedText
+from app.search.indexing import index_words
 from app.search.tables import ENTRY, SLOTS_PER_MICROSECOND, SearchEntry
-from app.search.words import index_words
 
 SLICE = 2**28 / 1000  # seconds, about three days
 NEWEST_SLICE = 6465  # since 1970: the last days of 2024

@@ -32,7 +32,8 @@ from app.articles.editorial_schemas import (
 )
 from app.articles.media_addresses import find_unsized_files
 from app.articles.projection import IndexArticle, WrongState
-from app.articles.reading import find_article, is_visible, parse_formats, present_article
+from app.articles.reading import find_article, is_visible, present_article
+from app.articles.rendering import parse_formats
 from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_revision
 from app.articles.routes import RETRACTED, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut

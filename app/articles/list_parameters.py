@@ -1,18 +1,25 @@
-"""Parameters of lists of articles: filters, order, and how filter values are parsed."""
+"""Parameters of lists of articles: filters, order, and how filter values are parsed and resolved."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, cast, get_args
 from urllib.parse import quote
 
+import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 
+from app.articles.reading import ARTICLE, REVISION
 from app.articles.schemas import PAGE_TYPE, FormatQuery, State
 from app.articles.tables import WINDOW_DAYS
 from app.core.clock import TimeOrDay
 from app.core.ids import is_id
 from app.core.problems import InvalidParameter
 from app.core.schema_rules import NOT_BLANK, any_of, filter_values, references
+from app.db.columns import table_of
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.events.cache_groups import ARTICLES_GROUP
+from app.identity.tables import ApiKey
+from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.text.inputs import LANGUAGE_FORM, is_language, normalise_language_tag
 from app.web.paging import PageQuery, Sort
 
@@ -40,6 +47,7 @@ MAX_FILTER_VALUES = 20
 MAX_FILTER_REPEATS = 5
 MAX_TERM_GROUPS = 20  # cache groups of terms in one answer; with more, the list depends on all articles
 MAX_TERM_GROUP_BYTES = 1500  # of these groups together: they are sent in three headers
+_API_KEY = table_of(ApiKey)
 _TERM_KINDS = ("tag", "author", "series", "section")
 _REPEATS = Field(json_schema_extra={"maxItems": MAX_FILTER_REPEATS})
 FilterValues = Annotated[str, Field(json_schema_extra=filter_values(MAX_FILTER_VALUES, r"[^\x00\s,-][^\x00,]{0,199}"))]
@@ -211,6 +219,71 @@ def parse_filters(query: FilterQuery) -> tuple[Filter, ...]:
                 raise InvalidParameter(name, f"{name}: 1 to 100 ids or slugs.")
             filters.append(Filter(kind, negative, refs))
     return tuple(filters)
+
+
+def _select_languages() -> sa.Select[tuple[str]]:
+    """Select all languages of articles, with one step in an index for each."""
+    tags = sa.select(sa.func.min(ARTICLE.c.language).label("tag")).cte("languages", recursive=True)
+    later = (
+        sa.select(sa.func.min(ARTICLE.c.language))
+        .where(ARTICLE.c.language > tags.c.tag)
+        .correlate(tags)
+        .scalar_subquery()
+    )
+    tags = tags.union_all(sa.select(later).where(tags.c.tag.is_not(None)))
+    return sa.select(tags.c.tag).where(tags.c.tag.is_not(None))
+
+
+_LANGUAGES: Prepared[JsonObject] = Prepared(_select_languages())
+
+
+def list_languages(connection: sa.Connection) -> list[str]:
+    """List the languages of all articles, in a step of an index for each."""
+    return [str(row["tag"]) for row in _LANGUAGES.rows(connection, {})]
+
+
+def resolve_filters(connection: sa.Connection, filters: Sequence[Filter], query: FilterQuery) -> tuple[Filter, ...]:
+    """Return the filters with ids in place of slugs, sections with their descendants, languages with variants.
+
+    Former slugs are followed; 400 for a term that does not exist. Takes one statement for sections, tags, authors and
+    series, one for languages, and none where neither is named.
+    """
+    refs: dict[Kind, list[str]] = {}
+    for filter_ in filters:
+        if filter_.kind in TERM_TABLES:
+            refs.setdefault(cast(Kind, filter_.kind), []).extend(filter_.refs)
+    references = resolve_references(connection, refs) if refs else {}
+    languages: list[str] = []
+    if any(filter_.kind == "language" for filter_ in filters):
+        languages = list_languages(connection)
+    resolved = []
+    for filter_ in filters:
+        if filter_.kind in TERM_TABLES:
+            kind = cast(Kind, filter_.kind)
+            if any((kind, ref) not in references for ref in filter_.refs):
+                raise InvalidParameter(kind, f"{kind}: there is no such {kind}.")
+            named = [references[kind, ref] for ref in filter_.refs]
+            ids = [
+                row_id for reference in named for row_id in (reference.ids if query.descendants else (reference.id,))
+            ]
+            filter_ = filter_._replace(refs=tuple(sorted(set(ids))))
+        elif filter_.kind == "language":
+            ranges = tuple(f"{ref}-" for ref in filter_.refs)
+            variants = {tag for tag in languages if tag in filter_.refs or tag.startswith(ranges)}
+            filter_ = filter_._replace(refs=tuple(sorted(variants)) or filter_.refs)
+        resolved.append(filter_)
+    return tuple(resolved)
+
+
+def check_editor(connection: sa.Connection, query: ListQuery) -> None:
+    """Answer 400 for an `editor` that is no API key and never saved a revision."""
+    if query.editor is None:
+        return
+    by_id = is_id(query.editor)
+    key = (_API_KEY.c.id if by_id else _API_KEY.c.name) == query.editor
+    saved = (REVISION.c.actor_id if by_id else REVISION.c.actor_name) == query.editor
+    if not connection.execute(sa.select(sa.exists().where(key) | sa.exists().where(saved))).scalar_one():
+        raise InvalidParameter("editor", "editor: there is no key with this id or name.")
 
 
 def membership_groups(requested: Sequence[Filter], resolved: Sequence[Filter]) -> tuple[str, ...]:

@@ -10,14 +10,22 @@ from datetime import datetime
 from functools import lru_cache
 from math import inf
 from types import MappingProxyType
-from typing import Literal, NamedTuple, Protocol, cast
+from typing import Literal, NamedTuple, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles import rendering
 from app.articles.counters import ACTIVITY, activity_column
-from app.articles.list_parameters import EDITOR_SORTS, SORTS, Filter, FilterQuery, ListQuery
+from app.articles.list_parameters import (
+    EDITOR_SORTS,
+    SORTS,
+    Filter,
+    FilterQuery,
+    ListQuery,
+    check_editor,
+    resolve_filters,
+)
 from app.articles.reading import (
     ARTICLE,
     ARTICLE_AUTHOR,
@@ -27,72 +35,18 @@ from app.articles.reading import (
     SECTION,
     SERIES,
     TAG,
-    can_read_drafts,
     is_offered,
-    list_languages,
-    parse_formats,
     visible_to,
 )
 from app.articles.schemas import PAGE_TYPE
 from app.core.clock import just_before, start_of
 from app.core.ids import is_id
-from app.core.problems import InvalidParameter
-from app.db.columns import table_of
 from app.db.prepared import Prepared, is_fixed
 from app.db.rows import Column, Statement
 from app.identity.schemas import Actor
-from app.identity.tables import ApiKey
-from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.publication.section_tree import CLOSURE
 from app.publication.site import Site
 from app.web.paging import Page, PageInfo, Sort, bind_cursor, page_of
-
-_API_KEY = table_of(ApiKey)
-
-
-def resolve_filters(connection: sa.Connection, filters: Sequence[Filter], query: FilterQuery) -> tuple[Filter, ...]:
-    """Return the filters with ids in place of slugs, sections with their descendants, languages with variants.
-
-    Former slugs are followed; 400 for a term that does not exist. Takes one statement for sections, tags, authors and
-    series, one for languages, and none where neither is named.
-    """
-    refs: dict[Kind, list[str]] = {}
-    for filter_ in filters:
-        if filter_.kind in TERM_TABLES:
-            refs.setdefault(cast(Kind, filter_.kind), []).extend(filter_.refs)
-    references = resolve_references(connection, refs) if refs else {}
-    languages: list[str] = []
-    if any(filter_.kind == "language" for filter_ in filters):
-        languages = list_languages(connection)
-    resolved = []
-    for filter_ in filters:
-        if filter_.kind in TERM_TABLES:
-            kind = cast(Kind, filter_.kind)
-            if any((kind, ref) not in references for ref in filter_.refs):
-                raise InvalidParameter(kind, f"{kind}: there is no such {kind}.")
-            named = [references[kind, ref] for ref in filter_.refs]
-            ids = [
-                row_id for reference in named for row_id in (reference.ids if query.descendants else (reference.id,))
-            ]
-            filter_ = filter_._replace(refs=tuple(sorted(set(ids))))
-        elif filter_.kind == "language":
-            ranges = tuple(f"{ref}-" for ref in filter_.refs)
-            variants = {tag for tag in languages if tag in filter_.refs or tag.startswith(ranges)}
-            filter_ = filter_._replace(refs=tuple(sorted(variants)) or filter_.refs)
-        resolved.append(filter_)
-    return tuple(resolved)
-
-
-def check_editor(connection: sa.Connection, query: ListQuery) -> None:
-    """Answer 400 for an `editor` that is no API key and never saved a revision."""
-    if query.editor is None:
-        return
-    by_id = is_id(query.editor)
-    key = (_API_KEY.c.id if by_id else _API_KEY.c.name) == query.editor
-    saved = (REVISION.c.actor_id if by_id else REVISION.c.actor_name) == query.editor
-    if not connection.execute(sa.select(sa.exists().where(key) | sa.exists().where(saved))).scalar_one():
-        raise InvalidParameter("editor", "editor: there is no key with this id or name.")
-
 
 SORT_COLUMNS: dict[str, Column] = {
     "published_at": ARTICLE.c.listed_at,
@@ -413,13 +367,13 @@ def shape_of(
         requires_leaf_sections=resolves_inline
         and query.descendants
         and any(filter_.kind == "section" for filter_ in filters),
-        formats=parse_formats(query.formats, ()),
+        formats=rendering.parse_formats(query.formats, ()),
         paged=query.cursor is not None,
         featured=query.featured,
         bounds=tuple(bounds),
         states=states,
         actor=actor if states is not None else None,
-        editing=can_read_drafts(actor),
+        editing=actor.reads_drafts,
         partner=actor.is_partner,
         includes_pages=any(filter_.names_pages for filter_ in filters),
         changed=changed,

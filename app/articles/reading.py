@@ -10,12 +10,9 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles import discussion_settings as discussion
 from app.articles.media_addresses import present_body
-from app.articles.schemas import TEXT_FORMATS
 from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.ids import is_id
-from app.core.problems import InvalidParameter
 from app.db.columns import json_rows, table_of
-from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, fetch_row
 from app.identity.schemas import Actor
 from app.publication.notice_targets import NoticeTarget
@@ -86,11 +83,6 @@ def select_visible_ids(actor: Actor) -> Statement:
 def is_offered() -> ColumnElement[bool]:
     """Select whether partners may read an article at any syndication level."""
     return sa.func.coalesce(ARTICLE.c.syndication, syndication_of(ARTICLE.c.section_id), "full") != "none"
-
-
-def can_read_drafts(actor: Actor) -> bool:
-    """Whether the caller may read articles that are not public."""
-    return actor.reads_drafts
 
 
 def _select_terms(rows: Column, links: sa.Table, terms: sa.FromClause) -> Column:
@@ -263,7 +255,7 @@ class ArticlesWithNotices:
 
 def is_visible(row: VisibilityRow, actor: Actor) -> bool:
     """Apply the rule of `visible_to` to a row."""
-    return bool(row["public"]) or (can_read_drafts(actor) and actor.may_in(row["section_id"]))
+    return bool(row["public"]) or (actor.reads_drafts and actor.may_in(row["section_id"]))
 
 
 class EarlyRow(TypedDict):
@@ -283,34 +275,3 @@ def can_read_early(connection: sa.Connection, row: EarlyRow, actor: Actor, is_na
     """Whether a partner may read an article before it is public; call it only for such articles."""
     coming = row["state"] in ("published", "scheduled") and actor.is_partner and actor.id is not None
     return coming and is_named(connection, row["id"], str(actor.id))
-
-
-def parse_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the formats named, in a fixed order; 400 for an unknown one."""
-    if formats is None:
-        return default
-    names = {name.strip() for name in formats.split(",")}
-    if not names <= set(TEXT_FORMATS):
-        raise InvalidParameter("formats", "formats: any of html, text, markdown, blocks.")
-    return tuple(name for name in TEXT_FORMATS if name in names)
-
-
-def _select_languages() -> sa.Select[tuple[str]]:
-    """Select all languages of articles, with one step in an index for each."""
-    tags = sa.select(sa.func.min(ARTICLE.c.language).label("tag")).cte("languages", recursive=True)
-    later = (
-        sa.select(sa.func.min(ARTICLE.c.language))
-        .where(ARTICLE.c.language > tags.c.tag)
-        .correlate(tags)
-        .scalar_subquery()
-    )
-    tags = tags.union_all(sa.select(later).where(tags.c.tag.is_not(None)))
-    return sa.select(tags.c.tag).where(tags.c.tag.is_not(None))
-
-
-_LANGUAGES: Prepared[JsonObject] = Prepared(_select_languages())
-
-
-def list_languages(connection: sa.Connection) -> list[str]:
-    """List the languages of all articles, in a step of an index for each."""
-    return [str(row["tag"]) for row in _LANGUAGES.rows(connection, {})]

@@ -25,9 +25,7 @@ from app.articles.reading import (
     EDITING_COLUMNS,
     REVISION,
     RetractionColumn,
-    can_read_drafts,
     fetch_articles,
-    parse_formats,
     present_article,
 )
 from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
@@ -278,8 +276,18 @@ def refuse_fields(tree: FieldTree, *names: str) -> None:
 
 def check_editing(tree: FieldTree, actor: Actor) -> None:
     """Answer 401 or 403 for `fields=editing` by a caller who may not read it."""
-    if tree and "editing" in tree and not can_read_drafts(actor):
+    if tree and "editing" in tree and not actor.reads_drafts:
         raise refusal(actor, "editing needs a key with the scope content:read or content:write.")
+
+
+def parse_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the formats named, in a fixed order; 400 for an unknown one."""
+    if formats is None:
+        return default
+    names = {name.strip() for name in formats.split(",")}
+    if not names <= set(TEXT_FORMATS):
+        raise InvalidParameter("formats", "formats: any of html, text, markdown, blocks.")
+    return tuple(name for name in TEXT_FORMATS if name in names)
 
 
 def resolve_formats(formats: str | None, *trees: FieldTree, default: tuple[str, ...] = ()) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Routes that read articles: one, its neighbours, lists, and paths of the publication's site."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from functools import partial
 from typing import Annotated, get_args
 
@@ -14,10 +14,9 @@ from app.articles.counters import activity_column
 from app.articles.includes import ListPosition, parse_include, render_neighbours
 from app.articles.list_parameters import ListQuery, membership_groups, parse_filters
 from app.articles.previews import is_valid_preview
-from app.articles.reading import EarlyAccess, RetractionColumn, can_read_drafts, can_read_early
+from app.articles.reading import EarlyAccess, RetractionColumn, can_read_early
 from app.articles.rendering import (
     ArticleRow,
-    FieldTree,
     RenderedArticle,
     add_block_ids,
     check_editing,
@@ -52,14 +51,13 @@ from app.identity.schemas import Actor
 from app.publication.responses import REDIRECT_RESPONSE
 from app.publication.site import Site
 from app.web.fields import dump_json, parse_fields
-from app.web.paging import PageInfo
 from app.web.responses import (
     JSON_TYPE,
     REDIRECT_CACHE_CONTROL,
     database,
     negotiate_media_type,
-    next_link,
     reply,
+    reply_rendered,
 )
 from app.web.routing import Router
 
@@ -98,7 +96,7 @@ def get_visible(
 
     `early` includes articles that are not public yet and for which the caller, a partner, has early access.
     """
-    row = find_cached(connection, ref, site, formats, editing=reading.can_read_drafts(actor))
+    row = find_cached(connection, ref, site, formats, editing=actor.reads_drafts)
     if row is not None and reading.is_visible(row, actor):
         return row
     if row is not None and early is not None and can_read_early(connection, row, actor, early):
@@ -145,7 +143,7 @@ def _render_revision(
     )
     if overlaid is None or not (has_preview or actor.may_in(overlaid["section_id"])):
         raise NotFound
-    editing = reading.can_read_drafts(actor) and actor.may_in(row["section_id"])
+    editing = actor.reads_drafts and actor.may_in(row["section_id"])
     overlaid = add_block_ids(overlaid) if _shows_block_ids(query, formats) else overlaid
     presented = reading.present_article(overlaid, site, formats, editing=editing)
     return overlaid, RenderedArticle(dump_json(SingleArticleOut, presented), (row["id"],), overlaid["version"])
@@ -200,10 +198,10 @@ async def get_article(
     for name in includes:
         refuse_fields(subtree_of(fields, name), "body", "editing")
     special = query.preview is not None or query.revision is not None
-    if query.preview is None and special and not reading.can_read_drafts(actor):
+    if query.preview is None and special and not actor.reads_drafts:
         missing = "revision requires a key with the scope content:read or content:write."
         raise refusal(actor, missing)
-    site, drafts = services.site, reading.can_read_drafts(actor)
+    site, drafts = services.site, actor.reads_drafts
     has_ids, needed = _shows_block_ids(query, formats), _list_needed(query, formats)
 
     def find(connection: sa.Connection) -> RenderedArticle:
@@ -267,27 +265,6 @@ async def get_neighbours(
     )
 
 
-def reply_articles(
-    request: Request,
-    actor: Actor,
-    articles: Iterable[RenderedArticle],
-    page: PageInfo,
-    fields: FieldTree,
-    *,
-    groups: Iterable[str],
-    version: int | None = None,
-) -> Response:
-    """Answer with a page of articles, each limited to the caller's syndication level and to the selected fields."""
-    return reply(
-        request,
-        render_page(articles, page, fields, actor, ArticleServices.of(request).access_log),
-        groups=groups,
-        version=version,
-        private=not actor.is_anonymous,
-        links=next_link(request, page["next"]),
-    )
-
-
 listing_router = Router(prefix="/v1/articles", tags=["articles"])
 
 
@@ -299,7 +276,7 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     if is_by_activity and (query.q is not None or query.states is not None):
         raise InvalidParameter("sort", "sort: orders by activity cannot be combined with q or state.")
     if query.states is not None:
-        if not can_read_drafts(actor):
+        if not actor.reads_drafts:
             parameter = next(name for name in ("state", "changed", "editor", "sort") if name in query.model_fields_set)
             raise refusal(actor, f"{parameter} requires a key with the scope content:read or content:write.")
         if not set(query.states) <= set(get_args(State)):
@@ -319,4 +296,5 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     groups = groups_of_list(membership_groups(filters, page.filters), page.ids, counts=shows_counts(fields))
     if is_by_activity:
         groups = (*groups, ACTIVITY_GROUP)
-    return reply_articles(request, actor, page.articles, page.page, fields, groups=groups)
+    body = render_page(page.articles, page.page, fields, actor, services.access_log)
+    return reply_rendered(request, body, page.page, groups=groups, private=not actor.is_anonymous)

@@ -13,8 +13,7 @@ from fastapi import Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from app.articles.reading import parse_formats
-from app.articles.rendering import limit_for_partner, splice_object
+from app.articles.rendering import limit_for_partner, parse_formats, splice_object
 from app.articles.services import ArticleServices
 from app.changes.schemas import encode_cursor
 from app.core.clock import now

@@ -7,8 +7,7 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.articles.editorial_routes import EDIT_RESPONSES
-from app.articles.rendering import RenderedArticle, refuse_fields, retry_on_change, select_parts
-from app.articles.routes import reply_articles
+from app.articles.rendering import RenderedArticle, refuse_fields, render_page, retry_on_change, select_parts
 from app.articles.schemas import ArticleList, ListedArticleOut
 from app.articles.services import ArticleServices
 from app.core.ids import RefPath
@@ -20,7 +19,7 @@ from app.partners import partners
 from app.partners.partners import ArticlePartners
 from app.partners.schemas import EarlyQuery, FetchOut, PartnersIn, PartnersOut
 from app.web.paging import ListOut, Page
-from app.web.responses import database, reply_private, reply_private_list
+from app.web.responses import database, reply_private, reply_private_list, reply_rendered
 from app.web.routing import PageParameters, ReadParameters, Router
 
 router = Router(prefix="/v1", tags=["syndication"])
@@ -93,4 +92,5 @@ async def list_embargoed_articles(request: Request, query: Annotated[EarlyQuery,
         return partners.list_embargoed(connection, actor, site, formats, query)
 
     page = await database(request).read(retry_on_change(read))
-    return reply_articles(request, actor, page["data"], page["page"], fields, groups=())
+    body = render_page(page["data"], page["page"], fields, actor, ArticleServices.of(request).access_log)
+    return reply_rendered(request, body, page["page"], groups=(), private=True)

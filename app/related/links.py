@@ -12,7 +12,7 @@ from app.articles import rendering
 from app.articles.exposure import check_attachment
 from app.articles.includes import ListPosition
 from app.articles.projection import lock_article
-from app.articles.reading import ARTICLE, SERIES, can_read_drafts, visible_to
+from app.articles.reading import ARTICLE, SERIES, visible_to
 from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.db.columns import table_of
@@ -109,7 +109,7 @@ def _select_related(by: str, formats: tuple[str, ...], actor: Actor) -> Statemen
     page = page.where(links.c.nth == 1)
     rows = page.subquery("page")
     shown = ARTICLE.c.listed | (ARTICLE.c.public & (rows.c.kind == 0))  # pages appear only if editors pinned them
-    is_visible = shown if not can_read_drafts(actor) else shown | ((rows.c.kind == 0) & visible_to(actor))
+    is_visible = shown if not actor.reads_drafts else shown | ((rows.c.kind == 0) & visible_to(actor))
     cards: Statement = rendering.select_cached(formats=formats, page=rows)
     cards = cards.add_columns(rows.c.kind, rows.c.score, rows.c.terms, rows.c.of, rows.c.choice, rows.c.series)
     return cards.where(is_visible).order_by(rows.c.kind, rows.c.place, rows.c.id.desc()).limit(_LIMIT_PARAMETER)
@@ -149,7 +149,7 @@ def _render_link(row: RelatedRow, article: rendering.RenderedArticle) -> renderi
 def _read_related(
     connection: sa.Connection, by: str, ref: str, actor: Actor, site: Site, formats: tuple[str, ...], limit: int
 ) -> RelatedLinks | None:
-    statement = _select_related(by, formats, actor if can_read_drafts(actor) else ANONYMOUS)
+    statement = _select_related(by, formats, actor if actor.reads_drafts else ANONYMOUS)
     values = {"ref": ref, "most": limit, "cache_key": rendering.cache_key_of(site)}
     rows = rendering.fetch_cached(connection, statement, RelatedRow, values)
     if not rows:

@@ -10,6 +10,7 @@ from app.articles.editorial_routes import EDIT_RESPONSES
 from app.articles.rendering import (
     groups_of_list,
     refuse_fields,
+    render_page,
     resolve_formats,
     retry_on_change,
     shows_counts,
@@ -19,7 +20,6 @@ from app.articles.routes import (
     RETRACTED,
     get_visible,
     redirect_former_slug,
-    reply_articles,
 )
 from app.articles.schemas import RelatedOut
 from app.articles.services import ArticleServices
@@ -33,6 +33,8 @@ from app.related import links
 from app.related.links import RelatedLinks
 from app.related.schemas import PinsIn, RelatedList, RelatedQuery
 from app.web.fields import FieldTree, parse_fields
+from app.web.paging import PageInfo
+from app.web.responses import reply_rendered
 from app.web.routing import Router
 
 router = Router(prefix="/v1/articles/{article}", tags=["related"])
@@ -76,12 +78,11 @@ async def list_related_articles(
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/related")
     ids = [article_id for link in links_read.items for article_id in link.ids]
-    return reply_articles(
+    page: PageInfo = {"next": None, "limit": query.limit, "total": None}
+    return reply_rendered(
         request,
-        actor,
-        links_read.items,
-        {"next": None, "limit": query.limit, "total": None},
-        fields,
+        render_page(links_read.items, page, fields, actor, services.access_log),
+        page,
         groups=(
             f"article:{links_read.article_id}",
             *groups_of_list(
@@ -89,6 +90,7 @@ async def list_related_articles(
             ),
         ),
         version=links_read.version,
+        private=not actor.is_anonymous,
     )
 
 

@@ -9,17 +9,16 @@ from typing import Literal, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
-from app.articles.list_parameters import SORTS, Filter, ListQuery
+from app.articles.list_parameters import SORTS, Filter, ListQuery, list_languages, resolve_filters
 from app.articles.listing import (
     ArticlePage,
     QueryShape,
     conditions_of,
-    resolve_filters,
     select_filtered_ids,
     selective_filters,
     shape_of,
 )
-from app.articles.reading import ARTICLE, list_languages
+from app.articles.reading import ARTICLE
 from app.articles.rendering import (
     CachedRow,
     SnapshotChanged,
@@ -33,10 +32,9 @@ from app.db.prepared import Prepared, is_fixed
 from app.db.rows import Column, JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
 from app.publication.site import Site
-from app.search.questions import Question, extract_snippet, highlight, parse_question
+from app.search.questions import WEIGHT_STEPS, Question, extract_snippet, highlight, parse_question
 from app.search.schemas import MAX_RANKED, NEWEST_KEY, RankedCursor, SearchQuery
 from app.search.tables import ENTRY, EPOCH, SLOTS_PER_MICROSECOND, WORDS, period_word
-from app.search.words import WEIGHT_STEPS
 from app.text.inputs import MAX_INT63
 from app.text.languages import STEMMERS
 from app.web.paging import Sort

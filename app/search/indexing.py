@@ -1,8 +1,12 @@
-"""Updating the search index in the transaction that changes an article."""
+"""Indexing: the words of an article and their weights, written in the transaction that changes it.
+
+Both databases index these words instead of using their own tokenizers, so that both find the same.
+"""
 
 import time
+from collections import Counter
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import sqlalchemy as sa
@@ -12,10 +16,15 @@ from app.articles.reading import ARTICLE, REVISION
 from app.articles.tables import Article
 from app.db.columns import count_affected
 from app.db.rows import INSERTS, JsonObject
+from app.search.questions import WEIGHT_STEPS, format_weights
 from app.search.tables import ENTRY, EPOCH, SLOTS_PER_MICROSECOND, WORDS, period_word
-from app.search.words import IndexedWords, index_words
+from app.text.words import find_stem, list_words
 
 BATCH_SIZE, MAX_BATCH_SECONDS = 20, 0.05  # limits of a transaction while the whole index is rebuilt
+MAX_WORDS: Final = 16_000  # per article: PostgreSQL has no positions beyond 16,383
+MAX_WORD_BYTES: Final = 400_000  # of different words per article: PostgreSQL allows a megabyte including positions
+TITLE_WEIGHT, DEK_WEIGHT, TEXT_WEIGHT = 6, 3, 1  # how often a word counts, by its place
+_AVERAGE_LENGTH, _SATURATION, _LENGTH_NORMALIZATION = 400, 2.0, 0.75
 _MAX_MICROSECONDS = 2**52  # largest distance from 1970 that a key can hold: years 1827 to 2112
 _INSERT_ENTRY = {
     name: insert(ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
@@ -53,6 +62,52 @@ _SELECT_NEXT = (
     .order_by(ARTICLE.c.id)
     .limit(BATCH_SIZE)
 )
+
+
+class IndexedWords(NamedTuple):
+    """The indexed words of an article."""
+
+    title: list[str]
+    dek: list[str]
+    text: list[str]
+    stems: list[str]
+    weights: str  # as `format_weights` writes them
+
+
+def _limit_size(indexed: IndexedWords) -> IndexedWords:
+    """Cut a text that has more different words than can be stored."""
+    different: set[str] = set()
+    size = 0
+    for at, word in enumerate(indexed.text):
+        if word not in different:
+            different.add(word)
+            size += len(word.encode())
+            if size > MAX_WORD_BYTES:
+                return indexed._replace(text=indexed.text[:at])
+    return indexed
+
+
+def index_words(title: str, dek: str | None, text: str, language: str) -> IndexedWords:
+    """Index the words of an article with their weights.
+
+    Weights are those of Okapi BM25 without inverse document frequency, which would change with every article and so
+    reorder pages.
+    """
+    indexed = _limit_size(
+        IndexedWords(list_words(title), list_words(dek or ""), list_words(text, MAX_WORDS - 4000), [], "")
+    )
+    counts: Counter[str] = Counter()
+    for part, times in ((indexed.title, TITLE_WEIGHT), (indexed.dek, DEK_WEIGHT), (indexed.text, TEXT_WEIGHT)):
+        for word, number in Counter(part).items():
+            counts[word] += number * times
+    common: Counter[str] = Counter()
+    for word, number in counts.items():
+        if lemma := find_stem(language, word):
+            common[lemma] += number
+    length = (len(indexed.title) + len(indexed.dek) + len(indexed.text)) / _AVERAGE_LENGTH
+    slow = _SATURATION * (1 - _LENGTH_NORMALIZATION + _LENGTH_NORMALIZATION * length)
+    weights = {word: 1 + int(WEIGHT_STEPS * n / (n + slow)) for word, n in (counts + common).items()}
+    return indexed._replace(stems=list(common), weights=format_weights(weights))
 
 
 def _create_key(article_id: str, listed_at: datetime, attempt: int) -> int:

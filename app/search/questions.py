@@ -1,34 +1,35 @@
 """Search queries: parsing words, "phrases", prefixes* and -exclusions, weighing them, and marking them in texts.
 
+Weights are computed when an article is indexed, and stored as text: a line for each word and stem, the word, a space
+and its weight as a character, from "!" on.
+
 No query is an error. Highlights are HTML in which `<mark>` is the only markup.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from html import escape
 from itertools import islice
 from typing import Final
 
-from app.search.words import (
+from app.text.languages import STEMMERS
+from app.text.words import (
     FOLDS,
-    MAX_WEIGHT,
     MAX_WORD_LENGTH,
     SPACELESS,
     STEM_MARK,
-    find_max_weight,
     find_stem,
-    find_stems,
-    find_weight,
     is_spaceless,
-    line_prefix,
     list_stems,
     split_pairs,
     split_runs,
 )
-from app.text.languages import STEMMERS
 
+WEIGHT_STEPS: Final = 90
+MAX_WEIGHT: Final = WEIGHT_STEPS + 1
+MAX_PREFIX_WORDS: Final = 200  # words per article considered for a prefix
 MIN_PREFIX_LENGTH: Final = 3  # letters; `*` is ignored after fewer
 MAX_TERMS: Final = 40
 _PART: Final = re.compile(r'(?P<no>-)?(?:"(?P<phrase>[^"]*)(?:"|$)|(?P<word>[^\s"]+))(?P<open>\*)?')
@@ -45,6 +46,42 @@ _SPACELESS_CHARACTER: Final = re.compile(f"[{SPACELESS}]")
 _SPACED_LETTER: Final = "[^ \n]"
 _PREFIXING_LANGUAGES: Final = {"ar", "fa", "id", "ne", "st"}
 Span = tuple[int, int, int]  # start, end, number of the term
+
+
+def format_weights(weights: Mapping[str, int]) -> str:
+    """Return the weights of an article's words, 1 to `MAX_WEIGHT`, and then of its stems, as they are stored."""
+    return "\n" + "\n".join(f"{word} {chr(33 + weight)}" for word, weight in weights.items()) + "\n"
+
+
+def line_prefix(word: str) -> str:
+    """Return the beginning of a word's line in `weights`."""
+    return f"\n{word} "
+
+
+def find_weight(weights: str, line: str, start: int = 0) -> int:
+    """Return the weight of a word, given by `line_prefix`, in an article, 0 to 91; 0 if absent."""
+    at = weights.find(line, start)
+    return ord(weights[at + len(line)]) - 33 if at >= 0 else 0
+
+
+def find_max_weight(weights: str, beginning: str) -> int:
+    """Return the largest weight of the words with a prefix, among the first `MAX_PREFIX_WORDS`."""
+    best, at, remaining = 0, weights.find(f"\n{beginning}"), MAX_PREFIX_WORDS
+    while at >= 0 and remaining:
+        remaining -= 1
+        end = weights.index("\n", at + 1)
+        best = max(best, ord(weights[end - 1]) - 33)
+        at = weights.find(f"\n{beginning}", end)
+    return best
+
+
+def find_stems(weights: str) -> tuple[str, int]:
+    """Return the language of an article's stems, and where they begin, after the words; no language without stems."""
+    at = weights.find(STEM_MARK)
+    if at < 0:
+        return "", len(weights)
+    begin = weights.rfind("\n", 0, at)
+    return weights[begin + 1 : at], begin
 
 
 @dataclass(frozen=True)

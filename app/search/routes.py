@@ -10,15 +10,16 @@ from app.articles.list_parameters import membership_groups, parse_filters
 from app.articles.rendering import (
     check_editing,
     groups_of_list,
+    render_page,
     retry_on_change,
     select_parts,
     shows_counts,
 )
-from app.articles.routes import reply_articles
 from app.articles.services import ArticleServices
 from app.identity.access import Public
 from app.search import finding
 from app.search.schemas import FoundArticleOut, FoundList, SearchQuery
+from app.web.responses import reply_rendered
 from app.web.routing import Router
 
 router = Router(prefix="/v1/search", tags=["search"])
@@ -35,4 +36,5 @@ async def search_articles(request: Request, query: Annotated[SearchQuery, Query(
     find = partial(finding.search_articles, query=query, groups=groups, actor=actor, site=services.site)
     page = await services.query_processes.scan(retry_on_change(find))
     cache_groups = groups_of_list(membership_groups(groups, page.filters), page.ids, counts=shows_counts(fields))
-    return reply_articles(request, actor, page.articles, page.page, fields, groups=cache_groups)
+    body = render_page(page.articles, page.page, fields, actor, services.access_log)
+    return reply_rendered(request, body, page.page, groups=cache_groups, private=not actor.is_anonymous)

@@ -21,7 +21,7 @@ class SearchEntry(SQLModel, table=True):
     key: int = Field(primary_key=True, sa_type=sa.BigInteger, sa_column_kwargs={"autoincrement": False})  # by time
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", unique=True)
     listed: bool  # as in the article: false for pages, which are found only on request
-    weights: str = Field(sa_type=sa.Text)  # of its words, see search.words
+    weights: str = Field(sa_type=sa.Text)  # of its words, see `search.questions`
     vector: str | None = Field(None, sa_type=sa.Text().with_variant(TSVECTOR(), "postgresql"))  # null on SQLite
 
 

@@ -19,6 +19,7 @@ from app.core.problems import NotFound
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.columns import Row
+from app.db.rows import JsonObject
 from app.web import etag
 from app.web.fields import FieldTree, dump_json, parse_fields, parse_row_fields, pick_fields
 from app.web.freshness import format_http_date, parse_http_date
@@ -221,6 +222,13 @@ class ReplyOptions(TypedDict, total=False):
     private: bool
 
 
+def reply_rendered(
+    request: Request, body: bytes, page: Mapping[str, object], **options: Unpack[ReplyOptions]
+) -> Response:
+    """Reply with a page of a list that is JSON already, with a link to the next one."""
+    return reply(request, body, links=next_link(request, cast("str | None", page["next"])), **options)
+
+
 def reply_list(
     request: Request,
     model: type[BaseModel],
@@ -230,8 +238,7 @@ def reply_list(
 ) -> Response:
     """Reply with a page of a list, with a link to the next one; `fields` selects those of each row."""
     include: FieldTree | None = {"data": {"__all__": fields}, "page": True} if fields else None
-    body, info = dump_json(model, page, include), cast(Mapping[str, "str | None"], page["page"])
-    return reply(request, body, links=next_link(request, info["next"]), **options)
+    return reply_rendered(request, dump_json(model, page, include), cast(JsonObject, page["page"]), **options)
 
 
 def reply_private(
@@ -268,5 +275,4 @@ def reply_page(
     """
     include: FieldTree = {"data": {"__all__": fields}, "page": True} if fields else {}
     body = pydantic_core.to_json(pick_fields(page, include) if fields else page)
-    info = cast(Mapping[str, "str | None"], page["page"])
-    return reply(request, body, links=next_link(request, info["next"]), **options)
+    return reply_rendered(request, body, cast(JsonObject, page["page"]), **options)

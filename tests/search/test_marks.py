@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.search.indexing import index_words
 from app.search.questions import SNIPPET_LENGTH, extract_snippet, highlight, parse_question
-from app.search.words import fold_text, index_words, list_words
+from app.text.words import fold_text, list_words
 from tests.flows.test_xss import VECTORS
 
 MARKUP = re.compile("</?mark>")
