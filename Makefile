@@ -19,10 +19,10 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench browser openapi clients-check supply audit docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-check component-test supply audit docs lock migration clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-13s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.stamp-run ## install what the server needs into .venv, and do nothing else
 
@@ -60,6 +60,11 @@ browser: .venv/.stamp-dev ## open thousands of XSS vectors in Chromium, which mu
 
 clients-check: ## lint openapi.json, make clients of it and compile them: needs npm, Java and package registries
 	@PYTHON=$(PYTHON) clients/check/run
+
+component-test: .venv/.stamp-run ## build clients/comments and try it in Chromium: needs Node, Chromium and npm packages
+	@cd clients/typescript && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@cd clients/comments && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@cd clients/comments && npm run --silent check && npm run --silent build && npm run --silent test
 
 openapi: .venv/.stamp-run ## write openapi.json and the pages of docs/ that are made from the code
 	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json
