@@ -10,11 +10,11 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
-import structlog
 from sqlmodel import Session
 
 from app import wiring
 from app.core.clock import now
+from app.core.logs import get_logger
 from app.db import Database
 from app.db.outages import Outage
 from app.db.prepared import Prepared
@@ -35,7 +35,7 @@ FOREIGN_CHECK_SECONDS = 60.0  # seconds between checks whether the store was res
 GATHER_SECONDS = 0.4  # between rounds, so that events gather: a batch costs little more than a single event
 MAX_REST_SECONDS = 0.1  # of the rest after a round, which lasts as long as the round did: others need the CPU, too
 Run = Callable[[Session], int]
-log = structlog.get_logger("broadsheet.worker")
+log = get_logger("broadsheet.worker")
 
 
 class Worker:

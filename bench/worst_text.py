@@ -16,8 +16,8 @@ from app.anchors.anchors import locate_quote
 from app.anchors.resolution import Pair, Passage, Text, resolve_passage
 from app.anchors.schemas import AnchorIn
 from app.articles.list_parameters import Words
-from app.blocks import body_from_html as article_from_html
-from app.blocks import body_from_markdown as article_from_markdown
+from app.blocks.convert import body_from_html as article_from_html
+from app.blocks.convert import body_from_markdown as article_from_markdown
 from app.comments.rendering import render_markdown
 from app.moderation.text_analysis import analyze_text
 from app.search.questions import extract_snippet, parse_question

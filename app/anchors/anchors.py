@@ -23,7 +23,7 @@ from app.anchors.resolution import (
 from app.anchors.schemas import AnchorIn, AnchorQuery
 from app.anchors.tables import Anchor, AnchorResolution
 from app.articles.reading import ARTICLE, REVISION
-from app.blocks import map_blocks
+from app.blocks.flatten import map_blocks
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound

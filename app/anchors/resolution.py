@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import product
 from typing import Final, Literal, NamedTuple
 
-from app.blocks import BlockSpan
+from app.blocks.flatten import BlockSpan
 
 State = Literal["anchored", "moved", "changed", "orphaned", "detached"]  # `detached` is set by editors
 Method = Literal["shift", "diff", "exact", "fuzzy", "none"]

@@ -12,7 +12,7 @@ from app.articles.tables import ACTIVITY_KINDS, SITE_ID, WINDOW_DAYS, ActivityHo
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
-from app.db.rows import INSERTS, Insert, JsonObject, insert_into
+from app.db.rows import Insert, JsonObject, begin_insert, insert_into
 from app.events.catalog import ActivityAged
 from app.events.log import emit
 
@@ -35,20 +35,18 @@ _IS_HOUR = (HOUR.c.article_id == sa.bindparam("article", type_=HOUR.c.article_id
 )
 
 
-def _add_to_sums(new: Insert, table: sa.Table, names: list[str]) -> Insert:
+def _add_to_sums(dialect: str, table: sa.Table, names: list[str]) -> Insert:
+    new = begin_insert(dialect, table)
     more = {name: table.c[name] + new.excluded[name] for name in names}
     return new.on_conflict_do_update(index_elements=list(table.primary_key), set_=more)
 
 
 _ADD_HOUR: Prepared[JsonObject] = Prepared(
-    {
-        name: _add_to_sums(insert(HOUR), HOUR, list(ACTIVITY_KINDS)).returning(HOUR.c.passed)
-        for name, insert in INSERTS.items()
-    },
+    lambda dialect: _add_to_sums(dialect, HOUR, list(ACTIVITY_KINDS)).returning(HOUR.c.passed),
     HOUR.c.keys(),
 )
 _ADD_SUMS: Prepared[JsonObject] = Prepared(
-    {name: _add_to_sums(insert(ACTIVITY), ACTIVITY, _SUMS) for name, insert in INSERTS.items()}, ("article_id", *_SUMS)
+    lambda dialect: _add_to_sums(dialect, ACTIVITY, _SUMS), ("article_id", *_SUMS)
 )
 _MORE = {kind: sa.bindparam(f"more_{kind}", type_=sa.Integer()) for kind in ACTIVITY_KINDS}
 _SUBTRACT: Prepared[JsonObject] = Prepared(
@@ -135,13 +133,14 @@ def age_activity(session: Session, limit: int = 200) -> int:
 _TALLY = table_of(ArticleTally)
 
 
-def _add_to_tally(new: Insert) -> Insert:
+def _add_to_tally(dialect: str) -> Insert:
+    new = begin_insert(dialect, _TALLY)
     more = {name: _TALLY.c[name] + new.excluded[name] for name in ("comments", "inline")}
     return new.on_conflict_do_update(index_elements=[_TALLY.c.article_id], set_=more)
 
 
 _ADD_COUNTS: Prepared[JsonObject] = Prepared(
-    {dialect: _add_to_tally(insert(_TALLY)) for dialect, insert in INSERTS.items()},
+    _add_to_tally,
     ("article_id", "comments", "inline", "reactions"),
 )
 _IS_TALLY = _TALLY.c.article_id == sa.bindparam("article", type_=_TALLY.c.article_id.type)

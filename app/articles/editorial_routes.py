@@ -38,7 +38,7 @@ from app.articles.revisions import NewestBlocks, find_newest_blocks, overlay_rev
 from app.articles.routes import RETRACTED, get_visible_to_editor
 from app.articles.schemas import FormatQuery, SingleArticleOut
 from app.articles.services import ArticleServices
-from app.blocks import Body
+from app.blocks.convert import Body
 from app.core.ids import IdPath, RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject

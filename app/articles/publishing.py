@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import TypedDict
 
 import sqlalchemy as sa
-import structlog
 from sqlmodel import Session, select
 
 from app.articles.editorial_schemas import RetractIn
@@ -22,6 +21,7 @@ from app.articles.projection import (
 from app.articles.tables import Address, Article, Revision
 from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id
+from app.core.logs import get_logger
 from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.db.rows import Column, fetch_row
@@ -33,7 +33,7 @@ from app.identity.schemas import SYSTEM, Actor
 Versions = frozenset[int] | None
 RETRY_DELAY = timedelta(minutes=1)
 _ARTICLE, _REVISION = table_of(Article), table_of(Revision)
-log = structlog.get_logger("broadsheet.publishing")
+log = get_logger("broadsheet.publishing")
 
 
 def _get_revision(session: Session, article: Article, n: int | None) -> Revision:

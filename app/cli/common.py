@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from app.core.settings import Settings
 from app.db import Database, open_database
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 PIPE_WIDTH = 1000  # columns of a table that is not printed on a terminal, so that nothing is truncated
 
@@ -23,8 +25,10 @@ def say(message: str) -> None:
     typer.echo(message, err=True)
 
 
-def show(table: Table) -> None:
+def show(table: "Table") -> None:
     """Print a table on stdout."""
+    from rich.console import Console  # here, as a server prints no tables and lives long
+
     console = Console()
     if not console.is_terminal:
         console.width = PIPE_WIDTH

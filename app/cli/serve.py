@@ -65,9 +65,8 @@ def worker() -> None:
 
 
 async def _work(settings: Settings) -> None:
-    import structlog
-
     with pause_collector():
+        from app.core.logs import get_logger
         from app.services import build_services
 
     stopping = asyncio.Event()
@@ -78,7 +77,7 @@ async def _work(settings: Settings) -> None:
     await services.vault.start(services.database)
     services.courier.start()
     work, end = asyncio.create_task(services.worker.run()), asyncio.create_task(stopping.wait())
-    structlog.get_logger("broadsheet.worker").info("working")
+    get_logger("broadsheet.worker").info("working")
     try:
         done, _ = await asyncio.wait({work, end}, return_when=asyncio.FIRST_COMPLETED)
         if work in done:

@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Session
 
 from app.anchors.anchors import ANCHOR, AnchorRow, present_anchor
@@ -224,7 +223,7 @@ def _select_first_replies(dialect: str) -> Prepared[CommentRow]:
     value = sa.column("value", ID)
     tables: sa.FromClause
     if dialect == "postgresql":
-        unnested = sa.func.unnest(sa.bindparam("parents", type_=ARRAY(sa.Uuid(as_uuid=False))))
+        unnested = sa.func.unnest(sa.bindparam("parents", type_=sa.ARRAY(sa.Uuid(as_uuid=False))))
         parents = unnested.table_valued(value).render_derived("parent")
     else:
         parents = sa.func.json_each(sa.bindparam("parents", type_=sa.JSON())).table_valued(value)

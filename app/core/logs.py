@@ -7,10 +7,15 @@ import traceback
 from typing import TextIO
 
 import pydantic_core
-import structlog
-from structlog.tracebacks import ExceptionDictTransformer
-from structlog.typing import ExcInfo
 
+from app.core.memory import hide_module
+
+with hide_module("rich"):  # structlog would import it with pygments and attrs: 4 MB that nothing here uses
+    import structlog
+    from structlog.tracebacks import ExceptionDictTransformer
+    from structlog.typing import ExcInfo
+
+get_logger, bind_contextvars = structlog.get_logger, structlog.contextvars.bind_contextvars
 _PRIVATE = re.compile(
     r"[^\s@\"'(<]{1,64}@[^\s@\"')>]{1,255}"  # an e-mail address, or the user and host of a URL
     r"|\b[a-z]{2}_[0-9a-f]{16,}"  # a key or token of this server

@@ -2,9 +2,10 @@
 
 import ctypes
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, cast
 
 M_ARENA_MAX: Final = -8  # of mallopt(3)
 
@@ -23,6 +24,20 @@ def pause_collector() -> Iterator[None]:
         gc.freeze()
         if was_enabled:
             gc.enable()
+
+
+@contextmanager
+def hide_module(name: str) -> Iterator[None]:
+    """Let imports of a module fail within the context, so that what can do without it does."""
+    modules = cast(dict[str, object], sys.modules)
+    before = modules.pop(name, None)
+    modules[name] = None
+    try:
+        yield
+    finally:
+        del modules[name]
+        if before is not None:
+            modules[name] = before
 
 
 def share_arena() -> bool:

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -63,7 +62,7 @@ def is_among(dialect: str, column: sa.Column[str], name: str) -> sa.ColumnElemen
     """
     if dialect == "postgresql":
         kind = sa.Uuid(as_uuid=False) if column.type is ID else sa.String()
-        return column == sa.any_(sa.bindparam(name, type_=ARRAY(kind)))
+        return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(kind)))
     values = sa.func.json_each(sa.bindparam(name, type_=sa.JSON())).table_valued("value")
     return column.in_(sa.select(values.c.value))
 

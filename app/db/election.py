@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
-import structlog
+from app.core.logs import get_logger
 
 HELD_SECONDS = 1.0  # between two looks whether the lock is still held
 RETRY_SECONDS = 5.0  # between two attempts to take it
-log = structlog.get_logger("broadsheet.db")
+log = get_logger("broadsheet.db")
 
 
 class ProcessLock(ABC):

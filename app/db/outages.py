@@ -1,12 +1,12 @@
 """Saying once that the store cannot be reached, whatever is tried meanwhile."""
 
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.core.logs import get_logger
 from app.db.base import is_unavailable
 
-log = structlog.get_logger("broadsheet.db")
+log = get_logger("broadsheet.db")
 
 
 class Outage:

@@ -14,12 +14,12 @@ from typing import Concatenate, Literal
 import psycopg
 import pydantic_core
 import sqlalchemy as sa
-import structlog
 from psycopg.conninfo import make_conninfo
 from psycopg.types.string import TextLoader
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.core.logs import get_logger
 from app.db.base import (
     RETRIED_STATES,
     Database,
@@ -45,7 +45,7 @@ SLOW_SECONDS = 25.0  # the same for slow queries: more than the server's own lim
 ASIDE_SECONDS = 120.0  # for a write that nobody waits for
 LOOK_SECONDS = 1.0  # between two looks whether another process has committed, where none tells
 RETRY_SECONDS = 1.0  # after a look has failed
-log = structlog.get_logger("broadsheet.db")
+log = get_logger("broadsheet.db")
 
 
 class PostgresDatabase(Database):

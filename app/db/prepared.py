@@ -29,6 +29,7 @@ class _Compiled(NamedTuple):
     """A statement as compiled for one database."""
 
     sql: str
+    columns: list[str]  # of the rows
     names: list[str]  # of the parameters, in order
     fixed: list[object]  # the values of those that the statement fixes; None for all others
     given: list[tuple[int, str]]  # the index and name of those that are given at each run
@@ -100,12 +101,10 @@ def _call_listeners(
 
 
 class Prepared(Generic[R]):
-    """A statement, or one for each dialect. `columns` are the columns that an INSERT sets."""
+    """A statement, or a function that builds the one for a dialect. `columns` are the columns that an INSERT sets."""
 
-    def __init__(self, statement: ReturnsRows | Mapping[str, ReturnsRows], columns: Collection[str] = ()) -> None:
+    def __init__(self, statement: ReturnsRows | Callable[[str], ReturnsRows], columns: Collection[str] = ()) -> None:
         self._statement, self._columns = statement, list(columns) or None
-        one = next(iter(statement.values())) if isinstance(statement, Mapping) else statement
-        self._names: list[str] = one.exported_columns.keys()
         self._compiled: dict[str, _Compiled] = {}
 
     def run(self, store: Store, values: Mapping[str, object]) -> None:
@@ -114,8 +113,8 @@ class Prepared(Generic[R]):
 
     def first(self, store: Store, values: Mapping[str, object]) -> tuple[Any, ...] | None:
         """Return its first row as a tuple, or None."""
-        row, out = self._execute(store, values, _fetch_one)
-        return None if row is None else tuple(_convert(list(row), out) if out else row)
+        row, compiled = self._execute(store, values, _fetch_one)
+        return None if row is None else tuple(_convert(list(row), compiled.out) if compiled.out else row)
 
     def one(self, store: Store, values: Mapping[str, object]) -> tuple[Any, ...]:
         """Return the row, as a tuple, of a statement that always gives one."""
@@ -125,18 +124,21 @@ class Prepared(Generic[R]):
 
     def row(self, store: Store, values: Mapping[str, object]) -> R | None:
         """Return its first row by the names of its columns, or None."""
-        row, out = self._execute(store, values, _fetch_one)
-        return None if row is None else cast(R, dict(zip(self._names, _convert(list(row), out), strict=True)))
+        row, compiled = self._execute(store, values, _fetch_one)
+        if row is None:
+            return None
+        return cast(R, dict(zip(compiled.columns, _convert(list(row), compiled.out), strict=True)))
 
     def rows(self, store: Store, values: Mapping[str, object]) -> list[R]:
         """Return all of its rows by the names of their columns."""
-        rows, out = self._execute(store, values, _fetch_all)
-        return [cast(R, dict(zip(self._names, _convert(list(row), out), strict=True))) for row in rows]
+        rows, compiled = self._execute(store, values, _fetch_all)
+        names, out = compiled.columns, compiled.out
+        return [cast(R, dict(zip(names, _convert(list(row), out), strict=True))) for row in rows]
 
     def _execute(
         self, store: Store, values: Mapping[str, object], fetch: Callable[[DBAPICursor], T]
-    ) -> tuple[T, _Conversions]:
-        """Run the statement; return what `fetch` takes from the cursor, and the conversions of its values."""
+    ) -> tuple[T, _Compiled]:
+        """Run the statement; return what `fetch` takes from the cursor, and what describes it."""
         connection = store if isinstance(store, sa.Connection) else store.connection()
         dialect = connection.dialect
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
@@ -155,10 +157,11 @@ class Prepared(Generic[R]):
         except dialect.loaded_dbapi.Error as error:
             _raise_wrapped(connection, cursor, compiled.sql, error)
         cursor.close()
-        return fetched, compiled.out
+        return fetched, compiled
 
     def _compile(self, dialect: sa.Dialect) -> _Compiled:
-        statement = self._statement[dialect.name] if isinstance(self._statement, Mapping) else self._statement
+        source = self._statement
+        statement = source if isinstance(source, ReturnsRows) else source(dialect.name)
         sql: SQLCompiler = statement.compile(dialect=dialect, column_keys=self._columns)
         if sql.post_compile_params or sql.literal_execute_params:
             raise TypeError("the SQL of this statement depends on its parameters: use execute")
@@ -169,6 +172,7 @@ class Prepared(Generic[R]):
         is_given = [binds[name].required for name in names]
         compiled = self._compiled[dialect.name] = _Compiled(
             str(sql),
+            statement.exported_columns.keys(),
             names,
             [None if given else binds[name].effective_value for name, given in zip(names, is_given, strict=True)],
             [(index, name) for index, name in enumerate(names) if is_given[index]],

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Final, TypeVar, cast
 
 import sqlalchemy as sa
-import structlog
 
+from app.core.logs import get_logger
 from app.db.base import Database, Overloaded, ReplicaChoice
 
 T = TypeVar("T")
@@ -26,7 +26,7 @@ IDLE_SECONDS: Final = 300.0  # without a query, after which processes are stoppe
 MAX_WAITING_QUERIES: Final = 64  # for one process; more are refused
 LENGTH_BYTES: Final = 8  # of the length that precedes each message
 BUFFER_BYTES: Final = 1 << 20
-log = structlog.get_logger("broadsheet.db")
+log = get_logger("broadsheet.db")
 
 
 class _ProcessEnded(Exception):

@@ -15,10 +15,10 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app.core.logs import get_logger
 from app.db.base import ReplicaChoice, ReplicaUse, is_unavailable
 from app.db.running import RunningQuery, run_within
 
@@ -35,7 +35,7 @@ _STANDBY = sa.text(
     "SELECT pg_is_in_recovery(), pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() "
     "ELSE pg_current_wal_lsn() END, '0/0')::bigint"
 )
-log = structlog.get_logger("broadsheet.db")
+log = get_logger("broadsheet.db")
 
 
 class ReplicaUnavailable(Exception):

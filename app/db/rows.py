@@ -1,14 +1,17 @@
 """Rows of queries as typed dictionaries, and INSERTs that say what to do about a row that is there already."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlmodel import Session, SQLModel
 
 from app.core.ids import is_id
 from app.core.problems import NotFound
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 JsonObject: TypeAlias = dict[str, object]
 """A JSON object that is built, or taken as it is, and not read."""
@@ -22,18 +25,11 @@ Statement: TypeAlias = sa.Select[Any]
 Store: TypeAlias = sa.Connection | Session
 """What queries run on: a connection that reads, or the session of a transaction."""
 
-Insert: TypeAlias = sqlite.Insert | postgresql.Insert
+Insert: TypeAlias = "sqlite.Insert | postgresql.Insert"
 """An INSERT that takes ON CONFLICT; both databases write it alike."""
 
 R = TypeVar("R", bound=Mapping[str, object])  # a TypedDict
 Model = TypeVar("Model", bound=SQLModel)
-
-INSERTS: Mapping[str, Callable[[sa.Table], Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""How to begin an INSERT, by the name of the dialect: for statements that are built once for both databases."""
-
-
-DIALECTS = tuple(INSERTS)
-"""The databases, by the names that SQLAlchemy gives them."""
 
 
 def dialect_of(store: Store) -> str:
@@ -41,9 +37,18 @@ def dialect_of(store: Store) -> str:
     return (store if isinstance(store, sa.Connection) else store.get_bind()).dialect.name
 
 
-def insert_into(store: Store, table: sa.Table) -> Insert:
+def begin_insert(dialect: str, table: sa.Table) -> Insert:
     """Begin an INSERT into a table that may go on with `on_conflict_do_nothing` or `on_conflict_do_update`."""
-    return INSERTS[dialect_of(store)](table)
+    if dialect == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # here, as short commands on SQLite do without it
+
+    return postgresql.insert(table)
+
+
+def insert_into(store: Store, table: sa.Table) -> Insert:
+    """Begin an INSERT as `begin_insert` does, for the database that a connection or session works on."""
+    return begin_insert(dialect_of(store), table)
 
 
 def _check_columns(row_type: type[R], names: Sequence[str]) -> None:

@@ -3,10 +3,11 @@
 import time
 
 import sqlalchemy as sa
-import structlog
+
+from app.core.logs import get_logger
 
 MAX_STATEMENT_LENGTH = 2000
-log = structlog.get_logger("broadsheet.database")
+log = get_logger("broadsheet.database")
 
 
 def log_slow_queries(engine: sa.Engine, milliseconds: int) -> None:

@@ -14,12 +14,12 @@ from typing import Concatenate, Literal, cast
 
 import pydantic_core
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from sqlmodel import Session
 
 from app.core.files import make_folder
+from app.core.logs import get_logger
 from app.db.base import Database, Overloaded, P, T, WriteSession, switch_interval
 from app.db.commits import CommitWatch
 from app.db.driver import Connection, sqlite
@@ -42,7 +42,7 @@ LOOK_SECONDS = 0.2  # between two looks, without SQL, whether another process ha
 PROGRESS_STEPS = 100  # instructions of SQLite's virtual machine between two calls: some hundredths of a millisecond
 _DEADLINE = "deadline"
 """Key in a connection's `info`: the monotonic time until which its next transaction waits for another process."""
-log = structlog.get_logger("broadsheet.db")
+log = get_logger("broadsheet.db")
 
 
 class _Write:

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-import structlog
 from sqlmodel import Session
 
 from app.core.clock import now
+from app.core.logs import get_logger
 from app.db import Database
 from app.db.outages import Outage
 from app.db.signal import wait_for_work
@@ -29,7 +29,7 @@ MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0  # longest pause that a receiver ca
 JITTER: Final = 0.1  # largest share of a delay that is added to it at random
 MAX_CRASHES: Final = 10  # attempts without an outcome, because the process died, before a delivery is dead
 STOP_SECONDS: Final = 5.0  # that running attempts have to end when the process stops
-log = structlog.get_logger("broadsheet.deliveries")
+log = get_logger("broadsheet.deliveries")
 
 
 class Courier:

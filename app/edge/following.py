@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
+from app.core.logs import get_logger
 from app.db import Database, SqliteDatabase
 from app.db.commits import CommitWatch
 from app.db.driver import sqlite
@@ -30,7 +30,7 @@ PAUSE_SECONDS = 0.01  # between two looks while no request waits
 RETRY_SECONDS = 1.0  # after a failure
 Evict = Callable[[set[str] | None], object]
 """Evicts cache groups; None: everything."""
-log = structlog.get_logger("broadsheet.edge")
+log = get_logger("broadsheet.edge")
 
 
 class Follower(ABC):

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from app.db.columns import table_of
 from app.db.prepared import Prepared
@@ -83,7 +82,7 @@ def _read_sqlite(connection: sa.Connection, horizon: Horizon | None) -> tuple[Ho
 # Behind all commits that are visible: a commit is in the log before it can be seen.
 _WAL_LSN = sa.func.pg_wal_lsn_diff(sa.func.pg_current_wal_insert_lsn(), sa.literal_column("'0/0'"))
 _NOW = sa.select(SETTLED_XID.label("xid"), sa.cast(_WAL_LSN, sa.BigInteger).label("lsn")).subquery()
-_SEEN = sa.bindparam("seen", type_=postgresql.ARRAY(sa.BigInteger))
+_SEEN = sa.bindparam("seen", type_=sa.ARRAY(sa.BigInteger))
 _BEYOND = sa.select(_EVENT.c.xid, _EVENT.c.seq, _EVENT.c.groups)
 _BEYOND = _BEYOND.where(_EVENT.c.xid >= sa.bindparam("low", type_=sa.BigInteger), _EVENT.c.seq != sa.all_(_SEEN))
 _UNSEEN = _BEYOND.limit(sa.bindparam("most")).subquery()

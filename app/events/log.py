@@ -76,9 +76,9 @@ class _PositionRow(TypedDict):
     seq: int
 
 
-_ENDS: Prepared[JsonObject] = Prepared({dialect: _select_end(query) for dialect, query in _QUERIES.items()})
+_ENDS: Prepared[JsonObject] = Prepared(lambda dialect: _select_end(_QUERIES[dialect]))
 _NEWEST: Prepared[_PositionRow] = Prepared(sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.seq.desc()).limit(1))
-_SETTLED: Prepared[_PositionRow] = Prepared(_LAST_SETTLED)
+_SETTLED: Prepared[_PositionRow] = Prepared(_LAST_SETTLED.__getitem__)
 _READER_POSITION: Prepared[_PositionRow] = Prepared(
     sa.select(_CURSOR.c.xid, _CURSOR.c.seq).where(_CURSOR.c.reader == sa.bindparam("reader", type_=sa.String()))
 )
@@ -98,9 +98,7 @@ def _select_readers(settled_only: bool) -> Statement:
     return sa.select(cursor, waiting.scalar_subquery().label("next_seq"))
 
 
-_READERS: Prepared[_ReaderRow] = Prepared(
-    {"sqlite": _select_readers(settled_only=False), "postgresql": _select_readers(settled_only=True)}
-)
+_READERS: Prepared[_ReaderRow] = Prepared(lambda dialect: _select_readers(settled_only=dialect == "postgresql"))
 NEXT_EVENTS: Final = {dialect: query.subquery("next_events") for dialect, query in _QUERIES.items()}
 """The next `most` events after the position `xid`, `seq`, oldest first, by dialect.
 
@@ -283,7 +281,7 @@ _LATEST_XID = sa.select(sa.func.max(_EVENT.alias("seen").c.xid)).scalar_subquery
 _XID: Column = sa.func.greatest(_OWN_XID, _LATEST_XID)
 _NEW = sa.insert(_EVENT).returning(_EVENT.c.xid, _EVENT.c.seq)
 _EMIT: Prepared[JsonObject] = Prepared(
-    {"sqlite": _NEW.values(xid=0), "postgresql": _NEW.values(xid=_XID)},
+    lambda dialect: _NEW.values(xid=_XID if dialect == "postgresql" else 0),
     ("type", "subject_id", "article_id", "at", "groups", "payload", "request_id"),
 )
 

@@ -18,7 +18,7 @@ from app.articles.reading import (
 )
 from app.articles.schemas import TEXT_FORMATS, SingleArticleOut
 from app.articles.tables import Address
-from app.blocks import Block
+from app.blocks.schemas import Block
 from app.comments.reading import C
 from app.db.columns import table_of
 from app.db.rows import Column, JsonObject, Statement

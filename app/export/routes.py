@@ -8,7 +8,6 @@ from functools import partial
 from typing import Annotated
 
 import pydantic_core
-import structlog
 from fastapi import Query, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
@@ -17,6 +16,7 @@ from app.articles.rendering import limit_for_partner, parse_formats, splice_obje
 from app.articles.services import ArticleServices
 from app.changes.schemas import encode_cursor
 from app.core.clock import now
+from app.core.logs import get_logger
 from app.core.problems import Unavailable
 from app.db import Database
 from app.db.rows import JsonObject
@@ -40,7 +40,7 @@ _RESPONSES: dict[int | str, JsonObject] = {
 }
 Limit = Callable[[Sequence[bytes]], Sequence[bytes]]
 """Limits articles, as JSON, to what the caller may read."""
-log = structlog.get_logger("broadsheet.syndication")
+log = get_logger("broadsheet.syndication")
 
 
 class _RunningExports:

@@ -6,7 +6,7 @@ from typing import Final, Literal, NotRequired, TypedDict, cast
 import pydantic_core
 
 from app.articles.schemas import State
-from app.blocks import Block
+from app.blocks.schemas import Block
 from app.publication.schemas import Level
 
 

@@ -7,7 +7,7 @@ from html import escape, unescape
 from typing import Literal, cast
 from urllib.parse import urljoin
 
-from app.blocks import Block
+from app.blocks.schemas import Block
 from app.db.rows import JsonObject
 from app.feeds.article_json import ArticleJson, CorrectionJson, NoticeJson, PreviewJson
 from app.feeds.schemas import to_uri

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from app.blocks import render_markdown
+from app.blocks.to_markdown import render_markdown
 from app.feeds.article_json import ArticleJson, BodyJson
 from app.feeds.content import correction_label, make_blocks_absolute, notices_at
 from app.feeds.schemas import Publication, to_uri

@@ -12,7 +12,7 @@ from app.core.clock import now
 from app.core.problems import Conflict, Invalid
 from app.db.columns import count_affected, table_of
 from app.db.prepared import Prepared
-from app.db.rows import INSERTS, JsonObject
+from app.db.rows import JsonObject, begin_insert
 from app.identity.tables import Replay
 
 _REPLAY = table_of(Replay)
@@ -22,7 +22,7 @@ _IDS = re.compile(rb"(?<![0-9a-f-])(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3
 
 
 _CLAIM: Prepared[JsonObject] = Prepared(
-    {dialect: insert(_REPLAY).on_conflict_do_nothing().returning(_REPLAY.c.key) for dialect, insert in INSERTS.items()},
+    lambda dialect: begin_insert(dialect, _REPLAY).on_conflict_do_nothing().returning(_REPLAY.c.key),
     ("caller", "key", "fingerprint", "created_at"),
 )
 _STORE: Prepared[JsonObject] = Prepared(

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypedDict
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
+from app.core.logs import get_logger
 from app.core.problems import Conflict, Invalid, NotFound, Unauthorized
 from app.db import Database
 from app.db.columns import table_of
@@ -77,7 +77,7 @@ KEY_PREFIXES = (KEY_PREFIX, PUBLISHABLE_PREFIX)
 LAST_USED_INTERVAL = timedelta(minutes=1)
 KEY_CACHE_SECONDS = 1.0  # seconds for which a key is cached
 MAX_CACHED_KEYS = 10_000
-log = structlog.get_logger("broadsheet.identity")
+log = get_logger("broadsheet.identity")
 
 
 class KeyChanges(TypedDict, total=False):

@@ -11,7 +11,7 @@ from app.core.ids import new_id
 from app.core.problems import Forbidden, Unauthorized
 from app.db.columns import count_affected, table_of
 from app.db.prepared import Prepared
-from app.db.rows import INSERTS, JsonObject, Statement, Store, fetch_rows
+from app.db.rows import JsonObject, Statement, Store, begin_insert, fetch_rows
 from app.identity.schemas import Actor
 from app.identity.secrets import GUEST_PREFIX, Vault
 from app.identity.tables import Participant
@@ -50,10 +50,7 @@ _LOCK_BY: dict[str, Prepared[ParticipantRow]] = {
     name: Prepared(query.with_for_update(read=True, key_share=True)) for name, query in _SELECT_BY.items()
 }
 _INSERT: Prepared[JsonObject] = Prepared(
-    {
-        dialect: insert(PARTICIPANT).on_conflict_do_nothing().returning(PARTICIPANT.c.id)
-        for dialect, insert in INSERTS.items()
-    },
+    lambda dialect: begin_insert(dialect, PARTICIPANT).on_conflict_do_nothing().returning(PARTICIPANT.c.id),
     PARTICIPANT.c.keys(),
 )
 _EMAIL = _select_by("email").order_by(PARTICIPANT.c.id)

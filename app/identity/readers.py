@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, cast
 
 import pydantic_core
-import structlog
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
+from app.core.logs import get_logger
 from app.core.models import BaseModel
 from app.core.problems import Unauthorized, Unavailable
 from app.core.settings import Settings
@@ -41,7 +41,7 @@ MIN_REFRESH_SECONDS = 60.0  # between requests for an unknown key
 RETRY_SECONDS = 10.0  # after a failed request
 REFRESH_WAIT_SECONDS = 0.1  # for which the first caller with a stale key waits for fresh ones
 _MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
-log = structlog.get_logger("broadsheet.identity")
+log = get_logger("broadsheet.identity")
 FetchJwks = Callable[[str], Awaitable[tuple[bytes, str]]]
 VerificationKey: TypeAlias = "RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey"
 VerificationKeys = dict[tuple[str | None, str], list[VerificationKey]]

@@ -8,12 +8,12 @@ import secrets
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import id_from_hex, is_id
+from app.core.logs import get_logger
 from app.core.problems import Unavailable
 from app.db import Database
 from app.db.columns import count_affected, table_of
@@ -65,7 +65,7 @@ REFRESH_SECONDS = 30.0  # seconds between reads of the store
 RETRY_SECONDS = 2.0  # seconds between reads while no secrets are loaded
 LOAD_SECONDS = 5.0  # seconds that one read may take
 _HEXADECIMAL = re.compile("[0-9a-f]+")
-log = structlog.get_logger("broadsheet.identity")
+log = get_logger("broadsheet.identity")
 
 
 def rotate_secrets(session: Session) -> int:

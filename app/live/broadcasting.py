@@ -6,9 +6,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
-import structlog
-
 from app.articles.tables import SITE_ID
+from app.core.logs import get_logger
 from app.core.problems import Gone, TooManyRequests, Unavailable
 from app.core.settings import Settings
 from app.db import Database
@@ -35,7 +34,7 @@ RECHECK_SECONDS = 1.0  # between checks of the keys of open streams
 MAX_EVENTS_BEHIND = 10_000  # that a client can miss and still resume
 YIELD_EVERY = 200  # streams, to let other tasks run
 RETRY_AFTER_SECONDS = 5
-log = structlog.get_logger("broadsheet.live")
+log = get_logger("broadsheet.live")
 
 
 class PositionGone(Gone, code="position_gone", title="The stream cannot resume at this position"):

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -17,6 +16,7 @@ from app.articles.schemas import PAGE_TYPE
 from app.comments.reading import C
 from app.comments.visibility import read_visibility
 from app.core.clock import now
+from app.core.logs import get_logger
 from app.db.base import is_full, is_unavailable
 from app.db.columns import count_affected, table_of
 from app.db.rows import fetch_row, insert_into
@@ -149,7 +149,7 @@ BATCH_SIZE: Final = 200  # recipients at a time, so that other writers do not wa
 MAX_FAN_OUT_SECONDS: Final = 0.02  # after which a transaction notifies no more recipients
 RETRY_DELAY = timedelta(minutes=1)
 RETENTION = timedelta(days=100)  # as long as the event log
-log = structlog.get_logger("broadsheet.notifications")
+log = get_logger("broadsheet.notifications")
 
 
 def _run_guarded(

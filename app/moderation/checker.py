@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable
 
 import pydantic_core
-import structlog
 from standardwebhooks import Webhook
 
 from app.comments.moderation import CheckerVerdict, Draft
 from app.core.clock import now
 from app.core.ids import new_id
+from app.core.logs import get_logger
 from app.core.settings import Settings
 from app.moderation.rule_schemas import CheckerAnswerIn
 from app.net.outgoing import Outgoing
@@ -19,7 +19,7 @@ MAX_ANSWER_BYTES = 65_536
 MAX_FAILURES = 5  # consecutive failures, after which requests pause
 UNAVAILABLE = CheckerVerdict("unavailable")
 PAUSE_SECONDS = 30.0  # before the next attempt
-log = structlog.get_logger("broadsheet.moderation")
+log = get_logger("broadsheet.moderation")
 
 
 class Checker:

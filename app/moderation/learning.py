@@ -5,7 +5,6 @@ import re
 from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlmodel import Session
 
 from app.comments.tables import Comment
@@ -22,7 +21,7 @@ _TOKENS_PARAMETER = sa.func.json_each(sa.bindparam("tokens", type_=sa.Text())).t
 _SELECT_TOKENS: dict[str, Statement] = {
     "sqlite": _SELECT_COUNTS.where(TOKEN.c.token.in_(sa.select(_TOKENS_PARAMETER.c.value))),
     "postgresql": _SELECT_COUNTS.where(
-        TOKEN.c.token == sa.any_(sa.bindparam("tokens", type_=postgresql.ARRAY(sa.BigInteger())))
+        TOKEN.c.token == sa.any_(sa.bindparam("tokens", type_=sa.ARRAY(sa.BigInteger())))
     ),
 }
 

@@ -30,7 +30,7 @@ from app.core.problems import TooManyRequests
 from app.core.settings import Settings
 from app.db.columns import is_among, table_of
 from app.db.prepared import Prepared
-from app.db.rows import DIALECTS, Column, JsonObject, Statement, Store
+from app.db.rows import Column, JsonObject, Statement, Store
 from app.identity.participants import ParticipantRow
 from app.moderation.checker import UNAVAILABLE, Checker
 from app.moderation.events import CommentRef, emit_decided, emit_held, emit_pending
@@ -123,7 +123,7 @@ def _select_is_banned(dialect: str) -> ColumnElement[bool]:
     )
 
 
-_IS_BANNED: Prepared[JsonObject] = Prepared({dialect: sa.select(_select_is_banned(dialect)) for dialect in DIALECTS})
+_IS_BANNED: Prepared[JsonObject] = Prepared(lambda dialect: sa.select(_select_is_banned(dialect)))
 
 
 def has_ban(
@@ -190,7 +190,7 @@ def _select_history(dialect: str, with_rates: bool) -> Statement:
 
 
 _SELECT_HISTORY: dict[bool, Prepared[JsonObject]] = {
-    counted: Prepared({dialect: _select_history(dialect, counted) for dialect in DIALECTS}) for counted in (True, False)
+    counted: Prepared(partial(_select_history, with_rates=counted)) for counted in (True, False)
 }
 
 

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 
 import sqlalchemy as sa
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from sqlalchemy.exc import DBAPIError
 
+from app.core.logs import get_logger
 from app.db import Database
 from app.deliveries import outbox as deliveries
 from app.events.log import measure_lag
 
-log = structlog.get_logger("broadsheet.operation")
+log = get_logger("broadsheet.operation")
 
 
 class StoreMetrics:

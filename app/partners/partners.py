@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Final, TypedDict
 
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
@@ -15,6 +14,7 @@ from app.articles.projection import WrongState, lock_article
 from app.articles.reading import ARTICLE
 from app.core.clock import now
 from app.core.ids import is_id, new_id
+from app.core.logs import get_logger
 from app.core.problems import Invalid, NotFound
 from app.db import Database
 from app.db.columns import table_of
@@ -163,7 +163,7 @@ def list_embargoed(
 FLUSH_SECONDS: Final = 1.0  # between writes of the access log
 MAX_HELD_RECORDS: Final = 100_000  # kept in memory while the store is not available
 _RECORD_KEY = [FETCH.c.article_id, FETCH.c.key_id, FETCH.c.revision]
-log = structlog.get_logger("broadsheet.syndication")
+log = get_logger("broadsheet.syndication")
 
 
 def set_partners(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: frozenset[int] | None) -> str:

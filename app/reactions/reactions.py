@@ -17,7 +17,7 @@ from app.core.clock import now
 from app.core.problems import Forbidden, Invalid, NotFound, Unauthorized
 from app.db.columns import is_among, table_of
 from app.db.prepared import Prepared
-from app.db.rows import DIALECTS, INSERTS, Insert, JsonObject, dialect_of, fetch_rows
+from app.db.rows import Insert, JsonObject, begin_insert, dialect_of, fetch_rows
 from app.events.catalog import ArticleReacted
 from app.events.log import emit
 from app.identity.participants import ParticipantRow, find_caller, get_or_create_participant, lock_participant
@@ -128,25 +128,23 @@ _LOCK_REACTION: Prepared[JsonObject] = Prepared(_SELECT_REACTION.with_for_update
 _PLACEHOLDER = ""  # value of a row between its insertion and its update in one transaction
 
 
-def _upsert_vote(new: Insert) -> Insert:
+def _upsert_vote(dialect: str) -> Insert:
+    new = begin_insert(dialect, VOTE)
     values = {name: new.excluded[name] for name in ("value", "at", "address_hash", "counted")}
     return new.on_conflict_do_update(index_elements=list(VOTE.primary_key), set_=values)
 
 
-def _insert_or_lock_reaction(new: Insert) -> ReturnsRows:
+def _insert_or_lock_reaction(dialect: str) -> ReturnsRows:
     """Insert or lock the row of a reaction and return its current value; concurrent requests wait."""
+    new = begin_insert(dialect, REACTION)
     unchanged = {"value": REACTION.c.value}
     return new.on_conflict_do_update(index_elements=list(REACTION.primary_key), set_=unchanged).returning(
         REACTION.c.value, REACTION.c.at, REACTION.c.counted
     )
 
 
-_UPSERT_VOTE: Prepared[JsonObject] = Prepared(
-    {dialect: _upsert_vote(insert(VOTE)) for dialect, insert in INSERTS.items()}, VOTE.c.keys()
-)
-_INSERT_OR_LOCK_REACTION: Prepared[JsonObject] = Prepared(
-    {dialect: _insert_or_lock_reaction(insert(REACTION)) for dialect, insert in INSERTS.items()}, REACTION.c.keys()
-)
+_UPSERT_VOTE: Prepared[JsonObject] = Prepared(_upsert_vote, VOTE.c.keys())
+_INSERT_OR_LOCK_REACTION: Prepared[JsonObject] = Prepared(_insert_or_lock_reaction, REACTION.c.keys())
 
 
 def _select_others(table: sa.Table, is_target: sa.ColumnElement[bool]) -> Prepared[JsonObject]:
@@ -154,12 +152,11 @@ def _select_others(table: sa.Table, is_target: sa.ColumnElement[bool]) -> Prepar
     recent = table.c.counted & (table.c.at > sa.bindparam("since", type_=table.c.at.type))
     other = table.c.participant_id != sa.bindparam(_PARTICIPANT, type_=table.c.participant_id.type)
     return Prepared(
-        {
-            dialect: sa.select(table.c.at)
+        lambda dialect: (
+            sa.select(table.c.at)
             .where(is_target, other, is_among(dialect, table.c.address_hash, "addresses"), recent)
             .limit(1)
-            for dialect in DIALECTS
-        }
+        )
     )
 
 

@@ -15,7 +15,8 @@ from sqlmodel import Session
 from app.articles.reading import ARTICLE, REVISION
 from app.articles.tables import Article
 from app.db.columns import count_affected
-from app.db.rows import INSERTS, JsonObject
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject, begin_insert
 from app.search.questions import WEIGHT_STEPS, format_weights
 from app.search.tables import ENTRY, EPOCH, SLOTS_PER_MICROSECOND, WORDS, period_word
 from app.text.words import find_stem, list_words
@@ -26,10 +27,12 @@ MAX_WORD_BYTES: Final = 400_000  # of different words per article: PostgreSQL al
 TITLE_WEIGHT, DEK_WEIGHT, TEXT_WEIGHT = 6, 3, 1  # how often a word counts, by its place
 _AVERAGE_LENGTH, _SATURATION, _LENGTH_NORMALIZATION = 400, 2.0, 0.75
 _MAX_MICROSECONDS = 2**52  # largest distance from 1970 that a key can hold: years 1827 to 2112
-_INSERT_ENTRY = {
-    name: insert(ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
-    for name, insert in INSERTS.items()
-}
+_INSERT_ENTRY: Prepared[JsonObject] = Prepared(
+    lambda dialect: (
+        begin_insert(dialect, ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
+    ),
+    ENTRY.c.keys(),
+)
 _INSERT_WORDS = sa.insert(WORDS)
 _DELETE_WORDS = sa.delete(WORDS).where(WORDS.c.rowid == sa.bindparam("key"))
 _DELETE_ENTRY = (
@@ -139,7 +142,7 @@ def _add_entry(connection: sa.Connection, row: _Indexed) -> None:
         key = _create_key(row.id, row.listed_at, attempt)
         if dialect == "postgresql":
             values["vector"] = build_vector(words, key)
-        if connection.execute(_INSERT_ENTRY[dialect], {"key": key, **values}).first() is not None:
+        if _INSERT_ENTRY.first(connection, {"key": key, **values}) is not None:
             break
     else:
         raise RuntimeError("no key is free for an article")

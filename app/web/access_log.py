@@ -10,19 +10,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import accumulate
 
-import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from app.core.clock import format_rfc3339, unix_time
-from app.core.logs import writes_json
+from app.core.logs import get_logger, writes_json
 
 FLUSH_SECONDS = 0.05  # after which a line is written
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)  # seconds
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-log = structlog.get_logger("broadsheet.access")
+log = get_logger("broadsheet.access")
 
 
 class Metrics(Collector):

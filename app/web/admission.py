@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Final
 
-import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.types import Scope
 
+from app.core.logs import get_logger
 from app.core.network_addresses import Network
 from app.web.rate_limits import network_of
 
@@ -26,7 +26,7 @@ LINGER_SECONDS: Final = 0.3
 REPORT_SECONDS: Final = 10.0  # between two lines of the log about refusals
 SLOT: Final = "slot"
 """Key in a request's state: its `Slot`."""
-log = structlog.get_logger("broadsheet.server")
+log = get_logger("broadsheet.server")
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import problems
 from app.core.ids import new_id
+from app.core.logs import bind_contextvars
 from app.core.problems import Problem
 from app.web.access_log import AccessLog
 from app.web.admission import slot_of
@@ -158,7 +158,7 @@ class Boundary:
         scope["is_head"] = method == "HEAD"  # for responses without an end
         scope.setdefault("state", {})
         scope["request_id"] = read_request_id(scope["headers"])
-        structlog.contextvars.bind_contextvars(request_id=scope["request_id"])
+        bind_contextvars(request_id=scope["request_id"])
         exchange = _Exchange(scope, receive, send, self)
         try:
             await self.app(scope, exchange.receive, exchange.send)

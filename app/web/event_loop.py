@@ -10,15 +10,16 @@ import socket
 from collections.abc import Callable
 from typing import Final, cast
 
-import structlog
 import uvloop
+
+from app.core.logs import get_logger
 
 MAX_ACCEPTS: Final = 32  # per iteration: open connections wait meanwhile, and other processes get their share
 PAUSE_SECONDS: Final = 1.0  # before accepting again, after file descriptors or memory ran out
 MAX_UNSENT_BYTES: Final = 131_072
 """Bytes that the kernel holds for a client that does not read: otherwise up to 4 MB, for each of many slow readers."""
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-log = structlog.get_logger("broadsheet.server")
+log = get_logger("broadsheet.server")
 
 
 class Listener:

@@ -12,14 +12,14 @@ import subprocess
 import sys
 from typing import Final
 
-import structlog
+from app.core.logs import get_logger
 
 HANDOVER_SIGNAL: Final = signal.SIGUSR2
 _VARIABLE: Final = "BROADSHEET_HANDOVER"
 """Environment variable of a successor: the file descriptors of the socket and of a pipe, to which it writes when it is
 ready."""
 _FIRST_SYSTEMD_FD: Final = 3  # sd_listen_fds(3)
-log = structlog.get_logger("broadsheet.server")
+log = get_logger("broadsheet.server")
 
 
 def inherit_socket() -> socket.socket | None:

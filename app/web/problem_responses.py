@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 
-import structlog
 from fastapi.exceptions import RequestValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from app.core.logs import get_logger
 from app.core.problems import (
     MEDIA_TYPE,
     BadRequest,
@@ -44,7 +44,7 @@ _MESSAGES = {
 _QUOTED_INPUT = re.compile(r"(?:: | \().*", re.DOTALL)  # the part of a reason that cites an e-mail address
 _NOTHING = object()
 DAMAGED_RETRY_SECONDS = 60  # until somebody has restored the database
-log = structlog.get_logger("broadsheet.problems")
+log = get_logger("broadsheet.problems")
 
 
 _BY_STATUS: dict[int, type[Problem]] = {

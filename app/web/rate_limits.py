@@ -6,13 +6,13 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal, Protocol
 
-import structlog
 from limits import RateLimitItem, parse
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
 
 from app.core.clock import now, unix_time
+from app.core.logs import get_logger
 from app.core.problems import TooManyRequests
 
 DEFAULT_RATES = {
@@ -31,7 +31,7 @@ Quotas = Sequence[tuple[Literal["minute", "day"], int]]
 MAX_CALLERS = 100_000  # in the memory of one process
 REDIS_SECONDS = 0.25  # to connect to Redis, or for its answer
 REST_SECONDS = 5.0  # during which a Redis that failed is not asked again
-log = structlog.get_logger("broadsheet.limits")
+log = get_logger("broadsheet.limits")
 
 
 class Counter(Protocol):

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Final, NoReturn, cast
 
-import structlog
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.multiprocess import Process
 
+from app.core.logs import get_logger
 from app.web.handover import HANDOVER_SIGNAL, announce_ready, inherit_socket, is_successor_ready, start_successor
 from app.web.protocol import Config, Protocol
 
@@ -28,7 +28,7 @@ START_SECONDS: Final = 60  # for a process to start or to answer its parent, bef
 DRAIN_SECONDS: Final = 20  # for requests to finish after SIGTERM
 RETIRE_SECONDS: Final = 10.0  # for idle connections to send another request, whose response closes them
 TICK_SECONDS: Final = 1.0  # between two looks at the clock, for the header `Date`
-log = structlog.get_logger("broadsheet.server")
+log = get_logger("broadsheet.server")
 
 
 class ServerError(RuntimeError):

@@ -9,12 +9,12 @@ from typing import Final, NotRequired, TypedDict, cast
 
 import pydantic_core
 import sqlalchemy as sa
-import structlog
 from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
+from app.core.logs import get_logger
 from app.core.network_addresses import Guard
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 from app.core.settings import Settings
@@ -231,7 +231,7 @@ def get_delivery(connection: sa.Connection, delivery_id: str) -> JsonObject:
 
 
 MAX_WEBHOOKS: Final = 100
-log = structlog.get_logger("broadsheet.webhooks")
+log = get_logger("broadsheet.webhooks")
 
 
 class TooManyWebhooks(Conflict, code="too_many_webhooks", title="There are too many webhooks"):

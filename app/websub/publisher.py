@@ -9,7 +9,6 @@ from hashlib import sha256
 from typing import Final, TypedDict, cast
 from urllib.parse import urlencode
 
-import structlog
 from sqlmodel import Session
 
 from app.articles.projection import list_linked_ids
@@ -17,6 +16,7 @@ from app.articles.tables import ArticleAuthor, ArticleTag
 from app.comments.visibility import SubjectRow, Visibility, read_event_visibility
 from app.core.clock import now
 from app.core.ids import is_id
+from app.core.logs import get_logger
 from app.core.network_addresses import Guard
 from app.core.problems import NotFound, Unavailable
 from app.core.settings import Settings
@@ -52,7 +52,7 @@ MAX_FAILING_TIME: Final = timedelta(days=3)  # without a success, after which a 
 GONE_STATUS, BUSY_STATUS = 410, 429
 MAX_CACHED_FEEDS: Final = 16
 NOT_VISIBLE: Final = "readers no longer see the feed"
-log = structlog.get_logger("broadsheet.syndication")
+log = get_logger("broadsheet.syndication")
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

@@ -15,7 +15,9 @@ from app.anchors.resolution import (
     resolve_passage,
     trim_passage,
 )
-from app.blocks import Block, body_from_html, map_blocks
+from app.blocks.convert import body_from_html
+from app.blocks.flatten import map_blocks
+from app.blocks.schemas import Block
 
 FERRY = "The ferry to the island leaves at dawn, and nobody on the quay is ever awake enough to wave."
 BAKER = "Her brother bakes the bread that the whole harbour eats, though he has not slept a full night since March."

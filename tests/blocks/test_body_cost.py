@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from app.blocks import Body, body_from_html, body_from_markdown, context, from_markdown
+from app.blocks import context, from_markdown
+from app.blocks.convert import Body, body_from_html, body_from_markdown
 
 # Units that, written again and again, were the dearest a search found: `python -m bench.worst_text`.
 ADDRESSES = ["://", "a://", "http://a", "http://a.b ", "mailto:a@b.c "]

@@ -5,7 +5,9 @@ import re
 import pytest
 from pydantic import TypeAdapter
 
-from app.blocks import Block, body_from_html, body_from_markdown, map_blocks
+from app.blocks.convert import body_from_html, body_from_markdown
+from app.blocks.flatten import map_blocks
+from app.blocks.schemas import Block
 from app.text.html import html_to_text
 
 

@@ -3,8 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.blocks import Block, body_from_html, body_from_markdown
+from app.blocks.convert import body_from_html, body_from_markdown
 from app.blocks.ids import assign_ids
+from app.blocks.schemas import Block
 
 paragraphs = st.lists(st.integers(0, 10**6), unique=True, max_size=12)
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from app.blocks import Body, body_from_html, body_from_markdown
 from app.blocks.context import Dropped
+from app.blocks.convert import Body, body_from_html, body_from_markdown
 from app.blocks.ids import assign_ids
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from app.blocks import body_from_html, body_from_markdown
+from app.blocks.convert import body_from_html, body_from_markdown
 from app.text.html import sanitise
 
 ATTACKS = [

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.blocks import Block, body_from_html, body_from_markdown, drafts, render_html, render_markdown
+from app.blocks import drafts
+from app.blocks.convert import body_from_html, body_from_markdown
 from app.blocks.flatten import iter_inner_lists
 from app.blocks.inline import Run, Style, build_paragraphs, collapse_space, join_inlines, make_picture_run, runs_of
-from app.blocks.schemas import Inline
+from app.blocks.schemas import Block, Inline
+from app.blocks.to_html import render_html
+from app.blocks.to_markdown import render_markdown
 from app.text.inputs import clean_text
 from tests.effort import effort
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import Session
 from sqlmodel.sql.sqltypes import UTCDateTime
 
@@ -15,6 +15,7 @@ from app.core.ids import new_id
 from app.db import Database
 from app.db.columns import ID
 from app.db.prepared import Prepared, is_fixed
+from app.db.rows import begin_insert
 
 META = sa.MetaData()
 SHEET = sa.Table(
@@ -55,12 +56,12 @@ def test_what_goes_in_and_comes_out_is_converted_as_by_execute(session: Session)
 
 
 def test_one_statement_for_each_database_and_what_it_holds_itself(session: Session) -> None:
-    more = {}
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert)):
-        new = insert(SHEET).values(copies=1)
+    def build(dialect: str) -> ReturnsRows:
+        new = begin_insert(dialect, SHEET).values(copies=1)
         added = {"copies": SHEET.c.copies + new.excluded.copies}
-        more[name] = new.on_conflict_do_update(index_elements=[SHEET.c.id], set_=added).returning(SHEET.c.copies)
-    adding, sheet = Prepared(more, ("id", "open")), {"id": new_id(), "open": False}
+        return new.on_conflict_do_update(index_elements=[SHEET.c.id], set_=added).returning(SHEET.c.copies)
+
+    adding, sheet = Prepared(build, ("id", "open")), {"id": new_id(), "open": False}
     assert [adding.one(session, sheet) for _ in range(3)] == [(1,), (2,), (3,)]
 
 

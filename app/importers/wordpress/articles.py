@@ -12,7 +12,8 @@ from app.articles.editorial_schemas import ArticleIn, ArticlePatch
 from app.articles.media_addresses import fill_sizes, find_unsized_files
 from app.articles.revisions import find_newest_blocks
 from app.articles.tables import Address, Article
-from app.blocks import Body, Dropped, body_from_blocks, body_from_html
+from app.blocks.context import Dropped
+from app.blocks.convert import Body, body_from_blocks, body_from_html
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.rows import JsonObject

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.blocks import body_from_html
+from app.blocks.convert import body_from_html
 from app.importers.wordpress.content import convert_content
 from app.importers.wordpress.paragraphs import add_paragraphs
 from app.importers.wordpress.reader import read
