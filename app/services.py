@@ -34,6 +34,7 @@ from app.moderation.pipeline import ModerationPipeline
 from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
+from app.publication.rendition_files import MAX_WAITING, REFUSAL, RenditionMaker
 from app.publication.section_tree import find_descendants
 from app.publication.site import Site
 from app.publication.storage import open_storage
@@ -55,6 +56,7 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
     """The services that all rooms declare, together: without one of them this cannot be built."""
 
     access_log: PartnerAccessLog
+    picture_processes: QueryProcesses
     pipeline: ModerationPipeline
     worker: Worker
     election: Election
@@ -85,6 +87,7 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
         await self.callers.readers.stop()
         await self.vault.stop()
         await self.query_processes.stop()
+        await self.picture_processes.stop()
         await self.database.stop()
 
 
@@ -122,6 +125,9 @@ def build_services(settings: Settings) -> Services:
     """Build all services from the settings. Before `start` nothing runs and no connection is open."""
     database, vault, metrics, pipeline = open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
     query_processes = QueryProcesses(database, partial(open_store, settings), settings.search_processes)
+    picture_processes = QueryProcesses(database, partial(open_store, settings), settings.picture_processes)
+    picture_work = Offload(picture_processes, max(1, settings.picture_processes), MAX_WAITING, REFUSAL)
+    media = open_storage(settings.media)
     live, freshness, admission = Live(database, settings), Freshness(), Admission(_limits_of(settings))
     metrics.registry.register(admission)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
@@ -138,7 +144,9 @@ def build_services(settings: Settings) -> Services:
         vault=vault,
         callers=Callers(database, vault, Readers(settings), find_descendants),
         notice_articles=ArticlesWithNotices(),
-        media=open_storage(settings.media),
+        media=media,
+        renditions=RenditionMaker(settings.media, media, picture_work),
+        picture_processes=picture_processes,
         site=Site.from_settings(settings),
         index_article=index_article,
         search_articles=search_articles,

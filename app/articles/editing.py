@@ -52,11 +52,14 @@ class PreparedBody(NamedTuple):
     after: int | None = None  # the revision whose block ids it keeps, which must still be the newest; None: any
 
 
-def read_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
-    """Convert a body to all formats; ValueError beyond the bounds. May take seconds, so call it outside writes."""
+def read_body(body: BodyIn, previous: Sequence[Block] = (), bases: Sequence[str] = ()) -> Body:
+    """Convert a body to all formats; ValueError beyond the bounds. May take seconds, so call it outside writes.
+
+    `bases` are the addresses below which stored files are shown.
+    """
     if body.markdown is not None:
-        return body_from_markdown(relativize_source(body.markdown, api), previous)
-    return body_from_html(relativize_source(body.html or "", api), previous)
+        return body_from_markdown(relativize_source(body.markdown, bases), previous)
+    return body_from_html(relativize_source(body.html or "", bases), previous)
 
 
 def add_sizes(text: Body, sizes: Sizes) -> Body:
@@ -85,10 +88,10 @@ def refuse_data_images(text: Body, body: BodyIn) -> Body:
     return text
 
 
-def convert_body(body: BodyIn, previous: Sequence[Block] = (), api: str = "") -> Body:
+def convert_body(body: BodyIn, previous: Sequence[Block] = ()) -> Body:
     """Convert a body immediately, outside of the server; 422 if it cannot be converted."""
     try:
-        text = read_body(body, previous, api)
+        text = read_body(body, previous)
     except ValueError as error:
         raise make_body_problem(error, body) from error
     return refuse_data_images(text, body)

@@ -171,7 +171,7 @@ async def _prepare_body(request: Request, ref: str | None, body: BodyIn) -> Prep
         return None
     run = run_in_threadpool if len(body.markdown or body.html or "") <= MAX_THREAD_CHARACTERS else offload(request).run
     try:
-        text = await run(editing.read_body, body, newest.blocks, settings(request).api)
+        text = await run(editing.read_body, body, newest.blocks, [settings(request).media_base, settings(request).api])
     except ValueError as error:
         raise editing.make_body_problem(error, body) from error
     editing.refuse_data_images(text, body)

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 
 from app.articles import discussion_settings as discussion
-from app.articles.media_addresses import present_body
-from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
+from app.articles.media_addresses import TEXT_PICTURE_COLUMNS, present_body
+from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision, RevisionMedia
 from app.core.ids import is_id
 from app.db.columns import json_rows, table_of
 from app.db.rows import Column, JsonObject, Statement, fetch_row
@@ -41,7 +41,7 @@ class VisibilityRow(TypedDict):
 ARTICLE = table_of(Article)
 ARTICLE_AUTHOR = table_of(ArticleAuthor)
 ARTICLE_TAG = table_of(ArticleTag)
-REVISION = table_of(Revision)
+REVISION, REVISION_MEDIA = table_of(Revision), table_of(RevisionMedia)
 AUTHOR, TAG, SECTION, SERIES = table_of(Author), table_of(Tag), table_of(Section), table_of(Series)
 MEDIA, NOTICE = table_of(Media), table_of(Notice)
 MAX_SECTION_DEPTH = 1000  # of nested sections, whose notices keep their order
@@ -102,6 +102,25 @@ def _tags_column() -> Column:
     return _select_terms(rows, ARTICLE_TAG, ARTICLE_TAG.join(TAG, TAG.c.id == ARTICLE_TAG.c.tag_id))
 
 
+def select_text_pictures(article_id: Column, n: Column) -> Statement:
+    """Select the stored pictures in the text of a revision, as one JSON array of `TextPicture`."""
+    picture = MEDIA.alias("text_media")
+    rows = json_rows(picture.c.id, **{name: picture.c[name] for name in TEXT_PICTURE_COLUMNS})
+    linked = REVISION_MEDIA.join(picture, picture.c.id == REVISION_MEDIA.c.media_id)
+    is_linked = (REVISION_MEDIA.c.article_id == article_id) & (REVISION_MEDIA.c.n == n)
+    return sa.select(rows.label("pictures")).select_from(linked).where(is_linked)
+
+
+def pictures_column() -> Column:
+    """Select the stored pictures in the text that an article shows."""
+    pictures = select_text_pictures(ARTICLE.c.id, ARTICLE.c.revision)
+    return pictures.correlate(ARTICLE).scalar_subquery().label("pictures")
+
+
+PICTURED_FORMATS = frozenset({"html", "blocks"})
+"""The formats of a text that show renditions and credits of its pictures."""
+
+
 def _notices_column() -> Column:
     """Select the notices of an article: from the widest scope to the narrowest, outer sections first."""
     above = sa.select(CLOSURE.c.depth).where(CLOSURE.c.descendant_id == ARTICLE.c.section_id).correlate(ARTICLE, NOTICE)
@@ -135,6 +154,8 @@ def select_articles(formats: tuple[str, ...] = ()) -> Statement:
     if formats:
         tables = tables.join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
         columns += [REVISION.c[name].label(f"body_{name}") for name in formats]
+    if PICTURED_FORMATS.intersection(formats):
+        columns.append(pictures_column())
     return sa.select(*columns).select_from(tables)
 
 
@@ -182,7 +203,7 @@ def _present_seo(row: Mapping[str, object], site: Site) -> JsonObject | None:
         return None
     image = {column.key: row[f"seo_image_{column.key}_of"] for column in MEDIA.c} if has_image else None
     seo = present_seo(row["seo"]) or dict.fromkeys(SEO_NAMES)
-    return {**seo, "image": image and present_image(image, site.api)}
+    return {**seo, "image": image and present_image(image, site.media)}
 
 
 def _present_terms(kind: PlaceKind, terms: object, site: Site) -> list[JsonObject]:
@@ -208,7 +229,7 @@ def present_article(
     out["section"] = {**sections[-1], "parent": parent} if sections else None
     out["breadcrumbs"], out["series"] = present_breadcrumbs(sections), _present_series(columns, site)
     out["image"] = (
-        present_image({c.key: columns[f"image_{c.key}"] for c in MEDIA.c}, site.api) if row["image_id"] else None
+        present_image({c.key: columns[f"image_{c.key}"] for c in MEDIA.c}, site.media) if row["image_id"] else None
     )
     out["seo"] = _present_seo(columns, site)
     out["authors"] = _present_terms("author", columns["authors"], site)
@@ -218,7 +239,7 @@ def present_article(
     level = row["syndication"] or row["section_syndication"] or "full"
     out["rights"] = {**{name: columns[name] for name in RIGHTS_COLUMNS}, "syndication": level}
     if formats:
-        out["body"] = present_body(columns, formats, site.api)
+        out["body"] = present_body(columns, formats, site.media)
     if editing:
         out["editing"] = {name: columns[name] for name in EDITING_COLUMNS}
     return out

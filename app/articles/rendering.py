@@ -23,9 +23,11 @@ from app.articles.media_addresses import present_body
 from app.articles.reading import (
     ARTICLE,
     EDITING_COLUMNS,
+    PICTURED_FORMATS,
     REVISION,
     RetractionColumn,
     fetch_articles,
+    pictures_column,
     present_article,
 )
 from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
@@ -372,7 +374,7 @@ _SINGLE_COLUMNS = (
 def cache_key_of(site: Site) -> str:
     """Return a hash of what cached JSON depends on besides the tables: the site's addresses and the schema."""
     form = json.dumps(ArticleOut.model_json_schema(), sort_keys=True)
-    addresses = f"{site.url}\n{site.article_paths}\n{site.type_paths}\n{site.places}\n{site.api}\n{site.zone}"
+    addresses = f"{site.url}\n{site.article_paths}\n{site.type_paths}\n{site.places}\n{site.media}\n{site.zone}"
     return hashlib.sha256(f"{addresses}\n{form}".encode()).hexdigest()
 
 
@@ -399,6 +401,8 @@ def select_cached(
         is_shown = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision)
         tables = tables.join(REVISION, is_shown, isouter=start is not None)
         columns += [REVISION.c[name].label(f"body_{name}") for name in formats]
+    if PICTURED_FORMATS.intersection(formats):
+        columns.append(pictures_column())
     tables = tables.outerjoin(discussion.ARTICLE_TALLY, discussion.ARTICLE_TALLY.c.article_id == ARTICLE.c.id)
     columns += [ARTICLE.c.card_discussion, discussion.TALLY_COLUMN]
     if page is not None:
@@ -486,7 +490,7 @@ def render_articles(
             counts = counts_when_closed
         added = b""
         if formats:
-            added += b"," + _dump_members({"body": present_body(row, formats, site.api)})
+            added += b"," + _dump_members({"body": present_body(row, formats, site.media)})
         if editor is not None:
             added += _render_editing(row, editor)
         written = b"".join((cached[:-1], b",", counts, added, b"}"))

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypedDict, cast
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.articles.media_addresses import list_file_keys
 from app.articles.projection import (
     IndexArticle,
     apply_revision,
@@ -17,7 +18,18 @@ from app.articles.projection import (
     refresh_visibility,
     take_snapshot,
 )
-from app.articles.reading import ARTICLE, AUTHOR, MEDIA, REVISION, SECTION, SERIES, TAG, FullArticleRow
+from app.articles.reading import (
+    ARTICLE,
+    AUTHOR,
+    MEDIA,
+    REVISION,
+    REVISION_MEDIA,
+    SECTION,
+    SERIES,
+    TAG,
+    FullArticleRow,
+    select_text_pictures,
+)
 from app.articles.tables import META_COLUMNS, TEXT_COLUMNS, Address, Article, Revision
 from app.blocks.convert import Body
 from app.blocks.schemas import Block
@@ -28,6 +40,7 @@ from app.db.columns import table_of
 from app.db.rows import JsonObject, Statement, fetch_row
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
+from app.publication.media_library import find_ids_by_keys
 from app.publication.term_queries import ancestors_of
 from app.publication.terms import find_merge_targets, follow_merges
 from app.text.inputs import reading_minutes
@@ -87,7 +100,16 @@ def save_revision(
     session.add(revision)
     article.edited_at = revision.created_at
     session.flush()
+    if keys := list_file_keys(revision.html):
+        _link_pictures(session, revision, find_ids_by_keys(session, keys))
     return revision
+
+
+def _link_pictures(session: Session, revision: Revision, media_ids: Sequence[str]) -> None:
+    """Note which stored pictures are in the text of a revision."""
+    if media_ids:
+        links = [{"article_id": revision.article_id, "n": revision.n, "media_id": each} for each in media_ids]
+        session.execute(sa.insert(REVISION_MEDIA), links)
 
 
 def apply_unless_fixed(session: Session, article: Article, revision: Revision) -> list[str]:
@@ -315,6 +337,8 @@ def overlay_revision(
     ids = [revision["image_id"]] if revision["image_id"] else []
     image = next(iter(_list_by_ids(connection, MEDIA, ids, *names)), dict.fromkeys(names))
     out |= {f"image_{name}": value for name, value in image.items()}
+    pictures = select_text_pictures(sa.bindparam("id", type_=ARTICLE.c.id.type), sa.bindparam("n", type_=sa.Integer))
+    out["pictures"] = connection.execute(pictures, {"id": row["id"], "n": n}).scalar_one_or_none()
     out["authors"] = _list_by_ids(
         connection, AUTHOR, follow_merges(connection, revision["authors"]), "id", "slug", "name"
     )

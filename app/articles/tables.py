@@ -122,6 +122,19 @@ class ArticleTag(_Link, table=True):
     tag_id: str = Field(primary_key=True, sa_type=ID, foreign_key="tag.id", ondelete="RESTRICT")
 
 
+class RevisionMedia(SQLModel, table=True):
+    """A stored picture in the text of a revision."""
+
+    __tablename__ = "revision_media"
+    __table_args__ = (
+        sa.ForeignKeyConstraint(["article_id", "n"], ["revision.article_id", "revision.n"], ondelete="CASCADE"),
+    )
+
+    article_id: str = Field(primary_key=True, sa_type=ID)
+    n: int = Field(primary_key=True)
+    media_id: str = Field(primary_key=True, sa_type=ID, foreign_key="media.id", ondelete="CASCADE", index=True)
+
+
 WINDOW_DAYS = (1, 7, 30)
 ACTIVITY_KINDS = ("comments", "reactions")
 

@@ -242,8 +242,7 @@ class _Reader:
             self._cut()
             if tag not in {"li", "figcaption", "dt", "summary", "caption"}:
                 self.anchors += self.context.claim(node)
-            outer = self.language
-            spoken = read_language(node)
+            outer, spoken = self.language, read_language(node)
             self.language = LanguageSetting(spoken.lang or outer.lang, spoken.dir or outer.dir)
             self._block(node, tag, styles)
             self._cut()
@@ -270,6 +269,8 @@ class _Reader:
         return add_style(styles, Style("span", lang=lang or outer.lang, dir=direction or outer.dir))
 
     def _phrase(self, node: LexborNode, tag: str, styles: Styles) -> None:
+        if "data-credit" in node.attributes:
+            return  # of a picture of the library, which comes back with HTML that was read
         if tag == "a":
             self._link(node, styles)
         elif tag == "sup" and (link := find_only_link(node)) is not None and self._refer(link, styles):
@@ -406,8 +407,7 @@ class _Reader:
             lines = "\n".join(collapse_space(line) for line in text.split("\n"))
             self.runs.append(Run(lines, styles))
             return
-        inner = node.css_first("code")
-        within = [node, *([inner] if inner is not None else [])]
+        within = [node, *node.css("code")[:1]]
         classes = _CODE_CLASS.search(" ".join(find_attribute(part, "class") or "" for part in within))
         named = [find_attribute(part, name) for name in ("data-language", "data-lang") for part in within]
         named += [classes[1] if classes else None, *(find_attribute(part, "lang") for part in within)]

@@ -156,6 +156,26 @@ class ListBlock(Numbering, Common):
     marks: Marks
 
 
+class PictureRendition(TypedDict):
+    """A smaller copy of a stored picture."""
+
+    name: str
+    width: int
+    height: int
+    mime: str
+    url: str
+
+
+class BlockPicture(TypedDict):
+    """What is known of a picture that is stored here."""
+
+    id: str
+    credit: str
+    animated: bool
+    provenance: Literal["c2pa"] | None
+    renditions: Annotated[list[PictureRendition], Field(description="Smaller copies, narrowest first.")]
+
+
 class ImageBlock(Common):
     """A picture; `text` is its caption."""
 
@@ -169,6 +189,9 @@ class ImageBlock(Common):
     link: Annotated[str | None, Field(description="Target of a link on the picture.")]
     width: Annotated[int | None, Field(description="In pixels.")]
     height: Annotated[int | None, Field(description="In pixels.")]
+    picture: NotRequired[
+        Annotated[BlockPicture, Field(description="The picture of the library; absent if the file is elsewhere.")]
+    ]
 
 
 class GalleryBlock(Common):

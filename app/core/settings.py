@@ -176,6 +176,11 @@ class Settings(BaseSettings):
     trusted_proxies: List = Field(
         [], description="Addresses or networks, separated by commas, whose `X-Forwarded-For` is believed."
     )
+    media_base_url: str = Field(
+        "",
+        description="Address below which the files of pictures are reached from outside, such as that of a CDN in "
+        "front of this API: `/media/…` is appended. Empty: `API_URL`.",
+    )
     media_url: str = Field(
         "",
         description="Where media files are stored: any fsspec URL, whose driver has to be installed. Empty: a folder "
@@ -187,6 +192,13 @@ class Settings(BaseSettings):
         le=64,
         description="Processes started beside each serving process at its first search (some 50 MB each), so that "
         "searches delay no other request. 0: threads instead.",
+    )
+    picture_processes: int = Field(
+        2,
+        ge=0,
+        le=64,
+        description="Processes started beside each serving process at the first rendition of a picture that has to be "
+        "made (some 60 MB each). They have a lower priority than what serves requests. 0: threads instead.",
     )
     smtp_url: str = Field(
         "",
@@ -357,7 +369,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
 
-    @field_validator("api_url")
+    @field_validator("api_url", "media_base_url")
     @classmethod
     def _is_reached(cls, value: str) -> str:
         if value and not is_http_url(value):
@@ -449,6 +461,11 @@ class Settings(BaseSettings):
     def api(self) -> str:
         """The address of this API; by default that of the site."""
         return self.api_url or self.site_url
+
+    @property
+    def media_base(self) -> str:
+        """The address below which files of pictures are reached; by default that of this API."""
+        return self.media_base_url or self.api
 
     @property
     def sender(self) -> tuple[str, str]:

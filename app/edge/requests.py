@@ -13,7 +13,7 @@ from app.core.problems import Unauthorized, Unavailable
 from app.edge.answers import Alias, Key
 from app.events.schemas import Position
 from app.identity.keys import PUBLISHABLE_POLICY, PUBLISHABLE_PREFIX, KeyRing
-from app.publication.schemas import MEDIA_PATH
+from app.publication.renditions import MEDIA_PATH
 from app.web import boundary
 from app.web.rate_limits import Quotas, network_of
 from app.web.responses import negotiate_coding, negotiate_media_type

@@ -29,10 +29,12 @@ from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 from app.site.profile import find_profile, present_definition
 from app.site.redirects import REDIRECT
 
-NO_API = ""  # files are exported as paths, since this server may be gone when the export is read
+NO_FILES = ""  # files are exported as paths, since this server may be gone when the export is read
 ARTICLES_PER_CHUNK, ROWS_PER_CHUNK = 50, 500
 _ADDRESS, _PARTICIPANT = table_of(Address), table_of(Participant)
-_HIDDEN_COLUMNS = {"version", "skeleton", "parent_id", "ancestors", "path", "image_id", "key"}
+_HIDDEN_COLUMNS = frozenset(
+    "version skeleton parent_id ancestors path image_id key token words focal_x focal_y original crops".split()
+)
 
 
 class AuthorJson(TypedDict):
@@ -155,7 +157,7 @@ TERM_SOURCES = {
     "tag": TermSource(TAGS.select_terms, TAGS.present),
     "author": TermSource(AUTHORS.select_terms, AUTHORS.present),
     "series": TermSource(SERIES.select_terms, SERIES.present),
-    "media": TermSource(sa.select(MEDIA), lambda row, site: present_media(row, site.api)),
+    "media": TermSource(sa.select(MEDIA), lambda row, site: present_media(row, site.media)),
     "notice": TermSource(sa.select(NOTICE), _present_as_is),
 }
 """Sections, tags, authors and series, pictures and notices, in the order in which they are exported."""
@@ -180,7 +182,7 @@ def _read_chunks(
 def read_terms(connection: sa.Connection, kind: str, site: Site) -> Iterator[JsonObject]:
     """Yield the terms of a kind of `TERM_SOURCES` in the shape of the API, without internal columns."""
     query, present = TERM_SOURCES[kind]
-    site = replace(site, api=NO_API)
+    site = replace(site, media=NO_FILES)
     for rows in _read_chunks(connection, query, [query.selected_columns["id"]], ROWS_PER_CHUNK):
         for row in rows:
             yield {name: value for name, value in present(row, site).items() if _is_exported(name)}
@@ -217,7 +219,7 @@ def read_articles(connection: sa.Connection, site: Site) -> Iterator[list[Export
 
 
 def _make_article(row: FullArticleRow, site: Site) -> ExportedArticle:
-    article = present_article(row, replace(site, api=NO_API), TEXT_FORMATS, editing=True)
+    article = present_article(row, replace(site, media=NO_FILES), TEXT_FORMATS, editing=True)
     retraction = cast("JsonObject | None", row["retraction"])
     return ExportedArticle(SingleArticleOut.model_validate(article), bool(row["public"]), retraction)
 

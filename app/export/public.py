@@ -62,7 +62,7 @@ def _present_comment(row: comments.CommentRow, _: Site) -> Mapping[str, object]:
 
 
 def _present_picture(row: Mapping[str, object], site: Site) -> Mapping[str, object]:
-    return present_image(row, site.api)
+    return present_image(row, site.media)
 
 
 def _present_as_is(row: Mapping[str, object], _: Site) -> Mapping[str, object]:

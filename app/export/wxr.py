@@ -30,7 +30,7 @@ from app.export.everything import CommentRow, ExportedArticle, MediaJson, Sectio
 from app.export.ndjson import Step
 from app.export.wordpress_blocks import to_wordpress
 from app.export.wordpress_ids import ID_KEY, IMAGE_KEY, PARENT_KEY
-from app.publication.schemas import MEDIA_PATH
+from app.publication.renditions import MEDIA_PATH
 from app.publication.site import Site
 
 _NAMESPACES: Final = {

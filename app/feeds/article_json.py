@@ -69,6 +69,7 @@ class ImageJson(FileJson):
     caption: str
     credit: str
     renditions: list[RenditionJson]
+    crops: list[RenditionJson]
 
 
 class NoticeJson(TypedDict):

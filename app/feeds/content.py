@@ -11,7 +11,7 @@ from app.blocks.schemas import Block
 from app.db.rows import JsonObject
 from app.feeds.article_json import ArticleJson, CorrectionJson, NoticeJson, PreviewJson
 from app.feeds.schemas import to_uri
-from app.publication.schemas import MEDIA_PATH
+from app.publication.renditions import MEDIA_PATH
 from app.text.html import parse_html
 from app.text.inputs import is_http_url
 

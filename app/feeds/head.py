@@ -14,7 +14,7 @@ from app.core.models import BaseModel
 from app.db.rows import JsonObject
 from app.events.cache_groups import SITE_GROUP
 from app.feeds import json_ld
-from app.feeds.article_json import ArticleJson, AuthorJson, ImageJson, parse_article
+from app.feeds.article_json import ArticleJson, AuthorJson, FileJson, ImageJson, parse_article
 from app.feeds.content import complete_url, drop_empty, summary_of
 from app.feeds.schemas import Publication, to_uri
 from app.identity.schemas import Actor
@@ -29,7 +29,7 @@ class JsonLdOut(BaseModel):
 def complete_publication(connection: sa.Connection, publication: Publication) -> Publication:
     """Return the publication with the name, logo and accounts that editors gave it."""
     row = find_profile(connection)
-    logo = cast("ImageJson | None", present_picture(row, "logo", publication.api))
+    logo = cast("ImageJson | None", present_picture(row, "logo", publication.site.media))
     return replace(
         publication,
         name=row["name"] or publication.name,
@@ -93,7 +93,8 @@ def make_head(article: ArticleJson, publication: Publication) -> JsonObject:
     description = str(seo.get("description") or summary_of(article))
     canonical = article["canonical_url"] or to_uri(article["url"])
     image = cast("ImageJson | None", seo.get("image")) or article["image"]
-    picture = complete_url(image["url"], publication.api) if image else None
+    card = find_card(image) if image else None
+    picture = complete_url(card["url"], publication.api) if card else None
     return {
         "title": title,
         "description": description,
@@ -110,6 +111,11 @@ def make_head(article: ArticleJson, publication: Publication) -> JsonObject:
             }
         ),
     }
+
+
+def find_card(image: ImageJson) -> FileJson:
+    """Return the file of a picture for the cards of networks: the crop that is made for them, if there is one."""
+    return next((crop for crop in image["crops"] if crop["name"] == "social"), image)
 
 
 def _open_graph(
@@ -130,10 +136,11 @@ def _open_graph(
         "og:locale": article["language"].replace("-", "_"),
     }
     if image:
+        card = find_card(image)
         members |= {
-            "og:image": complete_url(image["url"], publication.api),
-            "og:image:width": image["width"] and str(image["width"]),
-            "og:image:height": image["height"] and str(image["height"]),
+            "og:image": complete_url(card["url"], publication.api),
+            "og:image:width": card["width"] and str(card["width"]),
+            "og:image:height": card["height"] and str(card["height"]),
             "og:image:alt": image["alt"],
         }
     if article["type"] != "page":

@@ -1,9 +1,10 @@
-"""Decoding and re-encoding uploaded pictures: nothing else of an upload is ever served."""
+"""Decoding and re-encoding uploaded pictures, of which nothing else is ever served, and making renditions of them."""
 
 import hashlib
 import io
+import math
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -19,9 +20,12 @@ from PIL import (
     WebPImagePlugin,
 )
 
-RENDITION_WIDTHS = (320, 640, 1280, 1920)
+from app.publication.renditions import Form, Spec, find_box
+
 MAX_SIDE = 16_383  # WebP's limit, which every rendition must meet
 MAX_FRAMES = 1_000
+MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or four bytes
+REDUCED_WIDTH = 1600  # pixels that a source has at least from which smaller renditions are made
 
 UNSUPPORTED = "media_type_unsupported"
 BROKEN = "image_broken"
@@ -42,9 +46,15 @@ _SAVE_OPTIONS: dict[str, dict[str, object]] = {
     "WEBP": {"quality": 82, "method": 4},
     "AVIF": {"quality": 75, "speed": 8},
 }
+_RENDITIONS: dict[Form, tuple[str, dict[str, object]]] = {
+    "webp": ("WEBP", {"quality": 75, "method": 2}),
+    "avif": ("AVIF", {"quality": 55, "speed": 9, "max_threads": 1}),
+    "jpg": ("JPEG", {"quality": 80, "progressive": True, "optimize": True}),
+}
 _SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
-# Set once: warning filters are global to the process.
+# Set once: the limit of what Pillow decodes, of single frames too, and warning filters are global to the process.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
@@ -69,18 +79,13 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class Picture(EncodedImage):
-    """The upload at its own size; `still` is its first frame, upright, in sRGB, the source of renditions."""
+    """The upload at its own size, upright, in sRGB."""
 
     animated: bool
-    still: Image.Image
     lost_frames: bool = False  # the upload is animated, but only its first frame was kept
 
 
-class Rendition(EncodedImage):
-    """A smaller WebP copy of a picture, never animated."""
-
-
-def decode_picture(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
+def decode_picture(data: bytes, *, max_bytes: int, max_pixels: int = MAX_PIXELS) -> Picture:
     """Decode an upload and encode it again without metadata; UnreadableImage if it is refused.
 
     Accepts JPEG, PNG, GIF, WebP and AVIF, detected by content. GIF and WebP stay animated, the others keep their first
@@ -102,9 +107,39 @@ def decode_picture(data: bytes, *, max_bytes: int, max_pixels: int) -> Picture:
         raise UnreadableImage(BROKEN, f"The {kind} file is damaged or incomplete.") from error
 
 
-def make_renditions(picture: Picture, widths: Iterable[int] = RENDITION_WIDTHS) -> list[Rendition]:
-    """Return WebP copies for each width in pixels below the picture's own."""
-    return [_make_rendition(picture, width) for width in sorted(set(widths)) if 0 < width < picture.width]
+def open_source(data: bytes, width: int) -> Image.Image:
+    """Decode the first frame of a stored picture at this width or a larger one.
+
+    A large picture is reduced by a whole number while it is decoded, or just after.
+    """
+    kind = _detect_format(data)
+    if kind is None:
+        raise UnreadableImage(UNSUPPORTED, "The stored file is no picture.")
+    with Image.open(io.BytesIO(data), formats=[kind]) as source:
+        if kind == "JPEG":
+            source.draft("RGB", (width, max(1, source.height * width // source.width)))
+        image = source.convert("RGBA" if source.has_transparency_data else "RGB")
+    factor = image.width // width
+    return image.reduce(factor) if factor > 1 else image
+
+
+def find_source_width(width: int, height: int, spec: Spec) -> int:
+    """Return the width at which a whole picture shows what a rendition cuts out at the size of the rendition."""
+    left, _, right, _ = find_box(width, height, spec)
+    return min(width, max(REDUCED_WIDTH, math.ceil(width * spec.width / (right - left))))
+
+
+def encode_rendition(source: Image.Image, spec: Spec, form: Form) -> bytes:
+    """Cut, scale and encode a decoded picture; JPEG, which has no transparency, gets a white ground."""
+    box = find_box(source.width, source.height, spec)
+    size = (spec.width, spec.height)
+    small = source.resize(size, Image.Resampling.HAMMING, box=box, reducing_gap=1.5)
+    if form == "jpg" and small.mode == "RGBA":
+        small = Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert("RGB")
+    kind, options = _RENDITIONS[form]
+    out = io.BytesIO()
+    small.save(out, kind, **options)
+    return out.getvalue()
 
 
 def _detect_format(data: bytes) -> str | None:
@@ -146,7 +181,6 @@ def _reencode(data: bytes, kind: str, max_pixels: int) -> Picture:
         still.height,
         encoded,
         animated=animated,
-        still=still,
         lost_frames=is_animated and not animated,
     )
 
@@ -211,10 +245,3 @@ def _iterate_frames(source: Image.Image, max_pixels: int, durations: list[int]) 
         cleaned = _normalize(frame)  # decodes, and only then WebP knows the frame's time
         durations.append(int(frame.info.get("duration", 100)))
         yield cleaned
-
-
-def _make_rendition(picture: Picture, width: int) -> Rendition:
-    height = max(1, round(picture.height * width / picture.width))
-    small = picture.still.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
-    name = f"{picture.name.partition('.')[0]}-{width}.webp"
-    return Rendition(name, "image/webp", width, height, _encode(small, "WEBP"))

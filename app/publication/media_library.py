@@ -1,5 +1,6 @@
 """Uploading, describing and deleting pictures."""
 
+import secrets
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from app.core import problems
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row, get_row, lock_row
+from app.db.rows import JsonObject, Store, fetch_row, get_row, lock_row
 from app.events.catalog import MediaChanged, MediaDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -23,7 +24,8 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.generations import bump_generation
-from app.publication.schemas import MediaIn, MediaPatch, present_image
+from app.publication.renditions import PictureRow
+from app.publication.schemas import MediaIn, MediaPatch, columns_of, present_image
 from app.publication.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable
 from app.publication.tables import Author, Media
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
@@ -31,7 +33,6 @@ from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
 if TYPE_CHECKING:
     from app.publication import images
 
-MAX_PIXELS = 60_000_000  # all frames together; a decoded pixel takes three or four bytes
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
 
 
@@ -41,14 +42,13 @@ class ImageRefused(problems.Invalid, code="image_refused", title="The picture is
 
 @dataclass(frozen=True)
 class Upload:
-    """A re-encoded picture with its renditions, ready to be stored."""
+    """A re-encoded picture, ready to be stored."""
 
     picture: "images.Picture"
-    renditions: "Sequence[images.EncodedImage]"
 
     def files(self) -> dict[str, bytes]:
         """Return the data of each file by its key."""
-        return {key_of(image): image.data for image in (self.picture, *self.renditions)}
+        return {key_of(self.picture): self.picture.data}
 
 
 def key_of(image: "images.EncodedImage") -> str:
@@ -63,8 +63,7 @@ def process_upload(data: bytes, max_bytes: int) -> Upload:
     if len(data) > max_bytes:
         raise problems.BodyTooLarge(f"The file is larger than {max_bytes:,} bytes.")
     try:
-        picture = images.decode_picture(data, max_bytes=max_bytes, max_pixels=MAX_PIXELS)
-        return Upload(picture, images.make_renditions(picture))
+        return Upload(images.decode_picture(data, max_bytes=max_bytes))
     except images.UnreadableImage as error:
         if error.code == images.UNSUPPORTED:
             raise problems.UnsupportedMediaType(str(error)) from error
@@ -72,7 +71,7 @@ def process_upload(data: bytes, max_bytes: int) -> Upload:
 
 
 @contextmanager
-def _as_problems() -> Iterator[None]:
+def storage_problems() -> Iterator[None]:
     """Translate failures of the media store: 507 if it is full, 404 for a missing file, otherwise 503."""
     try:
         yield
@@ -94,7 +93,7 @@ def warnings_of(upload: Upload) -> list[str]:
 def store_files(storage: Storage, upload: Upload) -> None:
     """Store the files that do not exist yet. Slow: call it in a thread."""
 
-    with _as_problems():
+    with storage_problems():
         for key, data in upload.files().items():
             if not storage.exists(key):
                 storage.put(key, data)
@@ -103,7 +102,7 @@ def store_files(storage: Storage, upload: Upload) -> None:
 def delete_files(storage: Storage, keys: Sequence[str]) -> None:
     """Delete files from the store. Slow: call it in a thread."""
 
-    with _as_problems():
+    with storage_problems():
         for key in keys:
             storage.delete(key)
 
@@ -111,7 +110,7 @@ def delete_files(storage: Storage, keys: Sequence[str]) -> None:
 def load_file(storage: Storage, key: str) -> bytes:
     """Return the data of a file; 404 without one. Slow: call it in a thread."""
 
-    with _as_problems():
+    with storage_problems():
         return storage.get(key)
 
 
@@ -138,17 +137,8 @@ def _set_files(row: Media, upload: Upload) -> None:
     picture = upload.picture
     row.mime, row.width, row.height = picture.media_type, picture.width, picture.height
     row.bytes, row.sha256 = len(picture.data), sha256(picture.data).hexdigest()
-    row.key = key_of(picture)
-    row.renditions = [
-        {
-            "name": f"w{image.width}",
-            "width": image.width,
-            "height": image.height,
-            "mime": image.media_type,
-            "key": key_of(image),
-        }
-        for image in upload.renditions
-    ]
+    row.key, row.animated = key_of(picture), picture.animated
+    row.token = row.token or secrets.token_hex(16)
 
 
 def create_reference(
@@ -162,7 +152,8 @@ def create_reference(
 
 def _make_media(data: MediaIn, state: str) -> Media:
     moment = now()
-    return Media(id=new_id(), state=state, created_at=moment, updated_at=moment, **data.model_dump())
+    row = Media(id=new_id(), state=state, token=secrets.token_hex(16), created_at=moment, updated_at=moment)
+    return row.sqlmodel_update(data.columns())
 
 
 def _add_media(session: Session, actor: Actor, row: Media) -> str:
@@ -192,7 +183,8 @@ def update_media(
     terms.require_all_sections(actor)
     row = lock_row(session, Media, media_id)
     shown = row.shown > 0 or _is_author_image(session, row.id)
-    if fields := terms.update_row(actor, row, versions, data.model_dump(exclude_unset=True), shown=shown):
+    values = columns_of(data.model_dump(exclude_unset=True))
+    if fields := terms.update_row(actor, row, versions, values, shown=shown):
         emit(session, MediaChanged(subject_id=row.id, created=False))
         record_action(session, actor, "media.change", "media", row.id, {"fields": fields})
     return row.id
@@ -232,6 +224,13 @@ class MediaRow(TypedDict):
     credit: str
     renditions: list[JsonObject]
     shown: int
+    token: str | None
+    animated: bool | None
+    focal_x: float | None
+    focal_y: float | None
+    original: JsonObject | None
+    provenance: str | None
+    words: str
     version: int
     created_at: datetime
     updated_at: datetime
@@ -246,14 +245,27 @@ def find_media(connection: sa.Connection, ref: str) -> MediaRow | None:
     return fetch_row(connection, _BY_ID, MediaRow, {"id": ref}) if is_id(ref) else None
 
 
-def present_media(row: Mapping[str, object], api: str) -> JsonObject:
-    """Shape a row as `MediaOut`, with files at the address of this API."""
-    return {**row, **present_image(row, api), "warnings": []}
+def picture_of(row: MediaRow) -> PictureRow:
+    """Return the columns of a picture that decide about its renditions."""
+    return {
+        "id": row["id"],
+        "key": row["key"],
+        "width": row["width"],
+        "height": row["height"],
+        "token": row["token"],
+        "focal_x": row["focal_x"],
+        "focal_y": row["focal_y"],
+    }
 
 
-def get_media(connection: sa.Connection, media_id: str, api: str) -> JsonObject:
+def present_media(row: Mapping[str, object], base: str) -> JsonObject:
+    """Shape a row as `MediaOut`, with files below the base address."""
+    return {**row, **present_image(row, base), "warnings": []}
+
+
+def get_media(connection: sa.Connection, media_id: str, base: str) -> JsonObject:
     """Return a picture by id, as `MediaOut`."""
-    return present_media(get_row(connection, _BY_ID, MediaRow, {"id": media_id}), api)
+    return present_media(get_row(connection, _BY_ID, MediaRow, {"id": media_id}), base)
 
 
 def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tuple[int | None, int | None]]:
@@ -265,10 +277,16 @@ def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tu
     return {row.key: (row.width, row.height) for row in rows}
 
 
-def list_media(connection: sa.Connection, query: PageQuery, api: str) -> Page[JsonObject]:
+def find_ids_by_keys(store: Store, keys: Collection[str]) -> list[str]:
+    """Return the ids of the pictures with these files; of several with one file the newest, as described last."""
+    newest = sa.select(sa.func.max(sa.cast(_MEDIA.c.id, sa.String))).where(_MEDIA.c.key.in_(sorted(keys)))
+    return sorted(str(row[0]) for row in store.execute(newest.group_by(_MEDIA.c.key)))
+
+
+def list_media(connection: sa.Connection, query: PageQuery, base: str) -> Page[JsonObject]:
     """Return a page of pictures, newest first."""
     page = fetch_page(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query, MediaRow)
-    return map_page(page, partial(present_media, api=api))
+    return map_page(page, partial(present_media, base=base))
 
 
 def is_stored(connection: sa.Connection, key: str) -> bool:

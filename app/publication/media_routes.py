@@ -7,9 +7,11 @@ import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Annotated
+from uuid import UUID
 
 import sqlalchemy as sa
-from fastapi import Request
+from fastapi import Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlmodel import Session
@@ -19,8 +21,10 @@ from starlette.types import Message
 
 from app.core.problems import (
     BodyTooLarge,
+    Forbidden,
     Invalid,
     NotFound,
+    Responses,
     StorageFull,
     UnsupportedMediaType,
     document_problems,
@@ -31,8 +35,9 @@ from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication import media_library, responses
 from app.publication.media_library import MediaRow
+from app.publication.renditions import MEDIA_PATH, MIME_TYPES, Form, has_renditions, parse_spec
 from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES
-from app.publication.schemas import MEDIA_PATH, MediaIn, MediaOut, MediaPatch
+from app.publication.schemas import MediaIn, MediaOut, MediaPatch
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
@@ -43,9 +48,17 @@ from app.web.routing import PageParameters, ReadParameters, Router
 MAX_UPLOAD_BYTES = 1_000_000_000  # lifts the general limit of bodies; MAX_MEDIA_SIZE limits uploads
 MAX_FORM_OVERHEAD = 64_000  # bytes of the form without the file
 IMMUTABLE = "public, max-age=31536000, immutable"
-MEDIA_TYPES = {"jpg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif"}
-_FILE_KEY = re.compile(rf"[0-9a-f]{{2}}/([0-9a-f]{{32}}(?:-\d{{1,5}})?)\.({'|'.join(MEDIA_TYPES)})")
+_FILE_KEY = re.compile(rf"[0-9a-f]{{2}}/([0-9a-f]{{32}}(?:-\d{{1,5}})?)\.({'|'.join(MIME_TYPES)})")
 _DECODING = ThreadPoolExecutor(2, "images")  # decoding takes up to half a gigabyte
+_DESCRIPTION = MediaIn.model_json_schema()["properties"]
+_FORM_FIELDS = {
+    **{name: _DESCRIPTION[name] for name in ("alt", "caption", "credit")},
+    "focal_point": {
+        "type": "string",
+        "pattern": r"^(0(\.\d+)?|1(\.0+)?),(0(\.\d+)?|1(\.0+)?)$",
+        "description": "What crops keep in view, as fractions of width and height: `0.5,0.3`.",
+    },
+}
 _UPLOAD_FORM = {
     "requestBody": {
         "required": True,
@@ -61,7 +74,7 @@ _UPLOAD_FORM = {
                             "contentMediaType": "application/octet-stream",
                             "description": "JPEG, PNG, GIF, WebP or AVIF, detected by content.",
                         },
-                        **MediaIn.model_json_schema()["properties"],
+                        **_FORM_FIELDS,
                     },
                 }
             }
@@ -77,11 +90,11 @@ def _store(request: Request) -> Storage:
 
 def _show_media(request: Request) -> Callable[[sa.Connection, str], JsonObject]:
     """Return the `show` of a write."""
-    return partial(media_library.get_media, api=settings(request).api)
+    return partial(media_library.get_media, base=settings(request).media_base)
 
 
 def _present(request: Request) -> Callable[[MediaRow], JsonObject]:
-    return partial(media_library.present_media, api=settings(request).api)
+    return partial(media_library.present_media, base=settings(request).media_base)
 
 
 def _limit_body(receive: Callable[[], Awaitable[Message]], max_bytes: int) -> Callable[[], Awaitable[Message]]:
@@ -167,7 +180,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 @router.get("/v1/media", summary="List pictures", response_model=ListOut[MediaOut])
 async def list_media(request: Request, query: PageParameters, actor: DraftReader) -> Response:
     """List pictures, newest first."""
-    page = await database(request).read(media_library.list_media, query, settings(request).api)
+    page = await database(request).read(media_library.list_media, query, settings(request).media_base)
     return reply_private_list(request, ListOut[MediaOut], page, query)
 
 
@@ -197,18 +210,57 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
         keys[:] = media_library.delete_media(session, actor, media, versions)
 
     answer = await write(request, actor, delete, status=204)
+    with media_library.storage_problems():
+        await PublicationServices.of(request).renditions.delete_files(media)
     if keys and not await database(request).read(media_library.is_stored, keys[0]):
         await asyncio.to_thread(media_library.delete_files, _store(request), keys)
     return answer
+
+
+_FILE_RESPONSE: Responses = {
+    200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+}
+
+
+@router.get(
+    MEDIA_PATH + "{media:uuid}/{size}.{ending}",
+    summary="Get a rendition of a picture",
+    response_class=Response,
+    responses=_FILE_RESPONSE | document_problems(Forbidden),
+)
+async def get_rendition(
+    request: Request,
+    media: UUID,
+    size: str,
+    ending: Form,
+    actor: ThirdParty,
+    signature: Annotated[str, Query(alias="s", description="Signature, as in the address that an answer has.")] = "",
+    focus: Annotated[str | None, Query(alias="f", description="What a crop keeps in view, in thousandths.")] = None,
+) -> Response:
+    """Return a rendition of a picture, which is made at the first request. Other addresses than signed ones get 403."""
+    row = await database(request).read(media_library.find_media, str(media))
+    if row is None or not has_renditions(picture := media_library.picture_of(row)):
+        raise NotFound
+    spec = parse_spec(size, focus)
+    if spec is None or not spec.is_signed(picture, signature):
+        raise Forbidden("The address of this rendition is not signed, or was changed. Use the one of the picture.")
+    headers = {
+        "Cache-Control": IMMUTABLE,
+        "Content-Security-Policy": "default-src 'none'",
+        "ETag": f'"{signature}{ending}"',
+    }
+    if etag.matches_etag(request.headers.get("if-none-match", ""), f"{signature}{ending}"):
+        return Response(status_code=304, headers=headers)
+    with media_library.storage_problems():
+        data = await PublicationServices.of(request).renditions.get_file(picture, spec, ending)
+    return Response(data, 200, headers, MIME_TYPES[ending])
 
 
 @router.get(
     MEDIA_PATH + "{key:path}",
     summary="Get the file of a picture",
     response_class=Response,
-    responses={
-        200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-    },
+    responses=_FILE_RESPONSE,
 )
 async def get_media_file(request: Request, key: str, actor: ThirdParty) -> Response:
     """Return the file of a picture or of one of its renditions, which never changes."""
@@ -219,4 +271,4 @@ async def get_media_file(request: Request, key: str, actor: ThirdParty) -> Respo
     if etag.matches_etag(request.headers.get("if-none-match", ""), match[1]):
         return Response(status_code=304, headers=headers)
     data = await asyncio.to_thread(media_library.load_file, _store(request), key)
-    return Response(data, 200, headers, MEDIA_TYPES[match[2]])
+    return Response(data, 200, headers, MIME_TYPES[match[2]])

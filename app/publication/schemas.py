@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, cast, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints
 
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import Rule, absent, both, exactly_one, given, not_together, where
 from app.db.rows import JsonObject
+from app.publication import renditions
+from app.publication.renditions import MEDIA_PATH
 from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Title, Whole
 from app.web.paging import PageQuery, Sort
 
@@ -273,19 +275,42 @@ class NoticeQuery(PageQuery):
     )
 
 
-MEDIA_PATH = "/media/"  # path of stored files
 Credit = Annotated[str, OneLine, StringConstraints(max_length=300)]
 """A line of up to 300 characters; may be empty."""
 
 
 class RenditionOut(BaseModel):
-    """A smaller copy of a picture."""
+    """A smaller or cut copy of a picture, which is made when it is first requested."""
 
-    name: str = Field(description="`w` and its width: `w640`.")
+    name: str = Field(description="`w` and its width (`w640`), or the name of a crop: `square`, `wide` or `social`.")
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
     mime: str
-    url: str = Field(description="URL of the file.")
+    url: str = Field(
+        description="Signed URL of the file. Its ending may be replaced by `.webp`, `.avif` or `.jpg`; with any other "
+        "change it is refused."
+    )
+
+
+class FocalPoint(InputModel):
+    """The point of a picture that crops keep in view."""
+
+    x: float = Field(ge=0, le=1, description="From the left, as a fraction of the width.")
+    y: float = Field(ge=0, le=1, description="From the top, as a fraction of the height.")
+
+
+def _read_point(value: object) -> object:
+    """Read a focal point from the field of a form: `0.5,0.3`."""
+    if not isinstance(value, str):
+        return value
+    x, _, y = value.partition(",")
+    return {"x": x.strip(), "y": y.strip()} if value else None
+
+
+PROVENANCE_DESCRIPTION = (
+    "`c2pa`: the original file has a manifest of its provenance (Content Credentials), which is kept with it; null: "
+    "none. What is served is encoded anew and has neither the manifest nor other metadata."
+)
 
 
 class ImageOut(BaseModel):
@@ -298,7 +323,14 @@ class ImageOut(BaseModel):
     credit: str
     width: int | None = Field(description="Pixels; null for a reference.")
     height: int | None = Field(description="Pixels; null for a reference.")
-    renditions: list[RenditionOut] = Field(description="Smaller copies, narrowest first.")
+    animated: bool = Field(description="Whether the file is an animation, of which renditions show the first frame.")
+    focal_point: FocalPoint | None = Field(description="What crops keep in view; null: the middle.")
+    provenance: Literal["c2pa"] | None = Field(description=PROVENANCE_DESCRIPTION)
+    renditions: list[RenditionOut] = Field(description="Smaller copies of the whole picture, narrowest first.")
+    crops: list[RenditionOut] = Field(
+        description="Copies that are cut around the focal point: `square` (1:1), `wide` (16:9), and `social` "
+        "(1200 × 630, JPEG) for the cards of networks. They are smaller where the picture is."
+    )
 
 
 class MediaOut(ImageOut):
@@ -321,6 +353,13 @@ class MediaIn(InputModel):
     alt: Summary = Field("", description="Text alternative.")
     caption: Summary = Field("", description="Caption, plain text.")
     credit: Credit = Field("", description="Photographer, agency or owner.")
+    focal_point: Annotated[FocalPoint | None, BeforeValidator(_read_point)] = Field(
+        None, description="What crops keep in view; null: the middle."
+    )
+
+    def columns(self) -> JsonObject:
+        """Return the columns of the row."""
+        return columns_of(self.model_dump())
 
 
 class MediaPatch(InputModel):
@@ -329,6 +368,7 @@ class MediaPatch(InputModel):
     alt: Summary = Field(default_factory=str, description="Text alternative.")
     caption: Summary = Field(default_factory=str, description="Caption, plain text.")
     credit: Credit = Field(default_factory=str, description="Photographer, agency or owner.")
+    focal_point: FocalPoint | None = Field(None, description="What crops keep in view; null: the middle.")
 
 
 class ReferenceIn(MediaIn):
@@ -337,13 +377,35 @@ class ReferenceIn(MediaIn):
     url: HttpUrl
 
 
-def present_image(row: Mapping[str, object], api: str) -> JsonObject:
-    """Shape a row as `ImageOut`, with files at the address of this API."""
-    files = api + MEDIA_PATH
-    image: JsonObject = {name: row[name] for name in ("id", "alt", "caption", "credit", "width", "height")}
+def columns_of(description: JsonObject) -> JsonObject:
+    """Return the columns for the sent members of the description of a picture."""
+    if "focal_point" not in description:
+        return description
+    point = cast("Mapping[str, float] | None", description["focal_point"])
+    others = {name: value for name, value in description.items() if name != "focal_point"}
+    return {**others, "focal_x": point and point["x"], "focal_y": point and point["y"]}
+
+
+def is_animated(row: Mapping[str, object]) -> bool:
+    """Whether a picture is an animation, or may be one, where that was not looked at."""
+    return bool(row["mime"] == "image/gif" if row["animated"] is None else row["animated"])
+
+
+def present_image(row: Mapping[str, object], base: str) -> JsonObject:
+    """Shape a row as `ImageOut`, with files below the base address; without one, only the files that exist."""
+    files = base + MEDIA_PATH
+    names = ("id", "alt", "caption", "credit", "width", "height", "provenance")
+    image: JsonObject = {name: row[name] for name in names}
     image["url"] = f"{files}{row['key']}" if row["key"] else row["url"]
-    renditions = cast("list[JsonObject]", row["renditions"])
-    image["renditions"] = [{**copy, "url": f"{files}{copy['key']}"} for copy in renditions]
+    image["animated"] = is_animated(row)
+    image["focal_point"] = None if row["focal_x"] is None else {"x": row["focal_x"], "y": row["focal_y"]}
+    picture = cast(renditions.PictureRow, row)
+    if base and renditions.has_renditions(picture):
+        image["renditions"] = renditions.list_renditions(picture, base)
+        image["crops"] = renditions.list_crops(picture, base)
+    else:
+        stored = cast("list[JsonObject]", row["renditions"])
+        image["renditions"], image["crops"] = [{**copy, "url": f"{files}{copy['key']}"} for copy in stored], []
     return image
 
 

@@ -63,10 +63,11 @@ class Site:
     url: str
     path: str
     reactions: tuple[str, ...] = ("agree", "disagree", "insightful")
-    api: str = ""  # base URL of this API and of stored files
+    api: str = ""  # base URL of this API
     zone: str = "UTC"
     type_paths: tuple[tuple[str, str], ...] = ()  # of articles of some types, by type
     places: PlacePaths = DEFAULT_PLACES
+    media: str = ""  # base URL of stored files
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "Site":
@@ -79,6 +80,7 @@ class Site:
             settings.time_zone,
             tuple(settings.type_paths.items()),
             PlacePaths(*(getattr(settings, f"{kind}_path") for kind in PlacePaths._fields)),
+            settings.media_base,
         )
 
     @property

@@ -63,6 +63,15 @@ class Storage:
             except FileNotFoundError:
                 return
 
+    def delete_folder(self, key: str) -> None:
+        """Delete all files below a key; none is no error."""
+        path = self._path(key)
+        with _translate_errors():
+            try:
+                self._fs.rm(path, recursive=True)
+            except FileNotFoundError:
+                return
+
     def exists(self, key: str) -> bool:
         """Whether a file has this key."""
         path = self._path(key)

@@ -7,7 +7,7 @@ from sqlmodel import Field, SQLModel
 
 from app.db.columns import ID
 from app.db.rows import JsonObject
-from app.text.collation import SORT_KEY, collation_key
+from app.text.collation import SORT_KEY, collation_key, fold_name
 from app.text.confusables import skeleton
 
 
@@ -136,22 +136,55 @@ class Media(SQLModel, table=True):
 
     id: str = Field(primary_key=True, sa_type=ID)
     state: str = Field(max_length=20)  # stored, reference (the file is elsewhere)
-    mime: str | None = Field(None, max_length=100)
+    mime: str | None = Field(default=None, max_length=100)
     width: int | None = None  # pixels
     height: int | None = None
-    bytes: int | None = Field(None, sa_type=sa.BigInteger)
-    sha256: str | None = Field(None, max_length=64, index=True)  # of the stored file
-    key: str | None = Field(None, max_length=200, index=True)
-    url: str | None = Field(None, max_length=2048)  # of a reference
-    alt: str = Field("", max_length=2000)
-    caption: str = Field("", max_length=2000)
-    credit: str = Field("", max_length=300)
+    bytes: int | None = Field(default=None, sa_type=sa.BigInteger)
+    sha256: str | None = Field(default=None, max_length=64, index=True)  # of the stored file
+    key: str | None = Field(default=None, max_length=200, index=True)
+    url: str | None = Field(default=None, max_length=2048)  # of a reference
+    alt: str = Field(default="", max_length=2000)
+    caption: str = Field(default="", max_length=2000)
+    credit: str = Field(default="", max_length=300)
     renditions: list[JsonObject] = Field(default_factory=list, sa_type=sa.JSON)  # name, width, height, mime, key
     shown: int = Field(default=0, sa_type=sa.BigInteger, sa_column_kwargs={"server_default": "0"})
     """Articles with it that readers see now or at a set time; changed only by publication.tallies."""
+    token: str | None = Field(default=None, max_length=32)  # signs the addresses of its renditions
+    animated: bool | None = None  # null: not known, as it was stored by a release that did not look
+    focal_x: float | None = None  # what crops keep in view, as a fraction of the width
+    focal_y: float | None = None
+    original: JsonObject | None = Field(
+        default=None, sa_type=sa.JSON(none_as_null=True)
+    )  # key, mime, bytes, sha256, location
+    provenance: str | None = Field(default=None, max_length=20)  # manifest in the original: c2pa
+    words: str = Field(
+        default="", sa_type=sa.Text, sa_column_kwargs={"server_default": ""}
+    )  # of its description, folded
     version: int = 1
     created_at: datetime
     updated_at: datetime
+
+
+@sa.event.listens_for(Media, "before_insert")
+@sa.event.listens_for(Media, "before_update")
+def _keep_words(_mapper: object, _connection: object, media: Media) -> None:
+    """Update the words with the description."""
+    media.words = fold_name(f"{media.alt} {media.caption} {media.credit}")
+
+
+class MediaUpload(SQLModel, table=True):
+    """An upload that was begun and whose file the client sends to the store itself."""
+
+    __tablename__ = "media_upload"
+    __table_args__ = (sa.Index("ix_media_upload_expiry", "expires_at", "id"),)
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    token: str = Field(max_length=32)  # in the address of the file, where that is on this server
+    bytes: int = Field(sa_type=sa.BigInteger)  # announced
+    description: JsonObject = Field(sa_type=sa.JSON)  # `MediaIn`
+    media_id: str | None = Field(None, sa_type=ID)  # once it is finished; it may be deleted since, hence no foreign key
+    created_at: datetime
+    expires_at: datetime
 
 
 class TermMerge(SQLModel, table=True):

@@ -201,7 +201,7 @@ class AuthorTaxonomy(MergeableTaxonomy[Author, AuthorIn, AuthorPatch]):
     def present(self, row: Mapping[str, object], site: Site) -> JsonObject:
         """Shape a row as `AuthorOut`."""
         image = {column.key: row[f"picture_{column.key}"] for column in _MEDIA.c}
-        presented = present_image(image, site.api) if row["image_id"] else None
+        presented = present_image(image, site.media) if row["image_id"] else None
         return {**super().present(row, site), "website": row["url"], "image": presented}
 
     def resolve(self, session: Session, row: Author | None, values: JsonObject) -> JsonObject:

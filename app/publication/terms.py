@@ -96,7 +96,9 @@ def follow_merges(store: Store, ids: Sequence[str]) -> list[str]:
 
 T = TypeVar("T", bound=Term)
 TermTable = TypeVar("TermTable", Notice, Media, Term)
-DISPLAYED_COLUMNS = set("name slug html text placement position alt caption credit syndication parent_id".split())
+DISPLAYED_COLUMNS = set(
+    "name slug html text placement position alt caption credit focal_x focal_y syndication parent_id".split()
+)
 """Columns that the JSON of articles depends on."""
 _EMPTY_LINES = re.compile(r"\n\s*\n")
 _ADVISORY_LOCK = sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 0))")

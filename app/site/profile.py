@@ -141,8 +141,8 @@ def read_site(connection: sa.Connection, site: Site, settings: Settings) -> Rend
         "api_url": site.api,
         "languages": row["languages"] or settings.languages,
         "time_zone": site.zone,
-        "logo": present_picture(row, "logo", site.api),
-        "icon": present_picture(row, "icon", site.api),
+        "logo": present_picture(row, "logo", site.media),
+        "icon": present_picture(row, "icon", site.media),
         "social": row["social"],
         "addresses": {
             "article": site.path,
@@ -164,12 +164,12 @@ def read_site(connection: sa.Connection, site: Site, settings: Settings) -> Rend
     return RenderedSite(out, row["version"], _groups_of(row))
 
 
-def present_picture(row: ProfileRow, name: str, api: str) -> JsonObject | None:
+def present_picture(row: ProfileRow, name: str, media: str) -> JsonObject | None:
     """Return the logo or the icon as `ImageOut`, if there is one."""
     columns = cast(Mapping[str, object], row)
     if columns[f"{name}_id"] is None:
         return None
-    return present_image({column.key: columns[f"{name}_{column.key}_of"] for column in MEDIA.c}, api)
+    return present_image({column.key: columns[f"{name}_{column.key}_of"] for column in MEDIA.c}, media)
 
 
 def _iterate_items(items: object) -> Iterator[JsonObject]:

@@ -1,4 +1,4 @@
-"""CPU-bound work on texts, outside of the event loop and the writer, one piece at a time."""
+"""CPU-bound work outside of the event loop and the writer, a few pieces at a time."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,19 +28,28 @@ class _Work(Generic[T]):
 
 
 class Offload:
-    """Runs functions in query processes, or in a thread if there are none."""
+    """Runs functions in query processes, or in a thread if there are none.
 
-    def __init__(self, aside: QueryProcesses) -> None:
-        self._aside = aside
-        self._turn, self._waiting = asyncio.Lock(), 0
+    `pieces` run at a time and `max_waiting` wait; `refusal` tells of more.
+    """
+
+    def __init__(
+        self,
+        aside: QueryProcesses,
+        pieces: int = 1,
+        max_waiting: int = MAX_WAITING,
+        refusal: str = "Too many texts are waiting to be processed.",
+    ) -> None:
+        self._aside, self._max_waiting, self._refusal = aside, max_waiting, refusal
+        self._turns, self._waiting = asyncio.Semaphore(pieces), 0
 
     async def run(self, function: Callable[[*Ts], T], *arguments: *Ts) -> T:
         """Run a function; it, its arguments, its result and its exceptions must pickle. 503 if too much work waits."""
-        if self._waiting >= MAX_WAITING:
-            raise Unavailable("Too many texts are waiting to be processed.", retry_after=RETRY_AFTER)
+        if self._waiting >= self._max_waiting:
+            raise Unavailable(self._refusal, retry_after=RETRY_AFTER)
         self._waiting += 1
         try:
-            async with self._turn:
+            async with self._turns:
                 return await self._aside.scan(_Work(function, arguments))
         finally:
             self._waiting -= 1

@@ -50,7 +50,7 @@ def test_addresses_are_absolute_with_sizes(
         assert set(re.findall(r"(\S{0,60})/media/", text))
         assert not re.search(rf"(?<!{re.escape(API)})/media/", text)
     shown = ok(client.get(f"/v1/articles/red?{query}"))
-    assert f'<img src="{picture["url"]}" alt="Red" width="1200" height="800">' in shown["body"]["html"]
+    assert f'<img src="{picture["url"]}" alt="Red" width="1200" height="800" srcset="' in shown["body"]["html"]
     block = shown["body"]["blocks"][1]
     assert (block["src"], block["width"], block["height"]) == (picture["url"], 1200, 800)
     assert {copy["url"].partition("/media/")[0] for copy in shown["image"]["renditions"]} == {API}
@@ -93,7 +93,7 @@ def test_moving_the_api_moves_what_was_written(
     moved = settings.model_copy(update={"api_url": "https://other.example"})
     with TestClient(create_app(moved, with_worker=False)) as other:
         text = other.get("/v1/articles/red").text
-    assert text.count(f"https://other.example{path}") == 2
+    assert text.count(f"https://other.example{path}") == 3  # of the picture, in `src` and in `srcset`
     assert API not in text
 
 
@@ -104,7 +104,7 @@ def test_only_addresses_are_changed_and_no_words() -> None:
         "![a](https://a/media/x) /media/y [b]: /media/z"
     )
     words = "See https://a/media/x (https://a/media/x)."
-    assert relativize_source(words, "https://a") == words
-    assert relativize_source("![](https://a/media/x)", "https://a") == "![](/media/x)"
-    assert relativize_source("<img src='https://a/media/x'>", "https://a") == "<img src='/media/x'>"
-    assert relativize_source("![](https://a.example/media/x)", "https://a") == "![](https://a.example/media/x)"
+    assert relativize_source(words, ["https://a"]) == words
+    assert relativize_source("![](https://a/media/x)", ["https://a"]) == "![](/media/x)"
+    assert relativize_source("<img src='https://a/media/x'>", ["https://a"]) == "<img src='/media/x'>"
+    assert relativize_source("![](https://a.example/media/x)", ["https://a"]) == "![](https://a.example/media/x)"

@@ -244,6 +244,7 @@ TERMS: dict[str, list[Row]] = {
         Changes(WRITE, on="media", publish=USED | {"unused"}, answers=wrong(*USED), shared=True)
     ],
     "GET /media/{key:path}": ANY,
+    "GET /media/{media:uuid}/{size}.{ending}": ANY,
     "GET /v1/fronts": ANY,
     "GET /v1/fronts/{front}": ANY,
     "GET /v1/fronts/{front}/definition": [Needs(READ)],

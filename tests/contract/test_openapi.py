@@ -147,7 +147,14 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "part": f"{now():%Y-%m}",
     }
     names |= {"section": ids["sections"], "tag": "one", "author": ids["authors"], "series": ids["series"]}
-    names |= {"media": article, "key": "aa/x.jpg", "article": article, "anchor": ids["anchor"]}
+    names |= {
+        "media": article,
+        "key": "aa/x.jpg",
+        "size": "1x1",
+        "ending": "webp",
+        "article": article,
+        "anchor": ids["anchor"],
+    }
     names |= {kind: ids[kind] for kind in (*LATER, "merge")}
     for method, path, operation in api.operations:
         missing = path.format_map(dict.fromkeys(names, "0199aaaa-0000-7000-8000-000000000000") | {"n": "9"})
@@ -196,6 +203,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
     assert set(quiet) <= {
         "GET /v1/media/{media}",
         "GET /media/{key}",
+        "GET /media/{media}/{size}.{ending}",
         "POST /v1/media",
         "POST /v1/media/references",
         "PATCH /v1/media/{media}",

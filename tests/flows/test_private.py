@@ -138,6 +138,8 @@ def world(client: TestClient, db: Database) -> World:
             "media": [MISSING_ID],
             "front": ["home", "trial"],
             "key": ["ab/abc.jpg"],
+            "size": ["1x1"],
+            "ending": ["webp"],
             "script": ["none.js"],
             "key_id": key_ids,
             "anchor": [anchor["id"], lost["id"]],

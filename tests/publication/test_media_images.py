@@ -20,8 +20,11 @@ from app.publication.images import (
     Picture,
     UnreadableImage,
     decode_picture,
-    make_renditions,
+    encode_rendition,
+    find_source_width,
+    open_source,
 )
+from app.publication.renditions import Form, Spec
 
 KINDS = {
     "JPEG": ("image/jpeg", "jpg"),
@@ -48,6 +51,11 @@ def encode(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 def take(data: bytes, max_bytes: int = 5_000_000, max_pixels: int = 5_000_000) -> Picture:
     return decode_picture(data, max_bytes=max_bytes, max_pixels=max_pixels)
+
+
+def rendition_of(picture: Picture, spec: Spec, form: Form = "webp") -> bytes:
+    source = open_source(picture.data, find_source_width(picture.width, picture.height, spec))
+    return encode_rendition(source, spec, form)
 
 
 def pixel(image: Image.Image, x: int, y: int) -> tuple[int, ...]:
@@ -84,7 +92,6 @@ def test_the_same_upload_has_the_same_name(kind: str) -> None:
     data = encode(scene(), kind)
     first, second = take(data), take(data)
     assert (first.name, first.data) == (second.name, second.data)
-    assert [one.name for one in make_renditions(first)] == [one.name for one in make_renditions(second)]
     assert take(encode(scene(701), kind)).name != first.name
 
 
@@ -146,7 +153,6 @@ def test_orientation_is_applied_and_metadata_goes(kind: str) -> None:
     assert not again.getexif()
     assert "xmp" not in again.info
     assert PRIVATE not in picture.data
-    assert PRIVATE not in b"".join(one.data for one in make_renditions(picture, [10]))
     # orientation 6 turns clockwise: what was left is now on top
     red, _, blue = pixel(again.convert("RGB").resize((1, 2)), 0, 0)
     assert red > blue
@@ -164,13 +170,13 @@ def test_an_embedded_profile_is_turned_into_srgb() -> None:
     plain, other = (take(encode(red, "PNG", icc_profile=profile)) for profile in (usual, swapped))
     assert "icc_profile" not in opened(plain.data).info
     assert "icc_profile" not in opened(other.data).info
-    assert pixel(plain.still, 0, 0) == (255, 0, 0)
-    assert pixel(other.still, 0, 0)[2] > 250
+    assert pixel(opened(plain.data), 0, 0) == (255, 0, 0)
+    assert pixel(opened(other.data), 0, 0)[2] > 250
 
 
 def test_a_broken_profile_counts_as_none() -> None:
     picture = take(encode(Image.new("RGB", (9, 9), "teal"), "PNG", icc_profile=b"nothing of the kind"))
-    assert pixel(picture.still, 0, 0) == (0, 128, 128)
+    assert pixel(opened(picture.data), 0, 0) == (0, 128, 128)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
@@ -178,13 +184,13 @@ def test_every_mode_of_png_is_seen_alike(mode: str) -> None:
     deep = mode == "I;16"
     image = Image.new(mode, (8, 8), 255 << 8) if deep else Image.new("L", (8, 8), 255).convert(mode)
     picture = take(encode(image, "PNG"))
-    assert picture.still.mode == "RGB"
-    assert pixel(picture.still, 3, 3) == (255, 255, 255)
+    assert opened(picture.data).mode == "RGB"
+    assert pixel(opened(picture.data), 3, 3) == (255, 255, 255)
 
 
 def test_four_colour_print_becomes_rgb() -> None:
     picture = take(encode(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG"))
-    red, green, blue = pixel(picture.still, 8, 8)
+    red, green, blue = pixel(opened(picture.data), 8, 8)
     assert red > 200
     assert max(green, blue) < 60
 
@@ -194,7 +200,7 @@ def test_transparency_stays(kind: str) -> None:
     image = scene(640, 20).convert("RGBA")
     image.paste((0, 0, 0, 0), (0, 0, 320, 20))
     picture = take(encode(image, kind))
-    for data, width in [(picture.data, 640), *((one.data, one.width) for one in make_renditions(picture, [320]))]:
+    for data, width in (picture.data, 640), (rendition_of(picture, Spec(320, 10)), 320):
         again = opened(data).convert("RGBA")
         assert pixel(again, width // 4, 5)[3] == 0
         assert pixel(again, width * 3 // 4, 5)[3] == 255
@@ -227,7 +233,7 @@ def test_animation_stays(kind: str, mode: str) -> None:
         bar, ground = pixel(shown, number * 10 + 5, 10), pixel(shown, (number * 10 + 25) % 40, 10)
         assert bar[0] > 200 > bar[1]
         assert (ground[3] == 0) if mode == "RGBA" else (min(ground) > 240)
-    assert [getattr(opened(one.data), "n_frames", 1) for one in make_renditions(picture, [20])] == [1]
+    assert getattr(opened(rendition_of(picture, Spec(20, 10))), "n_frames", 1) == 1
 
 
 @pytest.mark.parametrize("kind", ["PNG", "AVIF"])
@@ -274,18 +280,26 @@ def test_pixels_beyond_the_announced_ones_are_never_unpacked_into_the_answer() -
     assert len(picture.data) < 1000
 
 
-def test_renditions_never_scale_up() -> None:
-    sizes = [(one.width, one.height, one.media_type) for one in make_renditions(take(encode(scene(), "JPEG")))]
-    assert sizes == [(320, 183, "image/webp"), (640, 366, "image/webp")]
-    assert make_renditions(take(encode(scene(320, 9), "JPEG"))) == []
-    assert [one.width for one in make_renditions(take(encode(scene(), "JPEG")), [900, 100, 100, 0, -5])] == [100]
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("form", "made"), [("webp", "WEBP"), ("avif", "AVIF"), ("jpg", "JPEG")])
+def test_a_rendition_is_cut_around_the_focal_point(kind: str, form: Form, made: str) -> None:
+    picture = take(encode(scene(), kind))  # red at the left and blue at the right
+    left, right = (opened(rendition_of(picture, Spec(50, 100, (x, 500)), form)) for x in (0, 1000))
+    assert (left.format, left.size, right.size) == (made, (50, 100), (50, 100))
+    assert pixel(left.convert("RGB"), 25, 50)[0] > 200 > 120 > pixel(left.convert("RGB"), 25, 50)[2]
+    assert pixel(right.convert("RGB"), 25, 50)[2] > 200 > 120 > pixel(right.convert("RGB"), 25, 50)[0]
 
 
-def test_a_rendition_is_named_after_its_picture_and_width() -> None:
-    picture = take(encode(scene(), "PNG"))
-    (small,) = make_renditions(picture, [100])
-    assert small.name == picture.name.replace(".png", "-100.webp")
-    assert opened(small.data).size == (100, 57)
+def test_transparency_becomes_white_in_a_jpeg() -> None:
+    picture = take(encode(Image.new("RGBA", (40, 40), (0, 0, 0, 0)), "PNG"))
+    assert pixel(opened(rendition_of(picture, Spec(10, 10), "jpg")), 5, 5) == (255, 255, 255)
+
+
+def test_large_pictures_are_reduced_while_they_are_decoded() -> None:
+    for kind in ("JPEG", "PNG"):
+        data = take(encode(scene(4000, 40), kind)).data
+        assert open_source(data, find_source_width(4000, 40, Spec(320, 3))).width == 2000
+        assert open_source(data, find_source_width(4000, 40, Spec(40, 40))).width == 4000
 
 
 @settings(max_examples=40, deadline=None)

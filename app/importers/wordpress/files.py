@@ -19,7 +19,7 @@ from app.importers.wordpress.pictures import MEDIA, PictureEntry
 from app.importers.wordpress.survey import ListedFile, is_picture
 from app.publication import media_library as media
 from app.publication.media_library import Upload
-from app.publication.schemas import MEDIA_PATH
+from app.publication.renditions import MEDIA_PATH
 
 _BATCH_SIZE = 8  # decoded pictures in memory at a time
 _KIND = "file"
