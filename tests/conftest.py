@@ -164,7 +164,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the many cases of one rule PostgreSQL runs one, another each time: they differ in what is asked, not in the
-    store. `CASES=all` runs them all.
+    store. Those marked `large` are not among them. `CASES=all` runs them all.
     """
     if os.environ.get("CASES") == "all":
         return
@@ -177,7 +177,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped: set[pytest.Item] = set()
     for _, cases in sorted(rules.items()):
         cases.sort(key=lambda item: item.nodeid)
-        dropped |= set(chance.sample(cases, max(0, len(cases) - 1)))
+        small = [item for item in cases if not item.get_closest_marker("large")]
+        dropped |= {*cases} - {*chance.sample(small, min(1, len(small)))}
     config.hook.pytest_deselected(items=[item for item in items if item in dropped])
     items[:] = [item for item in items if item not in dropped]
 

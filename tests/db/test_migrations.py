@@ -104,7 +104,41 @@ def test_looking_makes_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_sqlite_is_migrated_on_the_way(url: str) -> None:
+ENV = migrations.FOLDER / "env.py"
+REVISION = """
+import sqlalchemy as sa
+from alembic import op
+revision = {revision!r}
+down_revision = {down!r}
+def upgrade():
+{body}
+"""
+PARENTS = """
+    op.create_table("parent", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(5)))
+    op.create_table("child", sa.Column("parent_id", sa.Integer, sa.ForeignKey("parent.id", ondelete="CASCADE")))
+    op.execute("INSERT INTO parent VALUES (1, 'one')")
+    op.execute("INSERT INTO child VALUES (1)")
+"""
+REBUILD = """
+    with op.batch_alter_table("parent") as batch:
+        batch.alter_column("name", type_=sa.String(50), existing_type=sa.String(5))
+"""
+
+
+def folder(place: Path, *bodies: str) -> Path:
+    """A folder of migrations, one for each body."""
+    made = place / "migrations"
+    (made / "versions").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ENV, made)
+    for number, body in enumerate(bodies):
+        down = str(number - 1) if number else None
+        text = REVISION.format(revision=str(number), down=down, body=body)
+        (made / "versions" / f"{number}.py").write_text(text)
+    return made
+
+
+def test_only_sqlite_is_migrated_on_the_way(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(migrations, "FOLDER", folder(tmp_path, PARENTS, REBUILD))
     if url.startswith("sqlite"):
         migrations.ensure_migrated(url)
         migrations.ensure_migrated(url)
@@ -139,11 +173,12 @@ def test_somebody_elses_database_is_refused(url: str) -> None:
 
 TWICE = """
 import os, sys
-import app.wiring
-from app.db.migrations import upgrade
-for url in sys.argv[1:]:
+from pathlib import Path
+from app.db import migrations
+migrations.FOLDER = Path(sys.argv[1])
+for url in sys.argv[2:]:
     child = os.fork()
-    upgrade(url)
+    migrations.upgrade(url)
     if not child:
         os._exit(0)
     if status := os.waitpid(child, 0)[1]:
@@ -151,11 +186,14 @@ for url in sys.argv[1:]:
 """
 
 
-def test_two_that_migrate_at_once_take_turns(postgres_url: str, tmp_path: Path) -> None:
+def test_two_that_migrate_at_once_take_turns(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """For both databases one process that divides itself, so that both halves begin at once."""
+    monkeypatch.setattr(migrations, "FOLDER", folder(tmp_path, PARENTS, REBUILD))
     with new_database(postgres_url, "template1") as url:
         urls = [f"sqlite:///{tmp_path / 'new' / 'store.db'}", url]
-        with processes.start(*urls, code=TWICE, stderr=subprocess.PIPE) as process:
+        with processes.start(str(migrations.FOLDER), *urls, code=TWICE, stderr=subprocess.PIPE) as process:
             assert process.stderr
             assert (process.stderr.read(), process.wait(120)) == ("", 0)
         assert [migrations.read_status(url).standing for url in urls] == ["current", "current"]
@@ -192,67 +230,32 @@ def sample_events() -> Iterator[Event]:
             yield kind.from_payload(SUBJECT, {**payload, "scope": scope})
 
 
-def test_events_from_before_get_their_article(url: str) -> None:
+def test_events_from_before_get_their_article(migrated: str) -> None:
     events = list(sample_events())
-    migrations.upgrade(url)
-    migrations.downgrade(url, "0022")
-    with connected(url) as connection:
+    migrations.downgrade(migrated, "0022")
+    with connected(migrated) as connection:
         for event in events:
             insert = "INSERT INTO event (xid, type, subject_id, at, groups, payload) VALUES (0, :t, :s, :at, '[]', :p)"
             row = {"t": event.name, "s": event.subject_id, "at": "2026-01-01", "p": json.dumps(event.payload())}
             connection.execute(sa.text(insert), row)
-    migrations.upgrade(url)
+    migrations.upgrade(migrated)
     query = sa.text("SELECT CAST(article_id AS TEXT) FROM event ORDER BY seq")
-    with connected(url) as connection:
+    with connected(migrated) as connection:
         assert connection.execute(query).scalars().all() == [event.about_article for event in events]
-    migrations.downgrade(url, "0022")
-    with connected(url) as connection:
+    migrations.downgrade(migrated, "0022")
+    with connected(migrated) as connection:
         assert connection.execute(sa.text("SELECT count(*) FROM event")).scalar_one() == len(events)
 
 
-def test_skeletons_of_names_are_computed_again(url: str) -> None:
-    migrations.upgrade(url)
-    with connected(url) as connection:
+def test_skeletons_of_names_are_computed_again(migrated: str) -> None:
+    with connected(migrated) as connection:
         columns = "id, name, hint, hash, scopes, created_at, skeleton"
         values = "(:id, 'Ann Marlow', 'bs_1', 'hash', '[]', '2026-01-01', 'of an older release')"
         connection.execute(sa.text(f"INSERT INTO api_key ({columns}) VALUES {values}"), {"id": SUBJECT})
-    migrations.downgrade(url, "0026")
-    migrations.upgrade(url)
-    with connected(url) as connection:
+    migrations.downgrade(migrated, "0026")
+    migrations.upgrade(migrated)
+    with connected(migrated) as connection:
         assert connection.execute(sa.text("SELECT skeleton FROM api_key")).scalar_one() == skeleton("Ann Marlow")
-
-
-ENV = migrations.FOLDER / "env.py"
-REVISION = """
-import sqlalchemy as sa
-from alembic import op
-revision = {revision!r}
-down_revision = {down!r}
-def upgrade():
-{body}
-"""
-PARENTS = """
-    op.create_table("parent", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(5)))
-    op.create_table("child", sa.Column("parent_id", sa.Integer, sa.ForeignKey("parent.id", ondelete="CASCADE")))
-    op.execute("INSERT INTO parent VALUES (1, 'one')")
-    op.execute("INSERT INTO child VALUES (1)")
-"""
-REBUILD = """
-    with op.batch_alter_table("parent") as batch:
-        batch.alter_column("name", type_=sa.String(50), existing_type=sa.String(5))
-"""
-
-
-def folder(place: Path, *bodies: str) -> Path:
-    """A folder of migrations, one for each body."""
-    made = place / "migrations"
-    (made / "versions").mkdir(parents=True, exist_ok=True)
-    shutil.copy(ENV, made)
-    for number, body in enumerate(bodies):
-        down = str(number - 1) if number else None
-        text = REVISION.format(revision=str(number), down=down, body=body)
-        (made / "versions" / f"{number}.py").write_text(text)
-    return made
 
 
 def test_rebuilding_a_table_keeps_the_rows_that_refer_to_it(
@@ -282,7 +285,8 @@ def test_a_failing_migration_leaves_sqlite_as_it_was(
         assert connection.execute("SELECT id FROM parent").fetchall() == [(1,)]
 
 
-def test_what_readers_see_already_is_known_to_be_public(migrated: str) -> None:
+def test_what_stood_there_before_the_discussion(migrated: str) -> None:
+    """What readers see already is known to be public, and names get their skeletons: one way down and up for both."""
     common = "created_at, title, type, language, excerpt, word_count, reading_minutes"
     values = ":at, 'T', 'article', 'en', '', 0, 0"
     with connected(migrated) as connection:
@@ -310,15 +314,6 @@ def test_what_readers_see_already_is_known_to_be_public(migrated: str) -> None:
                     ),
                     row | {"n": n},
                 )
-    migrations.downgrade(migrated, "0001")
-    migrations.upgrade(migrated)
-    with connected(migrated) as connection:
-        seen = connection.execute(sa.text("SELECT article_id, n FROM revision WHERE published_at IS NOT NULL")).all()
-        assert [(str(article)[-1], n) for article, n in seen] == [("0", 2)]
-
-
-def test_names_that_stand_there_already_get_their_skeletons(migrated: str) -> None:
-    with connected(migrated) as connection:
         look = {"name": "Ann Mаrlow", "at": datetime.now(UTC), "id": "01890000-0000-7000-8000-000000000000"}
         connection.execute(
             sa.text(
@@ -331,6 +326,8 @@ def test_names_that_stand_there_already_get_their_skeletons(migrated: str) -> No
     migrations.downgrade(migrated, "0001")
     migrations.upgrade(migrated)
     with connected(migrated) as connection:
+        seen = connection.execute(sa.text("SELECT article_id, n FROM revision WHERE published_at IS NOT NULL")).all()
+        assert [(str(article)[-1], n) for article, n in seen] == [("0", 2)]
         assert connection.execute(sa.text("SELECT skeleton FROM author")).scalar_one() == "annmarlow"
 
 

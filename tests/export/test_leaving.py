@@ -26,8 +26,10 @@ from app.export.wordpress_ids import ID_KEY
 from app.export.wxr import order_by_parent
 from app.identity.schemas import SYSTEM
 from app.importers.wordpress.loader import import_wordpress
+from app.main import create_app
 from app.publication.media_library import create_reference
 from tests import make
+from tests.kept_stores import Restore, keep_store
 
 Headers = dict[str, str]
 HOSTILE = '<b>&amp; ]]> "quoted" [gallery] 😀 שלום https://a.example/'
@@ -65,9 +67,31 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., An
     return invoke
 
 
+_KEPT: dict[str, tuple[dict[str, Any], Restore]] = {}
+
+
 @pytest.fixture
-def publication(client: TestClient, editor: Headers, admin: Headers, db: Database) -> dict[str, Any]:
-    """Create a publication that has some of everything."""
+def publication(
+    database_url: str,
+    settings: Settings,
+    make_key: Callable[..., Headers],
+    db: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Any]:
+    """A publication that has some of everything, made once for each database: it takes a hundred requests."""
+    kind = database_url.partition(":")[0]
+    if kind in _KEPT:
+        made, restore = _KEPT[kind]
+        restore(database_url)
+        return made
+    editor, admin = make_key("content:read", "content:write", "content:publish"), make_key("admin")
+    with TestClient(create_app(settings, with_worker=False), raise_server_exceptions=False) as client:
+        made = make_publication(client, editor, admin, db)
+    _KEPT[kind] = (made, keep_store(database_url, tmp_path_factory.mktemp("publication")))
+    return made
+
+
+def make_publication(client: TestClient, editor: Headers, admin: Headers, db: Database) -> dict[str, Any]:
     with db.transaction() as session:
         image = create_reference(
             session, SYSTEM, "https://a.example/one.jpg", alt='A "pier" & boats', caption="At <six>"

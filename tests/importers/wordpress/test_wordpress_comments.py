@@ -12,7 +12,7 @@ from app.db.columns import table_of
 from app.identity.tables import Participant
 from app.importers.discussion.store import COMMENT
 from tests.importers.discussion.counting import by_text, check_counters, stored
-from tests.importers.wordpress.exports import FILES, Loaded, author, comment, dump, export, item
+from tests.importers.wordpress.exports import Loaded, author, comment, dump, export, item
 
 Import = Callable[..., Loaded]
 P = table_of(Participant)
@@ -190,10 +190,3 @@ def test_comments_of_what_did_not_come_stay_out(db: Database, imported: Import) 
     loaded = imported(comment(1), content="x" * 1_000_001)
     assert loaded.summary["comments"] == {"on items without an article: not imported": 1}
     assert stored(db) == []
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_real_exports_keep_their_counters_right(db: Database, path: Path) -> None:
-    Loaded(db, path)
-    check_counters(db)
-    assert len(stored(db)) > 0
