@@ -19,7 +19,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench browser openapi clients-check component-test supply audit docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-check component-test supply audit docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -51,12 +51,16 @@ check: .venv/.stamp-dev ## lint, types, layers, licences, secrets, commit subjec
 	@$(SCRATCH) && set -e && $(BIN)/alembic upgrade head && $(BIN)/alembic check
 	@$(SCRATCH) && set -e && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && \
 		{ diff -u openapi.json "$$scratch/openapi.json" || { echo 'openapi.json is not current: make openapi' >&2; exit 1; }; }
+	@$(BIN)/python clients/python/generate.py --check
 
 bench: .venv/.stamp-dev ## measure against a raw ASGI app on both databases: ARGS= for the harness
 	@$(BIN)/python -m bench $(ARGS)
 
 browser: .venv/.stamp-dev ## open thousands of XSS vectors in Chromium, which must be there: VECTORS=2000, SEED=1
 	@$(BIN)/python -m pytest -n 0 $(ARGS) tests/flows/browser.py
+
+clients-test: .venv/.stamp-run ## build the TypeScript and the Python client and test them against a server: needs npm and registries
+	@clients/test
 
 clients-check: ## lint openapi.json, make clients of it and compile them: needs npm, Java and package registries
 	@PYTHON=$(PYTHON) clients/check/run
@@ -66,8 +70,9 @@ component-test: .venv/.stamp-run ## build clients/comments and try it in Chromiu
 	@cd clients/comments && npm install --no-package-lock --no-audit --no-fund --loglevel=error
 	@cd clients/comments && npm run --silent check && npm run --silent build && npm run --silent test
 
-openapi: .venv/.stamp-run ## write openapi.json and the pages of docs/ that are made from the code
+openapi: .venv/.stamp-run ## write openapi.json, the pages of docs/ that are made from the code, and types of the Python client
 	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json
+	@$(BIN)/python clients/python/generate.py
 	@$(SCRATCH) && $(BIN)/python -m docs.generate
 
 supply: .venv/.stamp-supply ## look for dangerous code with bandit, and write build/sbom.json (CycloneDX)
