@@ -3,6 +3,7 @@
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8000
+SITE_PORT ?= 4173
 T ?= tests
 JOBS ?= 2
 ARGS ?=
@@ -19,7 +20,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-check component-test supply audit docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-check component-test demo-site sites-test sites-build supply audit docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
@@ -74,6 +75,17 @@ openapi: .venv/.stamp-run ## write openapi.json, the pages of docs/ that are mad
 	@$(SCRATCH) && $(BIN)/broadsheet openapi > "$$scratch/openapi.json" && cp "$$scratch/openapi.json" openapi.json
 	@$(BIN)/python clients/python/generate.py
 	@$(SCRATCH) && $(BIN)/python -m docs.generate
+
+demo-site: .venv/.stamp-run sites-build ## serve an example site on SITE_PORT beside the API on PORT: needs Node and npm packages
+	@BIN=$(BIN) HOST=$(HOST) PORT=$(PORT) SITE_PORT=$(SITE_PORT) examples/site/serve
+
+sites-test: .venv/.stamp-run sites-build ## open the example sites in Chromium: needs Node, Chromium and npm packages
+	@cd examples/site && npm run --silent test
+
+sites-build:
+	@set -e; for folder in clients/typescript clients/comments examples/site; do \
+		echo "building $$folder"; \
+		(cd $$folder && npm install --no-package-lock --no-audit --no-fund --loglevel=error && npm run --silent build) > /dev/null; done
 
 supply: .venv/.stamp-supply ## look for dangerous code with bandit, and write build/sbom.json (CycloneDX)
 	@.venv/supply/bin/bandit --quiet --recursive app migrations --configfile pyproject.toml --severity-level medium
