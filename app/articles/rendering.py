@@ -37,7 +37,7 @@ from app.core.clock import now
 from app.core.ids import is_id
 from app.core.models import BaseModel
 from app.core.problems import InvalidParameter, NotFound, Unavailable
-from app.db.columns import as_sort_text, table_of
+from app.db.columns import as_sort_text, is_among, table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement
 from app.events.cache_groups import PUBLICATION_GROUP, counts_groups_of
@@ -56,6 +56,8 @@ FieldTree: TypeAlias = SelectedFields | None
 """The `fields` parameter as `parse_fields` returns it; None: all fields."""
 _GENERATION = table_of(Generation)
 _COUNT_FIELDS = {"discussion", "reactions"}
+PAGE_START = b'{"data":['
+"""What stands in a page of a list before its first article."""
 
 
 def select_generation(cache_key: sa.ColumnElement[str]) -> sa.Select[int]:
@@ -64,6 +66,11 @@ def select_generation(cache_key: sa.ColumnElement[str]) -> sa.Select[int]:
 
 
 CURRENT_GENERATION = select_generation(sa.bindparam("cache_key", type_=sa.String()))
+
+
+def select_is_fresh() -> Column:
+    """Select whether the cached JSON of an article is fresh. Takes the parameter `cache_key`."""
+    return (ARTICLE.c.card_stamp == CURRENT_GENERATION.scalar_subquery()).label("is_fresh")
 
 
 def splice_array(items: Iterable[bytes]) -> bytes:
@@ -102,6 +109,7 @@ class RenderedArticle(NamedTuple):
     ids: tuple[str, ...] = ()  # of the articles in it
     version: int | None = None  # of the article, for the ETag
     groups: tuple[str, ...] = ()  # cache groups of added parts
+    counts: slice | None = None  # where the counts of the one article stand in the JSON
 
     def parse(self) -> JsonObject:
         """Return the JSON as a dictionary."""
@@ -122,12 +130,12 @@ class RenderedArticle(NamedTuple):
     def limit_to(self, actor: Actor, access_log: AccessLog, detail: str = "") -> "RenderedArticle":
         """Limit all articles in it to the caller's syndication level; 404 with this detail if nothing is left."""
         for limited in limit_for_partner(actor, access_log, [self.json]):
-            return self if limited is self.json else self._replace(json=limited)
+            return self if limited is self.json else self._replace(json=limited, counts=None)
         raise NotFound(detail)
 
     def select(self, fields: FieldTree) -> "RenderedArticle":
         """Select fields; all if None."""
-        return self._replace(json=_select_fields([self.json], fields)[0]) if fields else self
+        return self._replace(json=_select_fields([self.json], fields)[0], counts=None) if fields else self
 
     def cache_groups(self, *, counts: bool) -> Iterable[str]:
         """Return the cache groups of an answer with this one article, with or without its counts."""
@@ -226,7 +234,7 @@ def render_page(
     """Return a page of a list as JSON, its articles limited to the caller's syndication level and to some fields."""
     rows = limit_for_partner(actor, access_log, [article.json for article in articles])
     shown = splice_array(_select_fields(rows, fields) if fields else rows)
-    return b"".join((b'{"data":', shown, b',"page":', pydantic_core.to_json(page), b"}"))
+    return b"".join((PAGE_START[:-1], shown, b',"page":', pydantic_core.to_json(page), b"}"))
 
 
 def groups_of_list(members: Iterable[str], ids: Iterable[str], *, counts: bool) -> tuple[str, ...]:
@@ -393,7 +401,7 @@ def select_cached(
     editing_columns = ("section_id", *EDITING_COLUMNS) if editing else ()
     selected = dict.fromkeys(["id", "version", *names, *editing_columns])
     columns: list[Column] = [*(ARTICLE.c[name] for name in selected), ARTICLE.c.card]
-    columns.append((ARTICLE.c.card_stamp == CURRENT_GENERATION.scalar_subquery()).label("is_fresh"))
+    columns.append(select_is_fresh())
     tables: sa.FromClause = ARTICLE if page is None else page.join(ARTICLE, ARTICLE.c.id == page.c.id)
     if start is not None:
         tables = start
@@ -465,6 +473,12 @@ def _render_rules(rules: str, tally: str | None, names: tuple[str, ...]) -> tupl
     return stored.closes_at, before, after
 
 
+def render_counts(rules: str, tally: str | None, names: tuple[str, ...], at: datetime) -> bytes:
+    """Return the members of an article's JSON that are not cached, as they are at a moment."""
+    closes_at, counts, counts_when_closed = _render_rules(rules, tally, names)
+    return counts if closes_at is None or closes_at > at else counts_when_closed
+
+
 def render_articles(
     connection: sa.Connection,
     rows: Sequence[CachedRow],
@@ -485,16 +499,14 @@ def render_articles(
         article_id, cached, rules = row["id"], row["card"], row["card_discussion"]
         if built and (new := built.get(article_id)):
             cached, rules = new.json, new.rules
-        closes_at, counts, counts_when_closed = _render_rules(rules, row["tally"], names)
-        if closes_at is not None and closes_at <= at:
-            counts = counts_when_closed
-        added = b""
+        counts, added = render_counts(rules, row["tally"], names, at), b""
         if formats:
             added += b"," + _dump_members({"body": present_body(row, formats, site.media)})
         if editor is not None:
             added += _render_editing(row, editor)
         written = b"".join((cached[:-1], b",", counts, added, b"}"))
-        articles.append(RenderedArticle(written, (article_id,), row["version"]))
+        where = slice(len(cached), len(cached) + len(counts))
+        articles.append(RenderedArticle(written, (article_id,), row["version"], counts=where))
     return articles
 
 
@@ -508,3 +520,59 @@ def _render_editing(row: Mapping[str, object], editor: Actor) -> bytes:
 def _has_changed(row: CachedRow, new: BuiltArticle | None) -> bool:
     """Whether an article was deleted, or has another version, since its row was read."""
     return not row["is_fresh"] if new is None else new.version != row["version"]
+
+
+class _CountsRow(TypedDict):
+    id: str
+    card_discussion: str
+    is_fresh: bool
+    tally: str | None
+
+
+_COUNTS = sa.select(ARTICLE.c.id, ARTICLE.c.card_discussion, select_is_fresh(), discussion.TALLY_COLUMN).select_from(
+    ARTICLE.outerjoin(discussion.ARTICLE_TALLY, discussion.ARTICLE_TALLY.c.article_id == ARTICLE.c.id)
+)
+_SELECT_COUNTS: Prepared[_CountsRow] = Prepared(lambda dialect: _COUNTS.where(is_among(dialect, ARTICLE.c.id, "ids")))
+
+
+class CountRenewal(NamedTuple):
+    """Where the counts of articles stand in a body."""
+
+    site: Site
+    ids: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]  # first byte and end, in ascending order
+    version: int | None = None
+
+    def renew(self, connection: sa.Connection, body: bytes) -> "tuple[bytes, CountRenewal] | None":
+        """Return the body with the present counts, and where they stand; None if cached JSON is stale."""
+        values = {"ids": self.ids, "cache_key": cache_key_of(self.site)}
+        rows = {row["id"]: row for row in _SELECT_COUNTS.rows(connection, values)}
+        parts, spans, read, written, moment = list[bytes](), list[tuple[int, int]](), 0, 0, now()
+        for article_id, (start, end) in zip(self.ids, self.spans, strict=True):
+            row = rows.get(article_id)
+            if row is None or not row["is_fresh"]:
+                return None
+            counts = render_counts(row["card_discussion"], row["tally"], self.site.reactions, moment)
+            parts += (body[read:start], counts)
+            written += start - read
+            spans.append((written, written + len(counts)))
+            read, written = end, written + len(counts)
+        return b"".join((*parts, body[read:])), self._replace(spans=tuple(spans))
+
+
+def locate_counts(
+    site: Site, articles: Sequence[RenderedArticle], first: int, version: int | None = None
+) -> CountRenewal | None:
+    """Return where the counts of articles stand in a body, of which the first begins at byte `first`.
+
+    The articles are separated by single bytes. None where an article shows only some of its counts.
+    """
+    spans, start = list[tuple[int, int]](), first
+    for article in articles:
+        if article.counts is None:
+            return None
+        spans.append((start + article.counts.start, start + article.counts.stop))
+        start += len(article.json) + 1
+    return CountRenewal(
+        site, tuple(article_id for article in articles for article_id in article.ids), tuple(spans), version
+    )

@@ -16,12 +16,14 @@ from app.articles.list_parameters import ListQuery, membership_groups, parse_fil
 from app.articles.previews import is_valid_preview
 from app.articles.reading import EarlyAccess, RetractionColumn, can_read_early
 from app.articles.rendering import (
+    PAGE_START,
     ArticleRow,
     RenderedArticle,
     add_block_ids,
     check_editing,
     find_cached,
     groups_of_list,
+    locate_counts,
     refuse_fields,
     render_articles,
     render_page,
@@ -51,6 +53,7 @@ from app.identity.schemas import Actor
 from app.publication.responses import REDIRECT_RESPONSE
 from app.publication.site import Site
 from app.web.fields import dump_json, parse_fields
+from app.web.keeping import RENEWAL
 from app.web.responses import (
     JSON_TYPE,
     REDIRECT_CACHE_CONTROL,
@@ -224,6 +227,8 @@ async def get_article(
     rendered = rendered.limit_to(actor, services.access_log)
     if fields is not None:
         rendered = rendered.select({**dict.fromkeys([*includes, *(["body"] if query.formats else [])], True), **fields})
+    if not includes and actor.is_anonymous:
+        request.scope["state"][RENEWAL] = locate_counts(site, [rendered], 0, rendered.version)
     return reply(
         request,
         rendered.json,
@@ -296,5 +301,7 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
     groups = groups_of_list(membership_groups(filters, page.filters), page.ids, counts=shows_counts(fields))
     if is_by_activity:
         groups = (*groups, ACTIVITY_GROUP)
+    if fields is None and query.q is None and actor.is_anonymous:
+        request.scope["state"][RENEWAL] = locate_counts(site, page.articles, len(PAGE_START))
     body = render_page(page.articles, page.page, fields, actor, services.access_log)
     return reply_rendered(request, body, page.page, groups=groups, private=not actor.is_anonymous)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from starlette.types import Scope
 
 from app.core.clock import unix_time
 from app.events.cache_groups import SETTINGS_GROUP
-from app.web.etag import matches_etag, strip_coding
-from app.web.freshness import parse_http_date
-from app.web.keeping import KEPT_FOR, KEPT_UNTIL, PLAIN_BODY, PUBLIC_READ, SEEN_AS, PublicRead
+from app.web.etag import make_etag, matches_etag, strip_coding
+from app.web.freshness import Freshness, format_http_date, parse_http_date
+from app.web.keeping import KEPT_FOR, KEPT_UNTIL, PLAIN_BODY, PUBLIC_READ, RENEWAL, SEEN_AS, PublicRead, Renewal
 from app.web.protocol import join_head
+from app.web.responses import compress, decompress
 
 BRIEF_SECONDS = 5.0  # for which an answer without cache groups is kept; any change evicts it sooner
 BRIEF_STATUSES = frozenset({301, 404, 410, 451})
@@ -27,6 +29,7 @@ HIT, MISS, STORED, COLLAPSED, BYPASS = (
 """`Cache-Status` (RFC 9211)."""
 # Each answer is checked against the log before it is sent: seconds since it was last validated (RFC 9111 §5.1).
 _AGE = (b"age", b"0")
+_KEPT_HEADERS = (_AGE, HIT)
 _OWN_HEADERS = frozenset({b"x-request-id", b"ratelimit", b"ratelimit-policy"})  # of one request, not of the answer
 CONTENT_HEADERS = frozenset({b"content-type", b"content-length", b"content-encoding"})
 _CLOSES_AT = re.compile(rb"\x22closes_at\x22:\x22(\d{4}-\d\d-\d\dT[\d:.]+Z)\x22")
@@ -70,7 +73,7 @@ class Answer:
     def __init__(self, key: Key, route: str, response: Response, groups: frozenset[str], until: float) -> None:
         self.key, self.route, self.status, self.groups, self.until = key, route, response.status, groups, until
         kept = [header for header in response.headers if header[0] not in _OWN_HEADERS]
-        self.headers: list[Header] = [*kept, _AGE, HIT]
+        self.headers: list[Header] = [*kept, *_KEPT_HEADERS]
         self.unmodified_headers = [header for header in self.headers if header[0] not in CONTENT_HEADERS]
         self.head = join_head(self.status, self.headers)
         self.unmodified_head = join_head(304, self.unmodified_headers)
@@ -83,6 +86,8 @@ class Answer:
         self.served = 0  # the last second in which it was sent
         self.size = len(self.body) + ANSWER_BYTES + GROUP_BYTES * len(groups)
         self.is_protected = False
+        self.renewal: Renewal | None = None  # renews counts of articles in it
+        self.is_outdated = False  # in these counts
         self.aliases: list[Alias] = []  # requests, unparsed, that get it
 
     def choose(self, request: Mapping[bytes, bytes], request_id: str) -> "Choice":
@@ -143,10 +148,36 @@ def make_answer(
         answer = Answer(key, read.route, response, groups, until)
         address, answer.tag, answer.since = state[SEEN_AS]
         answer.seen_as = (address, answer.tag)
+        answer.renewal = state.get(RENEWAL)
         return answer
     if response.status not in BRIEF_STATUSES or b"private" in cache_control:
         return None
     return _make_brief(Answer(key, read.route, response, frozenset({BRIEF_GROUP}), now + BRIEF_SECONDS), headers)
+
+
+def renew_answer(answer: Answer, connection: sa.Connection, freshness: Freshness) -> Answer | None:
+    """Make an answer anew in which counts of articles are outdated; None if it has to be made by the app."""
+    assert answer.renewal is not None
+    assert answer.seen_as is not None
+    coding, now, address = _find(answer.headers, b"content-encoding").decode(), unix_time(), answer.seen_as[0]
+    renewed = answer.renewal.renew(connection, decompress(answer.body, coding) if coding else answer.body)
+    if renewed is None:
+        return None
+    body, renewal = renewed
+    tag = make_etag(body, renewal.version)
+    since, second = freshness.note(address, tag)
+    sent = compress(body, coding) if coding else body
+    changed = {
+        b"etag": (f'"{tag}-{coding}"' if coding else f'"{tag}"').encode(),
+        b"last-modified": format_http_date(min(since, second)).encode(),
+        b"content-length": b"%d" % len(sent),
+    }
+    given = answer.headers[: -len(_KEPT_HEADERS)]
+    response = Response(answer.status, [(name, changed.get(name, value)) for name, value in given], sent)
+    until = _find_end(body, answer.groups, answer.key.query, {}, now)
+    new = Answer(answer.key, answer.route, response, answer.groups, until)
+    new.tag, new.since, new.seen_as, new.renewal = tag, since, (address, tag), renewal
+    return new
 
 
 def _make_brief(answer: Answer, headers: list[Header]) -> Answer | None:

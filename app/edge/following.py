@@ -39,6 +39,7 @@ class Follower(ABC):
     def __init__(self, evict: Evict) -> None:
         self._evict = evict
         self._horizon = Horizon()
+        self.connection: sa.Connection | None = None  # for short queries, if the event loop may run them
 
     @abstractmethod
     async def start(self) -> None:
@@ -81,19 +82,18 @@ class SqliteFollower(Follower):
     def __init__(self, database: SqliteDatabase, evict: Evict) -> None:
         super().__init__(evict)
         self._database = database
-        self._connection: sa.Connection | None = None
         self._commits: CommitWatch | None = None
         self._seen: object = None  # state of the watch before the log was read; None: unread
 
     async def start(self) -> None:
-        self._connection = self._database.engines()[0].connect()
-        self._commits = self._database.watch_commits(self._connection)
+        self.connection = self._database.engines()[0].connect()
+        self._commits = self._database.watch_commits(self.connection)
 
     async def stop(self) -> None:
         self._commits = None
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
     def check(self) -> bool:
         if self._commits is None:
@@ -112,9 +112,9 @@ class SqliteFollower(Follower):
 
     def _read_log(self) -> None:
         """Evict what commits since the last call make stale."""
-        assert self._connection is not None, "start() was not awaited"
+        assert self.connection is not None, "start() was not awaited"
         before = self._horizon if self._seen is not None else None
-        self._horizon, groups = read_stale_groups(self._connection, before)
+        self._horizon, groups = read_stale_groups(self.connection, before)
         self._evict(groups)
 
 

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Iterable, Iterator
 
+import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+from sqlalchemy.exc import DBAPIError
 
 from app.core.clock import unix_time
 from app.core.settings import Settings
 from app.db import Database
-from app.edge.answers import BRIEF_GROUP, Answer, Key
+from app.edge.answers import BRIEF_GROUP, Answer, Key, renew_answer
 from app.edge.following import Follower, follow
 from app.edge.memory import Memory
 from app.events.cache_groups import LOG_GROUP
@@ -18,6 +20,7 @@ from app.web.freshness import Freshness
 
 MAX_PASSING = 4096  # keys that are known to have answers that may not be kept
 PASSING_SECONDS = 1.0  # for which requests with such a key go to the app without waiting for each other
+log = structlog.get_logger("broadsheet.edge")
 
 
 class Flight:
@@ -94,6 +97,18 @@ class Keeper:
             self.memory.clear()
         else:
             self.memory.evict(stale)
+
+    def renew(self, answer: Answer) -> Answer | None:
+        """Replace an answer whose counts are outdated by one with the present ones; drop it where that fails."""
+        self.memory.drop(answer)
+        if self.follower is None or self.follower.connection is None:
+            return None
+        try:
+            renewed = renew_answer(answer, self.follower.connection, self._freshness)
+        except DBAPIError:
+            log.warning("an answer was not renewed", exc_info=True)
+            return None
+        return renewed if renewed is not None and self.memory.add(renewed, *answer.aliases) else None
 
     def pass_for_now(self, key: Key) -> None:
         """Pass requests with this key to the app for a while: their answers may not be kept, so waiting is useless."""

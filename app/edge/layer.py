@@ -84,6 +84,8 @@ class Layer:
         answer = self._by_alias.get(alias_of(scope, headers))
         if answer is None or answer.until <= unix_time():
             return False
+        if answer.is_outdated and (answer := self.keeper.renew(answer)) is None:
+            return False
         caller = self._callers.find(scope, headers)
         limits = None if caller is None else self._limiter.count(*caller)
         if limits is None:  # the app refuses it
@@ -137,7 +139,7 @@ class Layer:
         if answer is not None and answer.until <= unix_time():
             self.keeper.memory.drop(answer)
             return None
-        return answer
+        return self.keeper.renew(answer) if answer is not None and answer.is_outdated else answer
 
     async def _give(
         self, answer: Answer, scope: Scope, receive: Receive, send: Send, headers: Headers, mark: Header, started: float
@@ -222,7 +224,8 @@ class _Recorder:
         headers: Headers,
         send: Send,
     ) -> None:
-        self.keeper, self._flight, self._key, self._names, self._alias = keeper, flight, key, query.names, alias
+        self.keeper, self._flight, self._key, self._names = keeper, flight, key, query.names
+        self._aliases = () if alias is None else (alias,)
         self._state, self._headers, self._send = state, headers, send
         self._start: Message | None = None  # held back until the body arrives
 
@@ -264,7 +267,7 @@ class _Recorder:
             follower = self.keeper.follower
             if follower is None or not follower.can_store() or self._flight.is_stale(answer):
                 answer = None
-        is_stored = answer is not None and self.keeper.memory.add(answer, self._alias)
+        is_stored = answer is not None and self.keeper.memory.add(answer, *self._aliases)
         self.end(answer)
         start = _mark(start, STORED if is_stored else MISS)
         if is_unmodified:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from app.edge.answers import Alias, Answer, Key
+from app.events.cache_groups import COUNTS_PREFIX
 
 PROTECTED_SHARE = 0.8  # of the bytes, at most, for answers that were requested again
 MAX_ANSWER_SHARE = 0.125  # of the bytes, for one answer
@@ -63,8 +64,8 @@ class Memory:
             self._protected_bytes -= oldest.size
             self._probation[oldest] = None
 
-    def add(self, answer: Answer, alias: Alias | None = None) -> bool:
-        """Keep an answer, to be found by an alias, too; it replaces one with its key and evicts others for its space.
+    def add(self, answer: Answer, *aliases: Alias) -> bool:
+        """Keep an answer, to be found by aliases, too; it replaces one with its key and evicts others for its space.
 
         Return whether it is kept: a large one is not.
         """
@@ -80,7 +81,7 @@ class Memory:
         while self.size > self.max_bytes:
             self.drop(next(iter(self._probation or self._protected)))
         is_kept = answer.key in self._answers
-        if is_kept and alias is not None:
+        for alias in aliases if is_kept else ():
             self._remember(alias, answer)
         return is_kept
 
@@ -102,10 +103,14 @@ class Memory:
         self._on_drop(answer)
 
     def evict(self, groups: Iterable[str]) -> None:
-        """Drop all answers of these cache groups."""
+        """Drop all answers of these cache groups; those with outdated counts that can be renewed stay, marked."""
         for group in groups:
+            is_of_counts = group.startswith(COUNTS_PREFIX)
             for answer in list(self._groups.get(group, ())):
-                self.drop(answer)
+                if is_of_counts and answer.renewal is not None:
+                    answer.is_outdated = True
+                else:
+                    self.drop(answer)
 
     def clear(self) -> None:
         """Drop all answers."""

@@ -11,6 +11,7 @@ FRONTS_GROUP = "fronts"  # the list of fronts, and addresses at which a new one 
 SITE_GROUP = "site"  # answers that show the site's profile or its menus
 REDIRECTS_GROUP = "redirects"  # answers to addresses, which redirects may change
 LOG_GROUP = "log"  # pages of the log, which any event makes stale; no event and no answer names it
+COUNTS_PREFIX = "counts:"  # begins the names of groups of answers that show the counts of an article
 MAX_COUNTS_GROUPS = 100  # groups of single articles in one answer
 
 
@@ -19,7 +20,7 @@ def counts_group_of(article_id: str) -> str:
 
     A list of 100 articles names up to 100 such groups, which full ids would make too long for a header.
     """
-    return f"counts:{article_id[-3:]}"
+    return f"{COUNTS_PREFIX}{article_id[-3:]}"
 
 
 def counts_groups_of(ids: Iterable[str]) -> tuple[str, ...]:

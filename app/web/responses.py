@@ -90,7 +90,8 @@ def negotiate_coding(accept: str) -> str | None:
     return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
 
 
-def _compress(body: bytes, coding: str) -> bytes:
+def compress(body: bytes, coding: str) -> bytes:
+    """Compress a body for a coding that `negotiate_coding` returned."""
     if coding == "zstd":
         return zstandard.compress(body, 3)
     if coding == "br":
@@ -100,7 +101,14 @@ def _compress(body: bytes, coding: str) -> bytes:
 
 @lru_cache(16)
 def _compress_cached(body: bytes, coding: str) -> bytes:
-    return _compress(body, coding)
+    return compress(body, coding)
+
+
+def decompress(body: bytes, coding: str) -> bytes:
+    """Return what `compress` was given."""
+    if coding == "zstd":
+        return zstandard.decompress(body)
+    return cast(bytes, brotli.decompress(body)) if coding == "br" else gzip.decompress(body)
 
 
 def _group_headers(groups: Sequence[str]) -> dict[str, str]:
@@ -188,7 +196,7 @@ def reply(
         return Response(status_code=304, headers=headers)
     if coding:
         request.scope.setdefault("state", {})[PLAIN_BODY] = body
-        body = _compress_cached(body, coding) if static else _compress(body, coding)
+        body = _compress_cached(body, coding) if static else compress(body, coding)
         headers["Content-Encoding"] = coding
     return Response(body, 200, headers, media_type)
 
