@@ -42,7 +42,7 @@ def _none_of(*faults: Rule) -> Rule:
 def _faults(rule: Rule) -> list[Rule]:
     """Return the conditions that break a rule."""
     fault: Rule = rule["if"]
-    return list(fault["anyOf"]) if "anyOf" in fault else [fault]
+    return list(fault["anyOf"]) if fault.keys() == {"anyOf"} else [fault]
 
 
 def given(*names: str) -> Rule:
@@ -57,8 +57,12 @@ def absent(*names: str) -> Rule:
 
 def exactly_one(*names: str) -> Rule:
     """Require exactly one of these fields."""
-    pairs = [_given(one, other) for at, one in enumerate(names) for other in names[at + 1 :]]
-    return _none_of(_absent(*names), *pairs)
+    return _none_of({"not": {"oneOf": [_given(name) for name in names]}})
+
+
+def at_most_one(*names: str) -> Rule:
+    """Require one of these fields, or none."""
+    return _none_of({"not": {"oneOf": [_absent(*names), *(_given(name) for name in names)]}})
 
 
 def not_together(*names: str) -> Rule:
@@ -95,7 +99,7 @@ def both(*rules: Rule) -> Rule:
 def where(name: str, values: list[str], rule: Rule) -> Rule:
     """Require a rule where a field has one of these values."""
     applies = {"required": [name], "properties": {name: {"enum": values}}}
-    return _none_of(*(_all_of(applies, fault) for fault in _faults(rule)))
+    return _none_of({**applies, "anyOf": _faults(rule)})
 
 
 def any_of(names: Iterable[str], *, instead: Iterable[str] = (), spaces: bool = True) -> Rule:

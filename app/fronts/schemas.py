@@ -1,14 +1,13 @@
 """Schemas of fronts."""
 
 from datetime import datetime
-from itertools import combinations
 from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
 from app.articles.schemas import ListedArticleOut
 from app.core.models import BaseModel, InputModel
-from app.core.schema_rules import absent, both, given, not_together, where
+from app.core.schema_rules import absent, at_most_one, both, given, where
 from app.publication.schemas import PageUrl
 from app.text.inputs import Identifier, Title, Whole
 from app.web.paging import PageQuery, ReadQuery
@@ -21,19 +20,19 @@ _KIND = (
     "`pinned`: the given `articles`, in order. `newest`: the newest articles. `discussed`, `reacted`: "
     "those with the most comments or reactions in the last `days`."
 )
-_FILTER = "Only articles with this value; at most one of section, series, tag, author and type. Not for `pinned`."
+_FILTER = "Only articles with this value."
 
 _OTHERS = [kind for kind in get_args(Kind) if kind != "pinned"]
 _BLOCK = both(
     where("kind", ["pinned"], both(given("articles"), absent("limit", *FILTERS))),
     where("kind", _OTHERS, absent("articles")),
     where("kind", [kind for kind in _OTHERS if kind not in ("discussed", "reacted")], absent("days")),
-    *(not_together(*pair) for pair in combinations(FILTERS, 2)),
+    at_most_one(*FILTERS),
 )
 
 
 class BlockIn(InputModel):
-    """A block of articles."""
+    """A block of articles: of one section, series, tag, author or type, unless `pinned`, or of all."""
 
     model_config = ConfigDict(json_schema_extra=_BLOCK)
 

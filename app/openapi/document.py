@@ -17,6 +17,7 @@ from app.web.openapi import (
     name_types,
     share_components,
     share_security,
+    unify_answers,
 )
 
 SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
@@ -135,6 +136,7 @@ def _make(app: FastAPI) -> Node:
     merge_null(document)
     extend_schemas(document)
     _add_examples(document)
+    unify_answers(document)
     share_components(document)
     share_security(document)
     return document

@@ -16,7 +16,7 @@ from app.web.paging import PageQuery
 MAX_MENUS, MAX_LINKS, MAX_MENU_DEPTH = 20, 200, 3
 LinkKind = Literal["article", "section", "tag", "author", "series", "front", "url"]
 LINK_KINDS: tuple[str, ...] = get_args(LinkKind)
-_LINK = "Id or slug of what it leads to; send exactly one of article, section, tag, author, series, front and url."
+_LINK = "Id or slug of what it leads to."
 SitePath = Annotated[
     str, OneLine, StringConstraints(min_length=1, max_length=500, pattern=r"^/([^/\\\x00-\x1f][^\x00-\x1f]*)?$")
 ]
@@ -34,7 +34,7 @@ class SocialAccount(InputModel):
 
 
 class MenuItemIn(InputModel):
-    """A link of a menu, with further links below it."""
+    """A link of a menu: exactly one of article, section, tag, author, series, front and url, with links below it."""
 
     model_config = ConfigDict(json_schema_extra=exactly_one(*LINK_KINDS))
 

@@ -82,17 +82,17 @@ _NOTES = {"title", "description", "default", "example", "examples", "x-enum-varn
 
 
 CACHE_GROUP_HEADERS = ("Cache-Groups", "Cache-Tag", "Surrogate-Key")
-_CACHE_GROUPS = "Cache groups that the answer depends on"
+"""Headers with the cache groups of an answer, of which the document describes the second for all."""
 HEADERS: dict[str, Node] = {
     "Broadsheet-Position": {
         "description": "Of writes: their place in the log, for `min_position`.",
         "schema": {"type": "string", "pattern": POSITION_PATTERN},
     },
-    "Cache-Groups": {
-        "description": f"{_CACHE_GROUPS}, as a list of strings (RFC 9875).",
+    "Cache-Tag": {
+        "description": "Of public reads: cache groups that the answer depends on, comma-separated; also in "
+        "`Surrogate-Key`, separated by spaces, and in `Cache-Groups` (RFC 9875).",
         "schema": {"type": "string"},
     },
-    "Cache-Tag": {"description": f"{_CACHE_GROUPS}, comma-separated.", "schema": {"type": "string"}},
     "ETag": {
         "description": "Version of the resource, for `If-Match` and `If-None-Match`.",
         "schema": {"type": "string"},
@@ -100,7 +100,6 @@ HEADERS: dict[str, Node] = {
     "Location": {"description": "Address of the resource.", "schema": {"type": "string"}},
     "RateLimit": {"description": "What is left of the rate limit.", "schema": {"type": "string"}},
     "Retry-After": {"description": "Of 429 and 503: seconds to wait.", "schema": {"type": "integer"}},
-    "Surrogate-Key": {"description": f"{_CACHE_GROUPS}, separated by spaces.", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "Of 401: how to authenticate.", "schema": {"type": "string"}},
     "X-Request-ID": {
         "description": "Id of the request, as in the server's log.",
@@ -205,11 +204,11 @@ def _set_headers(method: str, operation: Node, is_changeable: bool) -> None:
     for status, response in operation["responses"].items():
         names = []
         if status == "301":
-            names = ["Location", *CACHE_GROUP_HEADERS]
+            names = ["Location", "Cache-Tag"]
         elif status == "default":
             names = ["RateLimit", "Retry-After", "WWW-Authenticate", "X-Request-ID"]
         elif status == "200" and is_cached:
-            names = [*(["ETag"] if is_changeable else []), *CACHE_GROUP_HEADERS]
+            names = [*(["ETag"] if is_changeable else []), "Cache-Tag"]
         elif response["description"] == HTTPStatus(int(status)).phrase and (is_write or is_changeable):
             names = ["Broadsheet-Position", "ETag"] if "content" in response else ["Broadsheet-Position"]
         if names:
@@ -248,12 +247,15 @@ def _make_key_optional(document: Node, routes: Sequence[BaseRoute]) -> None:
 
 
 def _shorten(document: Node) -> None:
-    """Remove titles, which repeat names, and `required: false`."""
+    """Remove titles, which repeat names, and `required: false`; write limits of integers as such."""
     for node in [*_iter_nodes(document["components"]["schemas"]), *_iter_nodes(document["paths"])]:
         if isinstance(node.get("title"), str):
             del node["title"]
         if node.get("required") is False:
             del node["required"]
+        for limit in ("minimum", "maximum"):
+            if isinstance(value := node.get(limit), float) and value.is_integer():
+                node[limit] = int(value)
 
 
 def merge_null(document: Node) -> None:
@@ -402,8 +404,7 @@ def _response_name(response: Node) -> str:
     reference = content[media_type].get("schema", {}).get("$ref")
     if not reference:
         return _pascal(media_type.partition("/")[2])
-    name = str(reference).rpartition("/")[2]
-    return f"Public{name}" if "Cache-Tag" in response.get("headers", {}) else name
+    return str(reference).rpartition("/")[2]
 
 
 def _text(part: object) -> str:
@@ -420,6 +421,21 @@ def _share(document: Node, section: str, places: list[tuple[Any, Any]], name_of:
             if _text(components.setdefault(name, part)) != _text(part):
                 raise ValueError(f"two {section} would be called {name}")
             holder[key] = {"$ref": f"#/components/{section}/{name}"}
+
+
+def unify_answers(document: Node) -> None:
+    """Describe answers with the same content alike, with all headers that any of them has, so that they are shared."""
+    usual = {HTTPStatus(status).phrase for status in (200, 201, 202)}
+    answers: dict[str, list[Node]] = {}
+    for _, _, operation in iter_operations(document):
+        for response in operation["responses"].values():
+            if "content" in response and response["description"] in usual:
+                answers.setdefault(_text(response["content"]), []).append(response)
+    for alike in answers.values():
+        headers = {name: part for response in alike for name, part in response.get("headers", {}).items()}
+        if len(alike) > 1 and headers:
+            for response in alike:
+                response |= {"description": "Success", "headers": dict(sorted(headers.items()))}
 
 
 def share_security(document: Node) -> None:

@@ -315,6 +315,8 @@ RULES = [
     ("AnchorIn", {"exact": "a", "start": 0, "end": 1}, {"exact": "a", "start": 0}),
     ("TargetIn", {"type": "tag", "slug": "a"}, {"type": "comment", "slug": "a"}),
     ("BlockIn", {"kind": "newest", "tag": "a"}, {"kind": "newest", "tag": "a", "author": "a"}),
+    ("MenuItemIn", {"tag": "a", "author": None}, {"tag": "a", "url": "/b"}),
+    ("MenuItemIn", {"url": "/b", "title": "B"}, {"title": "B"}),
     ("BlockIn", {"kind": "reacted", "days": 7}, {"kind": "newest", "days": 7}),
     ("BlockIn", {"kind": "pinned", "articles": ["a"]}, {"kind": "pinned", "articles": ["a"], "limit": 3}),
     ("BlockIn", {"kind": "newest"}, {"kind": "pinned"}),
