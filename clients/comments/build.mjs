@@ -1,8 +1,9 @@
 // Bundle the component with the client into one script, and refuse one that is too large.
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { gzipSync } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import { build, transform } from "esbuild";
+import { minify } from "terser";
 
 const MAX_GZIP_BYTES = 20_000;
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -32,7 +33,10 @@ await build({
   chunkNames: "broadsheet-comments.[name]",
   plugins: [styles],
 });
-const size = gzipSync(await readFile(`${outdir}/broadsheet-comments.js`), { level: 9 }).length;
+const script = `${outdir}/broadsheet-comments.js`;
+const { code } = await minify(await readFile(script, "utf8"), { module: true, ecma: 2020, compress: { passes: 3 } }); // 2 % less
+await writeFile(script, code);
+const size = gzipSync(code, { level: 9 }).length;
 console.log(`broadsheet-comments.js: ${size.toLocaleString("en")} bytes with gzip`);
 if (size > MAX_GZIP_BYTES) {
   console.error(`at most ${MAX_GZIP_BYTES.toLocaleString("en")} are allowed`);

@@ -62,6 +62,14 @@ export class CommentView {
     this.update(comment);
   }
 
+  /** Put a reply in its place, the oldest first. */
+  insert(reply: CommentView): void {
+    const at = reply.comment.created_at;
+    const isLater = ({ dataset }: HTMLElement): boolean => (dataset["at"] ?? "") > at;
+    const later = ([...this.children.children] as HTMLElement[]).find(isLater);
+    this.children.insertBefore(reply.element, later ?? null);
+  }
+
   get name(): string {
     return this.comment.author?.name ?? "";
   }
@@ -75,6 +83,7 @@ export class CommentView {
     const { t } = this.#host;
     this.comment = comment;
     this.element.id = `comment-${comment.id}`;
+    this.element.dataset["at"] = comment.created_at;
     setAttribute(this.element, "data-state", comment.state);
     setAttribute(this.article, "aria-label", this.isTombstone ? t.text("removed") : t.text("by", { name: this.name }));
     this.children.setAttribute("aria-label", t.text("replies.to", { name: this.name }));
@@ -97,8 +106,9 @@ export class CommentView {
     const { t } = this.#host;
     const { up, down } = this.comment.votes;
     const value = this.#host.voteOn(this.comment);
-    this.#votes.show("up", t.text("up"), up, value === 1);
-    this.#votes.show("down", t.text("down"), down, value === -1);
+    const mayVote = !this.#host.isOwn(this.comment);
+    this.#votes.show("up", t.text("up"), up, value === 1, mayVote);
+    this.#votes.show("down", t.text("down"), down, value === -1, mayVote);
   }
 
   /** Say how many replies are not shown. */

@@ -2,12 +2,14 @@
 
 import { Announcer } from "./announcer.ts";
 import type { Action, CommentView, Discussion } from "./comment.ts";
-import { append, button, el, setAttribute } from "./dom.ts";
+import { fillContext, type View } from "./context.ts";
+import { button, el, setAttribute } from "./dom.ts";
 import { describe } from "./errors.ts";
 import { Form, select } from "./form.ts";
 import { explainDecision, makeCommentForm, makeEditForm, makeReportForm, makeSubscribeForm, type CommentFormOptions, type FormContext } from "./forms.ts";
 import { CommentList } from "./list.ts";
-import { PassageLayer, type Passage, type Quote } from "./passages.ts";
+import { followArticle } from "./live.ts";
+import { PassageLayer, shorten, type Passage, type Quote } from "./passages.ts";
 import { Session } from "./session.ts";
 import { note, Slot, type Close } from "./slot.ts";
 import { Toggles } from "./toggles.ts";
@@ -27,15 +29,12 @@ export interface Options {
   onposted(comment: Comment): void;
 }
 
-type View = { kind: "threads" | "inline" } | { kind: "passage"; passage: Passage } | { kind: "thread"; chain: Comment[] };
-
 interface Page {
   data: readonly (Comment | ThreadedComment)[];
   page: { next: string | null };
 }
 
 const PAGE_SIZE = 20;
-const MAX_LABEL_LENGTH = 80; // characters of a quote in a label
 const SORTS: readonly Sort[] = ["newest", "oldest", "best", "controversial"];
 const AGE_MILLISECONDS = 60_000;
 const COMMENT_FRAGMENT = /^#comment-([0-9a-f-]{36})$/;
@@ -103,7 +102,7 @@ export class DiscussionView implements Discussion {
   /** Follow the discussion, read it and show it. */
   async start(): Promise<void> {
     const { signal } = this.#abort;
-    void this.#follow(signal);
+    void followArticle(this.#api, this.#loaded, (event) => this.#receive(event), signal);
     this.#timer = window.setInterval(() => this.#showAges(), AGE_MILLISECONDS);
     window.addEventListener("hashchange", () => void this.#followFragment(), { signal });
     await this.#open();
@@ -131,10 +130,9 @@ export class DiscussionView implements Discussion {
   // ---- reading
 
   async #load(): Promise<void> {
-    const [article, site] = await Promise.all([this.#api.getDiscussion(), this.#api.getSite()]);
+    const [article, site] = await Promise.all([this.#api.getDiscussion(), this.#api.getSite(), this.#session.load()]);
     this.#articleId = article.id;
     this.#rules = site.discussion;
-    await this.#session.load(article.id);
     if (this.#abort.signal.aborted) return;
     this.#state = article.discussion;
     this.#reactionCounts = article.reactions;
@@ -199,7 +197,7 @@ export class DiscussionView implements Discussion {
   #showHidden(): void {
     for (const comment of this.#session.hidden.values()) {
       const isHere = comment.parent_id === null ? this.#belongs(comment) : this.#list.get(comment.parent_id);
-      if (isHere) this.#list.add(comment, "first");
+      if (isHere && comment.article_id === this.#articleId) this.#list.add(comment, "first");
     }
   }
 
@@ -237,19 +235,6 @@ export class DiscussionView implements Discussion {
   }
 
   // ---- what others do
-
-  /** Show what others do, until the signal aborts; without a stream the discussion stands still. */
-  async #follow(signal: AbortSignal): Promise<void> {
-    try {
-      for await (const event of this.#api.follow(signal)) {
-        await this.#loaded; // the stream is opened before the discussion is read, so that nothing is missed in between
-        if (signal.aborted) return;
-        this.#receive(event);
-      }
-    } catch (error) {
-      if (!signal.aborted) console.warn("broadsheet-comments: the discussion is not followed live", error);
-    }
-  }
 
   #receive(event: LiveEvent): void {
     switch (event.type) {
@@ -501,7 +486,7 @@ export class DiscussionView implements Discussion {
   async #attempt(action: () => Promise<void>): Promise<void> {
     try {
       await action();
-      this.#showStatus("");
+      this.#showEnd();
     } catch (error) {
       if (!this.#abort.signal.aborted) this.#showFailure(error);
     }
@@ -575,23 +560,13 @@ export class DiscussionView implements Discussion {
 
   /** Say which part of the discussion is shown, and lead back to all of it. */
   #showContext(): void {
-    const { t } = this;
-    const view = this.#view;
-    this.#context.replaceChildren();
-    this.#context.dataset["view"] = view.kind;
-    if (view.kind === "threads" || view.kind === "inline") return;
-    const passage = view.kind === "passage" ? view.passage : null;
-    append(this.#context, [
-      el("h3", {}, t.text(`view.${view.kind}`)),
-      passage && el("blockquote", { part: "quote", dir: "auto" }, passage.exact),
-      passage?.question && el("p", { part: "question", dir: "auto" }, passage.question),
-      button(t.text("view.all"), "view-all", () => {
-        this.#write();
-        void this.#show({ kind: "threads" });
-        this.#title.focus();
-      }),
-      passage && this.#passages && button(t.text("view.text"), "view-text", () => this.#passages?.focus(passage.id)),
-    ]);
+    const back = (): void => {
+      this.#write();
+      void this.#show({ kind: "threads" });
+      this.#title.focus();
+    };
+    const layer = this.#passages;
+    fillContext(this.#context, this.t, this.#view, back, layer && ((id) => layer.focus(id)));
   }
 
   #showEnd(): void {
@@ -626,9 +601,4 @@ export class DiscussionView implements Discussion {
   #showAges(): void {
     for (const view of this.#list.all()) view.showAge();
   }
-}
-
-function shorten(quote: string): string {
-  const text = quote.replace(/\s+/g, " ");
-  return text.length > MAX_LABEL_LENGTH ? `${text.slice(0, MAX_LABEL_LENGTH - 1)}…` : text;
 }

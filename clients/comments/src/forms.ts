@@ -89,7 +89,8 @@ export function makeCommentForm(context: FormContext, options: CommentFormOption
     oncancel: options.oncancel,
     onsubmit: async () => {
       const comment: NewComment = { ...options.place, text: text.value };
-      comment.author = { name: session.name ?? name.value, email: (!email.row.hidden && email.value) || null };
+      const isNamed = session.isSignedIn && session.name !== null;
+      if (!isNamed) comment.author = { name: session.name ?? name.value, email: (!email.row.hidden && email.value) || null };
       if (notify.value !== "none") comment.notify = notify.value as Notify;
       const posted = await api.postComment(comment);
       text.control.value = "";

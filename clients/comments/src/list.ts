@@ -44,7 +44,7 @@ export class CommentList {
     const parent = comment.parent_id === null ? undefined : this.#views.get(comment.parent_id);
     const view = new CommentView(this.#host, comment, parent ? comment.depth : 0);
     this.#views.set(comment.id, view);
-    if (parent) parent.children.append(view.element);
+    if (parent) parent.insert(view);
     else if (where === "first") this.element.prepend(view.element);
     else this.element.append(view.element);
     this.#adoptReplies(view);
@@ -62,7 +62,7 @@ export class CommentList {
   #adoptReplies(view: CommentView): void {
     for (const other of this.#views.values()) {
       if (other.comment.parent_id === view.comment.id && other.element.parentElement === this.element) {
-        view.children.append(other.element);
+        view.insert(other);
       }
     }
   }

@@ -25,6 +25,7 @@ export interface Passage extends Quote {
 
 const CONTEXT_LENGTH = 64;
 const MAX_QUOTE_LENGTH = 2000;
+const MAX_LABEL_LENGTH = 80;
 const HIGHLIGHT = "broadsheet-passage";
 const MARKER = "broadsheet-passage";
 const NO_TEXT = "script,style,noscript,template,textarea,select,button";
@@ -102,6 +103,12 @@ function commonLength(one: string, other: string): number {
   let length = 0;
   while (length < one.length && one[length] === other[length]) length += 1;
   return length;
+}
+
+/** Shorten a quote for a label. */
+export function shorten(quote: string): string {
+  const text = quote.replace(/\s+/g, " ");
+  return text.length > MAX_LABEL_LENGTH ? `${text.slice(0, MAX_LABEL_LENGTH - 1)}…` : text;
 }
 
 /** Return what is selected inside an element as a quote with its surroundings, or null. */
@@ -186,6 +193,7 @@ export class PassageLayer {
     home.appendChild(this.#offer);
     const { signal } = this.#abort;
     document.addEventListener("selectionchange", () => this.#schedule(), { signal });
+    document.addEventListener("scroll", () => this.#selected && this.#schedule(), { signal, capture: true });
     document.addEventListener("pointerdown", () => (this.#byKeyboard = false), { signal });
     document.addEventListener("keydown", () => (this.#byKeyboard = true), { signal });
     this.#observer = new MutationObserver(() => {
@@ -252,8 +260,8 @@ export class PassageLayer {
     const marker = document.createElement(MARKER);
     const shadow = marker.attachShadow({ mode: "open" });
     shadow.adoptedStyleSheets = [MARKER_STYLE];
-    const count = passage.comments ? String(passage.comments) : "?";
-    shadow.append(el("button", { type: "button", "aria-label": label, title: label, onclick }, count));
+    const count = passage.comments ? String(passage.comments) : "?"; // shown by the style: the label says it in words
+    shadow.append(el("button", { "aria-label": label, "data-count": count, title: label, onclick }));
     const { endContainer, endOffset } = range;
     const text = endContainer as Text; // as the index made the range
     if (endOffset < text.length) text.splitText(endOffset);

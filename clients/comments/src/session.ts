@@ -1,5 +1,6 @@
 /** Who the reader is, and what they wrote and voted on in one discussion. */
 
+import { Problem } from "./client.ts";
 import type { Client, Comment } from "./types.ts";
 
 export class Session {
@@ -12,7 +13,7 @@ export class Session {
   /** The reader's reaction to the article. */
   reaction: string | null = null;
   readonly votes = new Map<string, number>();
-  /** The reader's comments on this article that others do not see. */
+  /** The reader's comments that others do not see. */
   readonly hidden = new Map<string, Comment>();
   readonly #posted = new Set<string>();
 
@@ -23,10 +24,18 @@ export class Session {
   }
 
   /** Read who the reader is; nothing for somebody who has never taken part. */
-  async load(articleId: string): Promise<void> {
+  async load(): Promise<void> {
     const kind = await this.#api.kindOfCaller();
     this.isSignedIn = kind === "reader";
     if (!kind) return;
+    try {
+      await this.#read();
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401) throw error; // the token is not known any more
+    }
+  }
+
+  async #read(): Promise<void> {
     const [caller, own, votes] = await Promise.all([
       this.#api.getCaller(),
       this.#api.listOwnComments(),
@@ -37,8 +46,7 @@ export class Session {
     this.reaction = votes.reaction;
     for (const [id, value] of Object.entries(votes.votes)) this.votes.set(id, value);
     for (const comment of own.data) {
-      const isHidden = comment.state !== "published" && comment.state !== "removed";
-      if (comment.article_id === articleId && isHidden) this.hidden.set(comment.id, comment);
+      if (comment.state !== "published" && comment.state !== "removed") this.hidden.set(comment.id, comment);
     }
   }
 

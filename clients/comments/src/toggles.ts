@@ -18,7 +18,7 @@ export class Toggles {
   }
 
   /** Show a button with its number; it is made at its first use. */
-  show(name: string, text: string, count: number, isPressed: boolean): void {
+  show(name: string, text: string, count: number, isPressed: boolean, isEnabled = true): void {
     let shown = this.#buttons.get(name);
     if (!shown) {
       const toggle = button("", `${this.#part} ${name}`, () => this.#onpress(name));
@@ -29,5 +29,6 @@ export class Toggles {
     }
     shown.count.textContent = this.#t.formatNumber(count);
     shown.toggle.setAttribute("aria-pressed", String(isPressed));
+    shown.toggle.disabled = !isEnabled;
   }
 }
