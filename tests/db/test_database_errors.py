@@ -49,7 +49,7 @@ def test_what_is_no_store_is_refused(url: str) -> None:
 def test_every_connection_is_safe(store: SqliteDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite, "PRAGMAS", sqlite.PRAGMAS[:-1])  # without what the tests add
     store.engines()[1].dispose()
-    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    wanted = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
     own = ({"busy_timeout": 10_000, "cache_size": -2000}, {"busy_timeout": 20, "cache_size": -8000})
     for engine, more in zip(store.engines(), own, strict=True):  # writes try again by themselves
         with engine.connect() as connection:

@@ -1,6 +1,7 @@
 """A purged article leaves nothing behind: no table holds a word of it."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from starlette.testclient import TestClient
 from app.core.settings import Settings
 from app.db import Database
 from tests import make
+from tests.ops.personal.test_personal_data import backed_up
 from tests.receiver import Receiver, work_through
 
 Headers = dict[str, str]
@@ -65,7 +67,9 @@ def story(client: TestClient, admin: Headers) -> dict[str, Any]:
     return article
 
 
-def test_no_word_of_it_is_left(client: TestClient, admin: Headers, db: Database, settings: Settings) -> None:
+def test_no_word_of_it_is_left(
+    client: TestClient, admin: Headers, db: Database, settings: Settings, tmp_path: Path
+) -> None:
     with Receiver() as receiver:
         hook = {"url": receiver.url, "events": ["*"]}
         make.ok(client.post("/v1/webhooks", json=hook, headers=admin), 201)
@@ -82,6 +86,7 @@ def test_no_word_of_it_is_left(client: TestClient, admin: Headers, db: Database,
         assert traces(db) == []
         work_through(settings)
         assert traces(db) == [], "nothing brings it back"
+        assert backed_up(db, tmp_path).lower().count(WORD.lower().encode()) == 0
     for ref in (article["id"], article["slug"], f"the-{WORD.lower()}-again"):
         assert client.get(f"/v1/articles/{ref}").status_code == 404
     assert purge(client, admin, article).status_code == 404

@@ -1,6 +1,7 @@
 """Personal data: everything is told to whom it is about and to nobody else; erased means that no table holds a word."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 from app.articles.discussion_settings import ARTICLE_TALLY
+from app.cli import archives
 from app.comments.reading import C
 from app.db import Database
 from app.db.columns import table_of
@@ -38,6 +40,14 @@ def dump(db: Database) -> str:
                 values = (value.decode("latin-1") if isinstance(value, bytes) else str(value) for value in row)
                 rows.append(f"{table.name}: {' | '.join(values)}")
     return "\n".join(rows)
+
+
+def backed_up(db: Database, folder: Path) -> bytes:
+    """Every byte of a backup on SQLite, of what was deleted, too; PostgreSQL dumps rows alone."""
+    if db.dialect == "postgresql":
+        return b""
+    archives.backup(str(db.engines()[0].url), f"file://{folder}/media", folder / "backup", force=False)
+    return (folder / "backup" / archives.DATABASE).read_bytes()
 
 
 def bearer(token: str) -> Headers:
@@ -107,7 +117,13 @@ def ann(home: TestClient, article: Article) -> Headers:
 
 
 def test_nothing_of_a_guest_remains(
-    client: TestClient, home: TestClient, db: Database, article: Article, ann: Headers, admin: Headers
+    client: TestClient,
+    home: TestClient,
+    db: Database,
+    article: Article,
+    ann: Headers,
+    admin: Headers,
+    tmp_path: Path,
 ) -> None:
     bo = bearer(said(client, article, "I am Bo.", author={"name": "Bo"})["guest_token"])
     ids = live(client, home, db, article, ann, bo, admin)
@@ -119,6 +135,7 @@ def test_nothing_of_a_guest_remains(
     erase(client, ann)
     after = dump(db).lower()
     assert "zqx" not in after
+    assert backed_up(db, tmp_path).lower().count(b"zqx") == 0
     assert [line for line in after.splitlines() if me in line and not line.startswith("participant:")] == []
     assert address not in after
     (shell,) = stored(db, PARTICIPANT, id=me)
@@ -151,7 +168,13 @@ def test_the_token_ends(client: TestClient, article: Article, ann: Headers) -> N
 
 
 def test_a_guest_is_told_all_of_theirs_and_nothing_else(
-    client: TestClient, home: TestClient, db: Database, article: Article, ann: Headers, admin: Headers
+    client: TestClient,
+    home: TestClient,
+    db: Database,
+    article: Article,
+    ann: Headers,
+    admin: Headers,
+    tmp_path: Path,
 ) -> None:
     bo = bearer(said(client, article, "I am Bo.", author={**NAMED, "name": "Bo"})["guest_token"])
     ids = live(client, home, db, article, ann, bo, admin)
