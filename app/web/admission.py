@@ -63,6 +63,12 @@ class Slot:
             self._counts = False
             self._admission.working -= 1
 
+    def finish(self) -> None:
+        """Count no longer, and let a request that was refused before begin instead."""
+        self.leave()
+        if self._admission.resting:
+            self._admission.resume_one()
+
     def __enter__(self) -> None:
         self.leave()
 
@@ -81,6 +87,8 @@ class Admission(Collector):
         self.linger_seconds = LINGER_SECONDS  # before idle connections are closed when it is draining
         self.working = 0  # requests
         self.connections = 0
+        self.resting: dict[object, Callable[[], object]] = {}
+        """What reads again from each connection that is not read, as it was refused a request, the oldest first."""
         self._by_address: dict[str, int] = {}
         self._proxies: list[Network] = [ip_network(proxy, strict=False) for proxy in limits.proxies if proxy != "*"]
         self._trusts_all = "*" in limits.proxies
@@ -127,6 +135,10 @@ class Admission(Collector):
             self._note_refusal("requests")
             return None
         return Slot(self)
+
+    def resume_one(self) -> None:
+        """Read again from who has waited longest since a refusal: a request has ended, another may begin."""
+        next(iter(self.resting.values()))()
 
     def start(self, begin: Callable[[], object]) -> None:
         """Begin to work on a request, now or in one of the next rounds of the event loop."""

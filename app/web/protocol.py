@@ -110,7 +110,7 @@ async def _run(cycle: RequestResponseCycle, app: ASGI3Application, slot: Slot) -
     try:
         await cycle.run_asgi(app)
     finally:
-        slot.leave()
+        slot.finish()
 
 
 def _build_not_now() -> tuple[bytes, bytes, bytes]:
@@ -137,6 +137,7 @@ class Protocol(HttpToolsProtocol):
     head_bytes = 65_536
     stalled_seconds = STALLED_READER_SECONDS
     min_read_rate = MIN_READ_BYTES_PER_SECOND
+    retry_seconds: float = RETRY_AFTER_SECONDS
     max_unread_bytes = MAX_UNREAD_BYTES
     rest_seconds, max_rest_pause, max_rest_bytes = REST_SECONDS, MAX_REST_PAUSE_SECONDS, MAX_REST_BYTES
     unread: ClassVar[dict["Protocol", int]] = {}  # unread bytes of each slow reader of this process, oldest first
@@ -153,6 +154,7 @@ class Protocol(HttpToolsProtocol):
         )
         self._is_shutting_down = self._is_refused = False
         self._reader_timer: asyncio.TimerHandle | None = None
+        self._refusal_timer: asyncio.TimerHandle | None = None
         self._rest_deadline: float | None = None  # when discarding the rest of a body ends, while that is done
         self._rest_size = 0
         self._answer_at_once: Callable[[Scope, Send], bool] | None = getattr(self.app, "answer_at_once", None)
@@ -168,6 +170,7 @@ class Protocol(HttpToolsProtocol):
         if self._admitted is not None:
             self._admission.release_connection(self._admitted)
         self._cancel_timer()
+        self._end_rest()
         self._unwatch_reader()
         if self._running is not None and not self._running.response_complete:  # uvicorn tells the latest one alone
             self._running.disconnected = True
@@ -261,6 +264,22 @@ class Protocol(HttpToolsProtocol):
         cycle.on_response = _do_nothing
         if not cycle.keep_alive:
             self._close_after_rest()
+        elif self._admitted:  # and no proxy, whose connections are those of many clients
+            self._refusal_timer = self.loop.call_later(self.retry_seconds, self._read_again)
+            self._admission.resting[self] = self._read_again
+            self.flow.pause_reading()
+
+    def _read_again(self) -> None:
+        """Go on after a refusal. A client that does not wait for `Retry-After` is not read before: it costs nothing."""
+        self._end_rest()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    def _end_rest(self) -> None:
+        if self._refusal_timer is not None:
+            self._refusal_timer.cancel()
+            self._refusal_timer = None
+            self._admission.resting.pop(self, None)
 
     def on_response_complete(self) -> None:
         if self._rest_deadline is None:

@@ -5,6 +5,7 @@ The process prints one line of JSON with what its clients have seen.
 
 import asyncio
 import json
+import re
 import socket
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ from tests.processes import ROOT
 
 ADDRESSES = 8  # of loopback, from which slow clients connect: one address may open a limited number of connections
 
+_RETRY_AFTER = re.compile(rb"\r\nretry-after: (\d+)\r\n", re.IGNORECASE)
 PIPELINED = 20  # requests of a client that reads nothing: their answers are more than the kernel buffers
 
 
@@ -39,7 +41,7 @@ class Slow:
 class Load:
     """Clients that send a request every `pace` seconds, one at a time, until they are stopped.
 
-    Without keep-alive each is sent on a new connection.
+    Without keep-alive each is sent on a new connection. Polite ones wait after a refusal for as long as it says.
     """
 
     port: int
@@ -48,6 +50,7 @@ class Load:
     seconds: float
     pace: float = 0.0
     keep_alive: bool = True
+    is_polite: bool = False
 
 
 async def _dribble(slow: Slow, number: int, closed: list[float]) -> None:
@@ -177,6 +180,8 @@ class _Client(asyncio.Protocol):
             return
         status = self._held[9:12].decode()
         self._seen.note(status, self._loop.time() - self._started)
+        if self._load.is_polite and (wait := _RETRY_AFTER.search(self._held)):
+            self._next = self._loop.time() + int(wait[1])
         self._held, self._size, self._is_waiting = b"", 0, False
         if not self._is_last:
             self._loop.call_at(max(self._next, self._loop.time()), self._ask_if_open)

@@ -250,8 +250,8 @@ def test_restarts_lose_no_request(store: Store, report: Report, workers: int) ->
 def test_an_overloaded_server_answers_as_much_as_it_can(store: Store, report: Report) -> None:
     """Ask for ten times the peak; goodput and recovery are shares of it.
 
-    They are told and not asserted: a refusal costs 9 µs of Python and what the exchange costs the kernel, so that the
-    share depends on the cost of the answers, and on whether the clients have a core of their own.
+    They are told and not asserted, as they depend on whether the clients have a core of their own. The crowd asks again
+    at once after a refusal; what refusals take is measured by others who wait as they are told.
     """
     seconds, paths = effort("SECONDS", 1, long=8), ["/v1/articles?limit=20", "/v1/articles?limit=100"]
     limits = {"CACHE_SIZE": "0"} if IS_LONG else {"CACHE_SIZE": "0", "MAX_REQUESTS": "8"}
@@ -259,7 +259,7 @@ def test_an_overloaded_server_answers_as_much_as_it_can(store: Store, report: Re
         Running(Load(server.port, paths, 4, 0.5)).result()
         peak = Running(Load(server.port, paths, 16 if IS_LONG else 4, seconds)).result()
         rate = peak["statuses"]["200"] / peak["seconds"]
-        crowd, others = 400 if IS_LONG else 40, Load(server.port, paths, 4, seconds, pace=0.02)
+        crowd, others = 400 if IS_LONG else 40, Load(server.port, paths, 100, seconds, pace=1, is_polite=True)
         flood = Running(Load(server.port, paths, crowd, seconds + 1, pace=crowd / (10 * rate)))
         refused, seen = Running(others).result(), flood.result()
         after = Running(Load(server.port, paths, 16 if IS_LONG else 4, 2 if IS_LONG else 0.5)).result()

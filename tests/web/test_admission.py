@@ -16,6 +16,14 @@ class Closing(Protocol):
     stalled_seconds = 0.01
 
 
+class Hasty(Protocol):
+    retry_seconds = 0
+
+
+class Patient(Protocol):
+    retry_seconds = 600
+
+
 def limit(scenario: Scenario, *, protocol: type[Protocol] = Protocol, **limits: Any) -> Admission:
     """Run a scenario against an app with limits, whose answers to `/wait` wait for an event."""
     go = asyncio.Event()
@@ -86,7 +94,32 @@ def test_a_request_too_many_is_refused_at_once_and_its_connection_stays() -> Non
             writer.write(GET)
             assert (await answer_of(reader))[0] == 200
 
-    assert limit(scenario, requests=1).working == 0
+    assert limit(scenario, protocol=Hasty, requests=1).working == 0
+
+
+@pytest.mark.parametrize("proxies", [(), ("127.0.0.0/8",)])
+def test_who_was_refused_is_not_read_before_there_is_room(proxies: tuple[str, ...]) -> None:
+    """But the connections of a proxy are those of many clients."""
+
+    async def scenario(running: Running, go: asyncio.Event) -> None:
+        async with running.connect() as (first, asking), running.connect() as (reader, writer):
+            asking.write(ask("/wait"))
+            while not running.state.tasks:
+                await asyncio.sleep(0)
+            writer.write(GET)
+            assert (await answer_of(reader))[0] == 503
+            resting = [protocol for protocol in running.state.connections if protocol.flow.read_paused]  # type: ignore[union-attr]
+            assert len(resting) == (0 if proxies else 1)
+            writer.write(GET)
+            if proxies:
+                assert (await answer_of(reader))[0] == 503
+            go.set()
+            assert (await answer_of(first))[0] == 200
+            if proxies:
+                writer.write(GET)
+            assert (await answer_of(reader))[0] == 200, "there is room for it now"
+
+    assert limit(scenario, protocol=Patient, requests=1, proxies=proxies).resting == {}
 
 
 def test_a_request_that_waits_for_its_client_is_no_work() -> None:
