@@ -16,7 +16,7 @@ from app.comments.visibility import read_event_visibility
 from app.core.problems import InvalidParameter, Unavailable
 from app.db.columns import table_of
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject
+from app.db.rows import Column, JsonObject
 from app.events import catalog
 from app.events.log import (
     NEXT_EVENTS,
@@ -25,6 +25,8 @@ from app.events.log import (
     find_batch_end,
     find_pruned_position,
     find_settled_position,
+    is_after,
+    is_up_to,
 )
 from app.events.schemas import Position
 from app.events.tables import Event as EventTable
@@ -47,15 +49,17 @@ def _select_next(types: frozenset[str], dialect: str) -> Prepared[EventRow]:
     return Prepared(query.limit(sa.bindparam("wanted", type_=sa.BigInteger())))
 
 
-def _bind_position(name: str) -> sa.Tuple:
-    return sa.tuple_(*(sa.bindparam(f"{name}_{part}", type_=sa.BigInteger()) for part in ("xid", "seq")))
+def _bind_position(name: str) -> tuple[Column, Column]:
+    return (
+        sa.bindparam(f"{name}_xid", type_=sa.BigInteger()),
+        sa.bindparam(f"{name}_seq", type_=sa.BigInteger()),
+    )
 
 
 @lru_cache(64)
-def _select_events(types: frozenset[str]) -> Prepared[EventRow]:
+def _select_events(types: frozenset[str], dialect: str) -> Prepared[EventRow]:
     """Select the events of some types between two positions."""
-    position = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
-    is_within = (position > _bind_position("from"), position <= _bind_position("to"))
+    is_within = (is_after(dialect, _bind_position("from")), is_up_to(dialect, _bind_position("to")))
     query = sa.select(_EVENT).where(*is_within, _EVENT.c.type.in_(_names_of(types)))
     return Prepared(query.order_by(_EVENT.c.xid, _EVENT.c.seq).limit(sa.bindparam("most", type_=sa.BigInteger())))
 
@@ -164,7 +168,9 @@ def list_changes(connection: sa.Connection, begin: Position, log: str, types: fr
     else:  # the page ends with the events that were read, which may be of other types
         end, more = find_batch_end(connection, begin, MAX_EVENTS_READ)
         bounds = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
-        entries = fetch_events(connection, _select_events(types), {**bounds, "most": limit + 1})
+        entries = fetch_events(
+            connection, _select_events(types, connection.dialect.name), {**bounds, "most": limit + 1}
+        )
     visibility, size = read_event_visibility(connection, entries), 0
     changes: list[Change] = []
     for entry in entries[:limit]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, TypedDict
 
 import sqlalchemy as sa
@@ -47,16 +48,37 @@ SETTLED_XID = _XMIN + XID_OFFSET
 _POSITION = (sa.bindparam("xid", type_=sa.BigInteger), sa.bindparam("seq", type_=sa.BigInteger))
 
 
-def _select_after(settled_only: bool, position: tuple[Column, Column] = _POSITION) -> Statement:
-    order = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq)
-    query = sa.select(_EVENT).where(order > sa.tuple_(*position)).order_by(_EVENT.c.xid, _EVENT.c.seq)
-    query = query.limit(sa.bindparam("most"))
-    return query.where(_EVENT.c.xid < SETTLED_XID) if settled_only else query
+def is_after(dialect: str, position: tuple[Column, Column]) -> Column:
+    """Build the condition that an event comes after a position.
+
+    SQLite compares a pair by the first column of an index alone, and all events there have one xid: it would walk
+    through the whole log.
+    """
+    if dialect == "sqlite":
+        return (_EVENT.c.xid == position[0]) & (_EVENT.c.seq > position[1])
+    return sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) > sa.tuple_(*position)
+
+
+def is_up_to(dialect: str, position: tuple[Column, Column]) -> Column:
+    """Build the condition that an event does not come after a position, as `is_after` does."""
+    if dialect == "sqlite":
+        return (_EVENT.c.xid == position[0]) & (_EVENT.c.seq <= position[1])
+    return sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) <= sa.tuple_(*position)
+
+
+def _select_after(dialect: str, position: tuple[Column, Column] = _POSITION) -> Statement:
+    query = sa.select(_EVENT).where(is_after(dialect, position)).order_by(_EVENT.c.xid, _EVENT.c.seq)
+    return query.limit(sa.bindparam("most"))
+
+
+def _select_settled_after(dialect: str, position: tuple[Column, Column] = _POSITION) -> Statement:
+    query = _select_after(dialect, position)
+    return query.where(_EVENT.c.xid < SETTLED_XID) if dialect == "postgresql" else query
 
 
 # PostgreSQL takes sequence values before commit. A row is safe to pass only when no transaction that could still
 # commit a smaller (xid, seq) is running: all of those have ids at or above the snapshot's xmin.
-_QUERIES = {"sqlite": _select_after(settled_only=False), "postgresql": _select_after(settled_only=True)}
+_QUERIES = {dialect: _select_settled_after(dialect) for dialect in ("sqlite", "postgresql")}
 _LATEST = sa.select(_EVENT.c.xid, _EVENT.c.seq).order_by(_EVENT.c.xid.desc(), _EVENT.c.seq.desc()).limit(1)
 _XMAX = sa.cast(sa.cast(sa.func.pg_snapshot_xmax(sa.func.pg_current_snapshot()), sa.Text), sa.BigInteger)
 _FOREIGN = sa.select(sa.func.max(_EVENT.c.xid) >= _XMAX + XID_OFFSET)
@@ -91,14 +113,14 @@ class _ReaderRow(TypedDict):
     next_seq: int | None  # of an event that waits
 
 
-def _select_readers(settled_only: bool) -> Statement:
+def _select_readers(dialect: str) -> Statement:
     """Select all cursors, each with the next event that waits for it."""
     cursor = _CURSOR.alias("cursor")
-    waiting = _select_after(settled_only, (cursor.c.xid, cursor.c.seq)).with_only_columns(_EVENT.c.seq).limit(1)
+    waiting = _select_settled_after(dialect, (cursor.c.xid, cursor.c.seq)).with_only_columns(_EVENT.c.seq).limit(1)
     return sa.select(cursor, waiting.scalar_subquery().label("next_seq"))
 
 
-_READERS: Prepared[_ReaderRow] = Prepared(lambda dialect: _select_readers(settled_only=dialect == "postgresql"))
+_READERS: Prepared[_ReaderRow] = Prepared(_select_readers)
 NEXT_EVENTS: Final = {dialect: query.subquery("next_events") for dialect, query in _QUERIES.items()}
 """The next `most` events after the position `xid`, `seq`, oldest first, by dialect.
 
@@ -143,12 +165,14 @@ def _logged_event(row: EventRow) -> LoggedEvent:
     return logged
 
 
-_UP_TO = sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) <= sa.tuple_(
-    sa.bindparam("last_xid", type_=sa.BigInteger), sa.bindparam("last_seq", type_=sa.BigInteger)
-)
+_LAST = (sa.bindparam("last_xid", type_=sa.BigInteger), sa.bindparam("last_seq", type_=sa.BigInteger))
 _ABOUT = sa.bindparam("about", expanding=True, type_=_EVENT.c.subject_id.type)
-_BETWEEN = _select_after(settled_only=False).where(_UP_TO)
-_ABOUT_SUBJECTS = _BETWEEN.where(_EVENT.c.subject_id.in_(_ABOUT) | _EVENT.c.article_id.in_(_ABOUT))
+
+
+@lru_cache
+def _select_between(dialect: str, of_subjects: bool) -> Statement:
+    query = _select_after(dialect).where(is_up_to(dialect, _LAST))
+    return query.where(_EVENT.c.subject_id.in_(_ABOUT) | _EVENT.c.article_id.in_(_ABOUT)) if of_subjects else query
 
 
 def read_between(
@@ -158,10 +182,10 @@ def read_between(
 
     With `about`, only events whose subject or article has one of these ids.
     """
-    values = {"xid": after.xid, "seq": after.seq, "last_xid": upto.xid, "last_seq": upto.seq, "most": limit}
-    if not about:
-        return fetch_events(connection, _BETWEEN, values)
-    return fetch_events(connection, _ABOUT_SUBJECTS, {**values, "about": about})
+    values: JsonObject = {"xid": after.xid, "seq": after.seq, "last_xid": upto.xid, "last_seq": upto.seq, "most": limit}
+    if about:
+        values["about"] = about
+    return fetch_events(connection, _select_between(connection.dialect.name, bool(about)), values)
 
 
 def find_last_position(connection: sa.Connection) -> Position:
@@ -253,7 +277,8 @@ def measure_lag(connection: sa.Connection, reader: str, limit: int = 10_000) -> 
     oldest = read_after(connection, position, 1)
     if not oldest:
         return 0, 0.0
-    left = sa.select(_EVENT.c.seq).where(sa.tuple_(_EVENT.c.xid, _EVENT.c.seq) > sa.tuple_(*map(sa.literal, position)))
+    after = sa.literal(position.xid), sa.literal(position.seq)
+    left = sa.select(_EVENT.c.seq).where(is_after(connection.dialect.name, after))
     number = connection.execute(sa.select(sa.func.count()).select_from(left.limit(limit).subquery())).scalar_one()
     return number, max(0.0, (now() - oldest[0].at).total_seconds())
 
