@@ -19,6 +19,9 @@ log = get_logger("broadsheet.db")
 class ProcessLock(ABC):
     """A lock that one process on a store holds at a time, until it releases it or dies."""
 
+    can_be_lost = True
+    """Whether it can end while the process lives, as with a connection to the server that keeps it."""
+
     @abstractmethod
     async def is_held(self) -> bool:
         """Tell whether it is still held."""
@@ -30,6 +33,8 @@ class ProcessLock(ABC):
 
 class FileLock(ProcessLock):
     """The lock of a file (flock(2)), which ends with its descriptor."""
+
+    can_be_lost = False
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -98,7 +103,7 @@ class Election:
         self._begin()
 
     async def _run(self) -> None:
-        while True:
+        while self._lock is None or self._lock.can_be_lost:
             await asyncio.sleep(HELD_SECONDS if self.is_elected else RETRY_SECONDS)
             if self._lock is not None and not await self._lock.is_held():
                 await self._lock.release()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 
-CLOCK_SECONDS = 1.0  # between two looks at the system clock, which may be set
+CLOCK_SECONDS = 5.0  # between two looks at the system clock, which may be set
 
 
 class CommitSignal:
