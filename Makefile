@@ -20,10 +20,10 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-check component-test demo-site sites-test sites-build supply audit docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-browser clients-check component-test demo-site sites-test sites-build supply audit docs lock migration clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-14s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-15s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.stamp-run ## install what the server needs into .venv, and do nothing else
 
@@ -62,6 +62,10 @@ browser: .venv/.stamp-dev ## open thousands of XSS vectors in Chromium, which mu
 
 clients-test: .venv/.stamp-run ## build the TypeScript and the Python client and test them against a server: needs npm and registries
 	@clients/test
+
+clients-browser: .venv/.stamp-run ## try the TypeScript client in tabs of Chromium, in Deno and in workerd: needs npm and Chromium
+	@cd clients/typescript && npm install --no-package-lock --no-audit --no-fund --loglevel=error
+	@cd clients/typescript && npm run --silent browser && npm run --silent runtimes
 
 clients-check: ## lint openapi.json, make clients of it and compile them: needs npm, Java and package registries
 	@PYTHON=$(PYTHON) clients/check/run
