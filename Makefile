@@ -84,7 +84,9 @@ demo-site: .venv/.stamp-run sites-build ## serve an example site on SITE_PORT be
 	@BIN=$(BIN) HOST=$(HOST) PORT=$(PORT) SITE_PORT=$(SITE_PORT) examples/site/serve
 
 sites-test: .venv/.stamp-run sites-build ## open the example sites in Chromium: needs Node, Chromium and npm packages
+	@cd examples/astro && npm install --no-package-lock --no-audit --no-fund --loglevel=error > /dev/null
 	@cd examples/site && npm run --silent test
+	@cd examples/astro && npm run --silent test
 
 sites-build:
 	@set -e; for folder in clients/typescript clients/comments examples/site; do \

@@ -56,7 +56,8 @@ async function startProxy(target) {
   return { url: `http://127.0.0.1:${server.address().port}`, calls, close: () => server.closeAllConnections() ?? server.close() };
 }
 
-export async function startAll() {
+/** Start all for the site in a folder of examples; `build` is called in between with its environment. */
+export async function startAll(folder = "site", entry = "dist/server/server.js", build = async () => {}) {
   const data = await mkdtemp(join(tmpdir(), "broadsheet-site-"));
   const [apiPort, sitePort] = [await freePort(), await freePort()];
   const [api, site] = [`http://localhost:${apiPort}`, `http://localhost:${sitePort}`];
@@ -64,7 +65,9 @@ export async function startAll() {
   const children = [start(process.env.PYTHON ?? ".venv/bin/python", ["-m", "app", "demo", "--port", String(apiPort)], env, ROOT)];
   await until("The API", async () => (await fetch(`${api}/readyz`)).ok);
   const proxy = await startProxy(api);
-  children.push(start("node", ["dist/server/server.js"], { API_URL: proxy.url, PORT: String(sitePort) }, `${ROOT}examples/site`));
+  const settings = { API_URL: proxy.url, PORT: String(sitePort), HOST: "127.0.0.1" };
+  await build(settings);
+  children.push(start("node", [entry], settings, `${ROOT}examples/${folder}`));
   await until("The site", async () => (await fetch(site)).ok);
   const key = (await readFile(join(data, "editor.key"), "utf8")).trim();
 
@@ -72,6 +75,7 @@ export async function startAll() {
     api,
     site,
     calls: proxy.calls,
+    settings,
     /** Send a request to the API as the editor. */
     async edit(method, path, body) {
       const headers = { authorization: `Bearer ${key}`, "content-type": "application/json", "if-match": "*" };
