@@ -26,13 +26,16 @@ export function makeClient(options: ClientOptions, article: string) {
     getCaller: () => http.json<Schemas["WhoAmI"]>("GET", "/v1/whoami", { own: true }),
     getSite: () => http.json<Pick<Schemas["SiteOut"], "discussion">>("GET", "/v1/site", { query: { fields: ["discussion"] } }),
 
-    getArticle: () => http.json<Article>("GET", at, { query: { fields: ["id", "discussion", "reactions"] } }),
+    /** Read the state and the counts again; with the position of the event that tells of a change, past all caches. */
+    getArticle: (position?: string) =>
+      http.json<Article>("GET", at, { query: { fields: ["id", "discussion", "reactions"], min_position: position } }),
     getDiscussion() {
       const include = ["comments", "anchors"];
       const query = { fields: ["id", "discussion", "reactions", ...include], include };
       return http.json<ArticleWithDiscussion>("GET", at, { query });
     },
-    listAnchors: () => http.json<Page<Schemas["PassageOut"]>>("GET", `${at}/anchors`, { query: { limit: 100 } }),
+    listAnchors: (position?: string) =>
+      http.json<Page<Schemas["PassageOut"]>>("GET", `${at}/anchors`, { query: { limit: 100, min_position: position } }),
     follow: (signal: AbortSignal) => follow(http, article, { signal }),
     react: (value: string | null) =>
       http.json<Schemas["ReactionOut"]>("PUT", `${at}/reaction`, { body: { value }, needsGuest: true }),
@@ -59,7 +62,8 @@ export function makeClient(options: ClientOptions, article: string) {
     getDecision: (id: string) => http.json<Schemas["DecisionOut"]>("GET", comment(id, "/decision"), { own: true }),
     appeal: (id: string, text: string) => http.json<unknown>("POST", comment(id, "/appeal"), { body: { text } }),
 
-    listOwnComments: () => http.json<Page<Schemas["OwnCommentOut"]>>("GET", "/v1/me/comments", { own: true, query: { limit: 100 } }),
+    listOwnComments: () =>
+      http.json<Page<Schemas["OwnCommentOut"]>>("GET", "/v1/me/comments", { own: true, query: { limit: 100 } }),
     getOwnVotes: () => http.json<Schemas["MyVotesOut"]>("GET", "/v1/me/votes", { own: true, query: { article } }),
     subscribe: (body: Schemas["SubscriptionIn"]) => http.json<unknown>("POST", "/v1/subscriptions", { body }),
   };

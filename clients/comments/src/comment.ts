@@ -53,9 +53,15 @@ export class CommentView {
     depth: number,
   ) {
     this.#host = host;
-    this.slot = new Slot(host.t, (text) => host.announce(text), () => this.article.focus());
+    this.slot = new Slot(
+      host.t,
+      (text) => host.announce(text),
+      () => this.article.focus(),
+    );
     this.#more = button("", "more-replies", () => void this.#loadMore());
-    this.#votes = new Toggles(host.t, "vote", host.t.text("votes", { name: comment.author?.name ?? "" }), (name) => this.#vote(name));
+    this.#votes = new Toggles(host.t, "vote", host.t.text("votes", { name: comment.author?.name ?? "" }), (name) =>
+      this.#vote(name),
+    );
     setAttribute(this.element, "data-indent", depth > 0 && depth <= MAX_INDENT);
     this.element.append(this.article, this.children, this.#more);
     this.article.append(this.#header, this.#quote, this.#body, this.#notes, this.#footer, this.slot.element);
@@ -131,9 +137,7 @@ export class CommentView {
   #showHeader(): void {
     const { t } = this.#host;
     const { author, created_at, edited_at, redacted_at, featured, id } = this.comment;
-    const badges = (author?.badges ?? []).map((badge) =>
-      el("span", { part: "badge" }, t.find(`badge.${badge}`) ?? badge),
-    );
+    const badges = (author?.badges ?? []).map((badge) => el("span", { part: "badge" }, t.find(`badge.${badge}`) ?? badge));
     const written = new Date(created_at);
     setAttribute(this.#age, "datetime", written.toISOString());
     this.#age.title = t.formatTime(written);

@@ -6,7 +6,15 @@ import { fillContext, type View } from "./context.ts";
 import { button, el, setAttribute } from "./dom.ts";
 import { describe } from "./errors.ts";
 import { Form, select } from "./form.ts";
-import { explainDecision, makeCommentForm, makeEditForm, makeReportForm, makeSubscribeForm, type CommentFormOptions, type FormContext } from "./forms.ts";
+import {
+  explainDecision,
+  makeCommentForm,
+  makeEditForm,
+  makeReportForm,
+  makeSubscribeForm,
+  type CommentFormOptions,
+  type FormContext,
+} from "./forms.ts";
 import { CommentList } from "./list.ts";
 import { followArticle } from "./live.ts";
 import { PassageLayer, shorten, type Passage, type Quote } from "./passages.ts";
@@ -15,7 +23,17 @@ import { note, Slot, type Close } from "./slot.ts";
 import { Toggles } from "./toggles.ts";
 import { en } from "./strings/en.ts";
 import type { Translation } from "./strings/index.ts";
-import type { Anchor, Client, Comment, DiscussionState, LiveEvent, PostedComment, Rules, Sort, ThreadedComment } from "./types.ts";
+import type {
+  Anchor,
+  Client,
+  Comment,
+  DiscussionState,
+  LiveEvent,
+  PostedComment,
+  Rules,
+  Sort,
+  ThreadedComment,
+} from "./types.ts";
 
 export interface Options {
   api: Client;
@@ -81,14 +99,29 @@ export class DiscussionView implements Discussion {
     this.#session = new Session(options.api);
     this.#list = new CommentList(this);
     this.#more = button(this.t.text("more"), "more", () => void this.#loadMore(), { hidden: true });
-    this.#offer = button(this.t.text("passage.offer"), "offer", () => this.#selected && this.#writeOn(this.#selected), { hidden: true });
-    this.#sort = select("sort", SORTS.map((sort) => [sort, this.t.text(`sort.${sort}`)]));
+    this.#offer = button(this.t.text("passage.offer"), "offer", () => this.#selected && this.#writeOn(this.#selected), {
+      hidden: true,
+    });
+    this.#sort = select(
+      "sort",
+      SORTS.map((sort) => [sort, this.t.text(`sort.${sort}`)]),
+    );
     this.#sort.value = options.sort;
     this.#sort.addEventListener("change", () => void this.#show(this.#view));
     setAttribute(this.element, "lang", this.t.language);
     setAttribute(this.element, "dir", this.t.direction);
-    this.#reactions = new Toggles(this.t, "reaction", this.t.text("reactions"), (name) => void this.#attempt(() => this.#react(name)));
-    this.#tabs = new Toggles(this.t, "tab", this.t.text("view"), (kind) => void this.#show({ kind: kind as "threads" | "inline" }));
+    this.#reactions = new Toggles(
+      this.t,
+      "reaction",
+      this.t.text("reactions"),
+      (name) => void this.#attempt(() => this.#react(name)),
+    );
+    this.#tabs = new Toggles(
+      this.t,
+      "tab",
+      this.t.text("view"),
+      (kind) => void this.#show({ kind: kind as "threads" | "inline" }),
+    );
     this.#sortLabel = el("label", { part: "sorting" }, this.t.text("sort"), this.#sort);
     const toolbar = el("div", { part: "toolbar" }, this.#tabs.element, this.#sortLabel);
     this.element.append(this.#title, this.#status, this.#reactions.element, this.#composer, this.#offer, toolbar, this.#context);
@@ -239,7 +272,7 @@ export class DiscussionView implements Discussion {
   #receive(event: LiveEvent): void {
     switch (event.type) {
       case "comment.published":
-        this.#showPublished(event.data);
+        this.#showPublished(event.data, event.id);
         break;
       case "comment.edited":
         if (this.#list.get(event.data.id)) this.#list.add(event.data);
@@ -255,7 +288,7 @@ export class DiscussionView implements Discussion {
         for (const [id, votes] of Object.entries(event.data.votes)) this.#setVotes(id, votes);
         break;
       case "article.updated":
-        void this.#attempt(() => this.#refresh(event.data.fields, event.data.state === "published"));
+        void this.#attempt(() => this.#refresh(event.data.fields, event.data.state === "published", event.id));
         break;
       case "reset":
         void this.#attempt(async () => {
@@ -265,32 +298,32 @@ export class DiscussionView implements Discussion {
     }
   }
 
-  #showPublished(comment: Comment): void {
+  #showPublished(comment: Comment, position: string): void {
     this.#session.hidden.delete(comment.id);
-    this.#noteAnchor(comment);
+    this.#noteAnchor(comment, position);
     if (this.#list.get(comment.id)) this.#list.add(comment);
     else if (this.#insert(comment)) this.announce(this.t.text("new", { name: comment.author?.name ?? "" }));
   }
 
   /** Read again what editors have changed. */
-  async #refresh(fields: readonly string[], isPublic: boolean): Promise<void> {
+  async #refresh(fields: readonly string[], isPublic: boolean, position?: string): Promise<void> {
     if (!isPublic) {
       this.#setState({ ...this.#state, state: "closed" });
       return;
     }
     if (fields.includes("discussion")) {
-      const article = await this.#api.getArticle();
+      const article = await this.#api.getArticle(position);
       this.#reactionCounts = article.reactions;
       this.#setState(article.discussion);
     }
-    if (fields.includes("anchors") || fields.includes("body")) await this.#loadAnchors();
+    if (fields.includes("anchors") || fields.includes("body")) await this.#loadAnchors(position);
   }
 
   #setState(state: DiscussionState): void {
-    const wasOpen = this.isOpen;
+    const before = this.#state;
     this.#state = state;
     this.#showCounts();
-    if (wasOpen === this.isOpen) return;
+    if (before.state === state.state && before.prompt === state.prompt) return;
     this.#write();
     for (const view of this.#list.all()) view.update(view.comment);
   }
@@ -506,7 +539,9 @@ export class DiscussionView implements Discussion {
       {
         offer: t.text("passage.offer"),
         marker: ({ comments, exact }) =>
-          comments ? t.text("passage.marker", { count: comments, quote: shorten(exact) }) : t.text("passage.prompt", { quote: shorten(exact) }),
+          comments
+            ? t.text("passage.marker", { count: comments, quote: shorten(exact) })
+            : t.text("passage.prompt", { quote: shorten(exact) }),
       },
       {
         open: (id) => this.openPassage(id),
@@ -518,14 +553,14 @@ export class DiscussionView implements Discussion {
     this.#passages.show(this.#anchors.filter((passage) => passage.isShown));
   }
 
-  async #loadAnchors(): Promise<void> {
-    this.#showPassages((await this.#api.listAnchors()).data);
+  async #loadAnchors(position?: string): Promise<void> {
+    this.#showPassages((await this.#api.listAnchors(position)).data);
   }
 
   /** Count a new comment at its passage; read the passages again if it is a new one. */
-  #noteAnchor(comment: Comment): void {
+  #noteAnchor(comment: Comment, position?: string): void {
     if (!comment.anchor || comment.state !== "published") return;
-    void this.#attempt(() => this.#loadAnchors());
+    void this.#attempt(() => this.#loadAnchors(position));
   }
 
   #showOffer(quote: Quote | null, byKeyboard: boolean): void {
@@ -577,7 +612,11 @@ export class DiscussionView implements Discussion {
   #showFooter(): void {
     const { t } = this;
     const context = this.#formContext;
-    const slot = new Slot(t, (text) => this.announce(text), () => this.#title.focus());
+    const slot = new Slot(
+      t,
+      (text) => this.announce(text),
+      () => this.#title.focus(),
+    );
     this.#footer.replaceChildren(
       slot.makeToggle(t.text("subscribe"), "subscribe", (close) => makeSubscribeForm(context, this.#articleId, close)),
       slot.makeToggle(t.text("report.article"), "report-article", (close) => makeReportForm(context, null, close)),

@@ -18,7 +18,6 @@ export class Field<C extends Control = Control> {
   readonly row: HTMLElement;
   readonly #message: HTMLElement;
 
-
   constructor(
     label: string,
     readonly control: C,
@@ -50,7 +49,11 @@ export class Field<C extends Control = Control> {
   }
 }
 
-export function input(type: "text" | "email", part: string, values: Record<string, string | number | null> = {}): HTMLInputElement {
+export function input(
+  type: "text" | "email",
+  part: string,
+  values: Record<string, string | number | null> = {},
+): HTMLInputElement {
   return el("input", { type, part: `input ${part}`, ...values });
 }
 
@@ -79,10 +82,7 @@ export class Form {
   readonly #t: Translation;
   readonly #options: FormOptions;
 
-  constructor(
-    t: Translation,
-    options: FormOptions,
-  ) {
+  constructor(t: Translation, options: FormOptions) {
     this.#t = t;
     this.#options = options;
     const { oncancel } = options;

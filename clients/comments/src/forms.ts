@@ -123,7 +123,9 @@ export function makeEditForm(
 export function makeReportForm({ api, t }: FormContext, comment: Comment | null, close: Close): Form {
   const reasons = REASONS.map((reason) => [reason, t.text(`reason.${reason}`)] as const);
   const reason = new Field(t.text("report.reason"), select("reason", reasons), { pointer: "/reason", required: true });
-  const text = new Field(t.text("report.text"), el("textarea", { part: "input text", rows: 2, dir: "auto" }), { pointer: "/text" });
+  const text = new Field(t.text("report.text"), el("textarea", { part: "input text", rows: 2, dir: "auto" }), {
+    pointer: "/text",
+  });
   return new Form(t, {
     part: "report-form",
     label: t.text(comment ? "report" : "report.article"),
@@ -141,7 +143,11 @@ export function makeReportForm({ api, t }: FormContext, comment: Comment | null,
 /** Say why a comment was not published, with a form for an appeal if there may be one. */
 export async function explainDecision({ api, t }: FormContext, comment: Comment, close: Close): Promise<Node> {
   const decision = await api.getDecision(comment.id);
-  const answer = el("div", { class: "confirm", role: "status" }, el("p", { dir: "auto" }, decision.reason ?? t.text("decision.none")));
+  const answer = el(
+    "div",
+    { class: "confirm", role: "status" },
+    el("p", { dir: "auto" }, decision.reason ?? t.text("decision.none")),
+  );
   if (decision.appeal) {
     const { state, answer: reply } = decision.appeal;
     answer.append(el("p", { dir: "auto" }, reply ?? t.text(state === "open" ? "appeal.open" : "appeal.done")));

@@ -73,13 +73,19 @@ function copyElement(from: Element, to: Node, depth: number): void {
   to.appendChild(copy);
 }
 
-/** Return sanitised HTML as nodes, or the plain text if the page's policy does not let it be parsed. */
+/** Find the body without asking the document, whose properties its own elements may hide (DOM clobbering). */
+function bodyOf(parsed: Document): Node {
+  const isBody = (node: Node): number => (node.nodeName === "BODY" ? NodeFilter.FILTER_ACCEPT : NodeFilter.FILTER_SKIP);
+  return document.createTreeWalker(parsed, NodeFilter.SHOW_ELEMENT, isBody).nextNode() ?? parsed;
+}
+
+/** Return sanitised HTML as nodes, or the plain text where it cannot be parsed. */
 export function renderHtml(html: string, text: string): DocumentFragment {
   const fragment = document.createDocumentFragment();
   try {
-    copyChildren(parser()(html).body, fragment, 0);
+    copyChildren(bodyOf(parser()(html)), fragment, 0);
   } catch {
-    fragment.append(text);
+    fragment.replaceChildren(text); // the page's policy forbids it, or the markup hides what is needed to read it
   }
   return fragment;
 }

@@ -36,11 +36,7 @@ export class Session {
   }
 
   async #read(): Promise<void> {
-    const [caller, own, votes] = await Promise.all([
-      this.#api.getCaller(),
-      this.#api.listOwnComments(),
-      this.#api.getOwnVotes(),
-    ]);
+    const [caller, own, votes] = await Promise.all([this.#api.getCaller(), this.#api.listOwnComments(), this.#api.getOwnVotes()]);
     this.name = caller.name;
     this.authorId = caller.id;
     this.reaction = votes.reaction;

@@ -19,7 +19,10 @@ before(async () => {
   site = await startSite();
   api = await startApi(site.url, { READER_SECRET });
   site.use(api.url);
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--disable-gpu", "--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--disable-gpu", "--no-sandbox"],
+  });
   await mkdir(SCREENSHOTS, { recursive: true });
 });
 
@@ -83,7 +86,9 @@ async function assertAccessible(page, what) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run());
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  const told = serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.failureSummary}`).join("; ")}`);
+  const told = serious.map(
+    ({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.target.join(" ")} ${node.failureSummary}`).join("; ")}`,
+  );
   assert.deepEqual(told, [], what);
 }
 
@@ -93,7 +98,9 @@ test("a comment is shown to another reader at once", async (t) => {
   await write(ida, "The first one warms up.", "Ida");
   await comment(jonas, "The first one warms up.").waitFor();
   await watch(jonas, "Does this arrive?");
-  await ida.evaluate(() => document.addEventListener("click", () => (window.sentAt = performance.timeOrigin + performance.now())));
+  await ida.evaluate(() =>
+    document.addEventListener("click", () => (window.sentAt = performance.timeOrigin + performance.now())),
+  );
   await write(ida, "Does this arrive?");
   await comment(jonas, "Does this arrive?").waitFor();
   const sent = await ida.evaluate(() => window.sentAt);
@@ -133,7 +140,10 @@ test("a reader replies, votes, reports, edits and deletes", async (t) => {
   await page.getByRole("button", { name: "Send report" }).click();
   await comment(page, "What is it for?").getByText("The moderators will look at it.").waitFor();
   const reports = await api.send("GET", `/v1/moderation/reports?comment=${first.id}`);
-  assert.deepEqual(reports.data.map(({ reason }) => reason), ["misinformation"]);
+  assert.deepEqual(
+    reports.data.map(({ reason }) => reason),
+    ["misinformation"],
+  );
 
   await own.getByRole("button", { name: "Edit" }).click();
   await page.getByRole("textbox", { name: "Your comment" }).fill("For the **seven** minutes.");
@@ -163,7 +173,13 @@ test("more comments and replies are shown on request, and in other orders", asyn
   assert.ok(await page.getByRole("button", { name: "View more comments" }).isHidden());
   await page.getByRole("button", { name: "View 2 replies" }).click();
   await comment(page, "Reply 5").waitFor();
-  assert.equal(await page.getByRole("article").filter({ hasText: /Reply \d/ }).count(), 5);
+  assert.equal(
+    await page
+      .getByRole("article")
+      .filter({ hasText: /Reply \d/ })
+      .count(),
+    5,
+  );
   await page.getByLabel("Sort by").selectOption("oldest");
   await page.locator("broadsheet-comments ol > li:first-child", { hasText: "Comment 0" }).waitFor();
 
@@ -273,10 +289,29 @@ test("authors are told that a comment waits or was held back, and why", async (t
   await comment(page, "And this?").getByText("You have asked for a review.").waitFor();
 });
 
+test("an editor's changes and own texts are shown", async (t) => {
+  const article = await makeArticle("Closed", { prompt: "Too early?" });
+  const page = await open(t, article);
+  await page.getByRole("form", { name: "Too early?" }).waitFor();
+  const strings = { "comments.other": "{count} letters", closed: "No more letters." };
+  await page.evaluate((own) => (document.querySelector("broadsheet-comments").strings = own), strings);
+  await page.getByRole("heading", { name: "0 letters" }).waitFor();
+  await api.send("PUT", `/v1/articles/${article}/discussion`, { state: "closed" });
+  await page.getByText("No more letters.").waitFor();
+  await api.send("PUT", `/v1/articles/${article}/discussion`, { prompt: "Just in time?" }); // at once, in spite of caches
+  await page.getByRole("form", { name: "Just in time?" }).waitFor();
+});
+
 test("problems of the API are told in words", async (t) => {
   const article = await makeArticle("Problems");
   const page = await open(t, article, { lang: "de" }, { mayFail: true });
-  const problem = { type: "/problems/rate_limited", code: "rate_limited", title: "Too many requests", status: 429, detail: "Slow down." };
+  const problem = {
+    type: "/problems/rate_limited",
+    code: "rate_limited",
+    title: "Too many requests",
+    status: 429,
+    detail: "Slow down.",
+  };
   const headers = { "access-control-allow-origin": "*", "access-control-expose-headers": "Retry-After", "retry-after": "40" };
   const answer = { status: 429, contentType: "application/problem+json", body: JSON.stringify(problem), headers };
   await page.route("**/comments", (route) => (route.request().method() === "POST" ? route.fulfill(answer) : route.continue()));
@@ -309,25 +344,53 @@ test("a comment is written with the keyboard alone", async (t) => {
   await page.getByRole("status").filter({ hasText: "Your comment was posted." }).waitFor();
   await page.keyboard.press("Tab"); // the time, which is a link
   for (let n = 0; n < 10; n++) {
-    if (await comment(page, "No mouse here.").getByRole("button", { name: "Edit" }).evaluate((element) => element.matches(":focus"))) break;
+    if (
+      await comment(page, "No mouse here.")
+        .getByRole("button", { name: "Edit" })
+        .evaluate((element) => element.matches(":focus"))
+    )
+      break;
     await page.keyboard.press("Tab");
   }
   await page.keyboard.press("Enter");
   await page.getByRole("textbox", { name: "Your comment" }).waitFor();
   await page.keyboard.press("Escape");
-  assert.ok(await comment(page, "No mouse here.").getByRole("button", { name: "Edit" }).evaluate((element) => element.matches(":focus")));
+  assert.ok(
+    await comment(page, "No mouse here.")
+      .getByRole("button", { name: "Edit" })
+      .evaluate((element) => element.matches(":focus")),
+  );
 });
 
 test("the component is accessible, in light, dark and right-to-left pages", async (t) => {
   const article = "in-praise-of-the-slow-bridge";
-  const first = await post(article, { text: "I *walk* it daily. See [the plan](https://plans.example/bridge).", author: { name: "Ida Holm" } });
+  const first = await post(article, {
+    text: "I *walk* it daily. See [the plan](https://plans.example/bridge).",
+    author: { name: "Ida Holm" },
+  });
   await post(article, { text: "Twice, even, when the herring is in.", parent_id: first.id, author: { name: "Jonas" } });
-  await post(article, { text: "How often is that in a year?", anchor: { exact: "Eleven times a day" }, author: { name: "Amal" } });
-  const styles = [["light", "en"], ["dark", "en"], ["light", "ar"]];
+  await post(article, {
+    text: "How often is that in a year?",
+    anchor: { exact: "Eleven times a day" },
+    author: { name: "Amal" },
+  });
+  const styles = [
+    ["light", "en"],
+    ["dark", "en"],
+    ["light", "ar"],
+  ];
   for (const [colorScheme, lang] of styles) {
-    const page = await open(t, article, { lang, open: "" }, { colorScheme, viewport: { width: lang === "ar" ? 420 : 820, height: 1000 } });
+    const page = await open(
+      t,
+      article,
+      { lang, open: "" },
+      { colorScheme, viewport: { width: lang === "ar" ? 420 : 820, height: 1000 } },
+    );
     await comment(page, "Twice, even").waitFor();
-    assert.equal(await page.locator("broadsheet-comments section").evaluate((element) => getComputedStyle(element).direction), lang === "ar" ? "rtl" : "ltr");
+    assert.equal(
+      await page.locator("broadsheet-comments section").evaluate((element) => getComputedStyle(element).direction),
+      lang === "ar" ? "rtl" : "ltr",
+    );
     await page.screenshot({ path: join(SCREENSHOTS, `${colorScheme}-${lang}.png`), fullPage: true });
     await assertAccessible(page, `${colorScheme} ${lang}`);
     if (lang === "ar") continue;

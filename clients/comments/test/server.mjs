@@ -38,7 +38,11 @@ export async function startApi(origin, settings = {}) {
   const env = { ...process.env };
   const all = { DATA_DIR: folder, FRONTEND_ORIGINS: origin, RATE_LIMITS: "off", LOG_LEVEL: "warning", ...settings };
   for (const [name, value] of Object.entries(all)) env[`BROADSHEET_${name}`] = value;
-  const child = spawn(PYTHON, ["-m", "app", "demo", "--port", String(port)], { cwd: ROOT, env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(PYTHON, ["-m", "app", "demo", "--port", String(port)], {
+    cwd: ROOT,
+    env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let log = "";
   child.stderr.on("data", (data) => (log += data));
   const url = `http://localhost:${port}`;

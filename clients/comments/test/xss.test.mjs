@@ -15,7 +15,10 @@ before(async () => {
   site = await startSite();
   api = await startApi(site.url);
   site.use(api.url);
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--disable-gpu", "--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--disable-gpu", "--no-sandbox"],
+  });
 });
 
 after(async () => {
@@ -63,7 +66,10 @@ test("vectors posted through the API are inert", async () => {
   let posted = 0;
   for (const vector of makeVectors()) {
     const sent = api.send("POST", "/v1/articles/four-metres-of-quay/comments", { text: vector.replaceAll("\0", "") });
-    await sent.then(() => (posted += 1), (error) => assert.match(String(error), /: 4(09|22) /)); // it shows nothing, or is a repetition
+    await sent.then(
+      () => (posted += 1),
+      (error) => assert.match(String(error), /: 4(09|22) /),
+    ); // it shows nothing, or is a repetition
   }
   const page = await openAll("four-metres-of-quay");
   const { shown, active } = await findActive(page);
@@ -93,7 +99,12 @@ test("vectors in the API's answers are inert", async () => {
   await raw.goto(`${site.url}/?article=four-metres-of-quay&open=`);
   const hit = raw.waitForRequest(/\/hit\//);
   await raw.evaluate((all) => {
-    for (const vector of all) document.body.appendChild(document.createElement("div")).innerHTML = vector;
+    const home = document.body.appendChild(document.createElement("div"));
+    for (const vector of all) {
+      const place = document.createElement("div");
+      home.append(place);
+      place.innerHTML = vector;
+    }
   }, vectors);
   await hit; // the vectors are alive
   await raw.close();

@@ -34,8 +34,9 @@ export class Translation {
   find(key: string, values: Readonly<Record<string, string | number>> = {}): string | null {
     const { count } = values;
     const text =
-      (typeof count === "number" ? (this.#strings[`${key}.${this.#plural.select(count)}`] ?? this.#strings[`${key}.other`]) : null) ??
-      this.#strings[key];
+      (typeof count === "number"
+        ? (this.#strings[`${key}.${this.#plural.select(count)}`] ?? this.#strings[`${key}.other`])
+        : null) ?? this.#strings[key];
     if (text === undefined) return null;
     return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = values[name];
@@ -75,7 +76,11 @@ function baseOf(language: string): string {
 /** Return the texts of a language with own ones in their place; English if there are neither. */
 export async function loadTranslation(language: string, own: Strings): Promise<Translation> {
   const load = LOCALES[baseOf(language)];
-  const builtIn = load ? await load().then((file) => file.default).catch(() => null) : null; // its file may not be there
+  const builtIn = load
+    ? await load()
+        .then((file) => file.default)
+        .catch(() => null)
+    : null; // its file may not be there
   const isKnown = builtIn !== null || Object.keys(own).length > 0 || baseOf(language) === "en";
   return new Translation(isKnown ? language : "en", { ...builtIn, ...own });
 }
