@@ -5,7 +5,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from operator import eq
 from typing import NamedTuple
 
 from app.related.measures import measure_stems
@@ -18,6 +17,8 @@ LEAD_WORDS = 60  # words at the beginning, which count twice: news starts with i
 MAX_STEM_LENGTH = 40
 SHINGLE_WORDS = 4  # consecutive words
 SIGNATURE_BINS = 64
+_LOW_BITS = int.from_bytes(b"\x7f\xff" * SIGNATURE_BINS)  # all bits of each bin but the highest
+_HIGH_BITS = int.from_bytes(b"\x80\x00" * SIGNATURE_BINS)
 # Marks that `\w` does not match, but that belong to words in Arabic, Indic and Thai scripts.
 _MARKS = (
     "\u0300-\u036f\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0980-\u0dff\u0e31\u0e34-\u0e4e"
@@ -101,9 +102,14 @@ def _compute_signature(words: list[str]) -> bytes:
 
 def estimate_similarity(signature: bytes, other_signature: bytes) -> float:
     """Estimate the Jaccard index of two texts' shingles, 0 to 1."""
-    left_bins, right_bins = memoryview(signature).cast("H"), memoryview(other_signature).cast("H")
-    same = sum(map(eq, left_bins, right_bins))
+    bins, other_bins = int.from_bytes(signature), int.from_bytes(other_signature)
+    same = _count_zeros(bins ^ other_bins)
     if not same:
         return 0.0
-    empty = sum(not (a or b) for a, b in zip(left_bins, right_bins, strict=True))
+    empty = _count_zeros(bins | other_bins)
     return (same - empty) / (SIGNATURE_BINS - empty) if empty < SIGNATURE_BINS else 0.0
+
+
+def _count_zeros(bins: int) -> int:
+    """Count the bins that are zero, all at once: linking an article compares thousands of signatures."""
+    return SIGNATURE_BINS - ((((bins & _LOW_BITS) + _LOW_BITS) | bins) & _HIGH_BITS).bit_count()

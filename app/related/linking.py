@@ -211,7 +211,7 @@ def list_stale(connection: sa.Connection, limit: int) -> list[TextRow]:
 STALE_LIST = sa.select(PAST).where(sa.exists().select_from(TEXT).where(_IS_STALE))
 """Selects that a rebuild is due, while any list is stale."""
 
-LISTS_PER_BATCH = 4  # lists per batch, which holds SQLite's writer for some 50 ms
+LISTS_PER_BATCH = 2  # lists per batch, which holds SQLite's writer for some 30 ms
 
 _DELETE_LINK = sa.delete(LINK).where(
     LINK.c.article_id == sa.bindparam("of", type_=LINK.c.article_id.type),

@@ -1,10 +1,11 @@
 """What a text is compared by."""
 
+import random
 from collections import Counter
 
 import pytest
 
-from app.related.analysis import LEAD_WORDS, TITLE_WEIGHT, analyze_text, estimate_similarity
+from app.related.analysis import LEAD_WORDS, SIGNATURE_BINS, TITLE_WEIGHT, analyze_text, estimate_similarity
 
 
 def test_stems_without_the_words_that_say_nothing_and_the_title_five_times() -> None:
@@ -97,3 +98,12 @@ def test_near_copies_are_told_from_the_rest(other: str, is_copy: bool) -> None:
     one, two = analyze_text("en", "A head", WIRE).signature, analyze_text("en", "Another head", other).signature
     assert (estimate_similarity(one, two) >= 0.5) == is_copy
     assert estimate_similarity(one, one) == estimate_similarity(two, two) == 1.0
+
+
+def test_bins_are_compared_one_by_one() -> None:
+    rng = random.Random(3)
+    for _ in range(200):
+        one, two = ([rng.choice((0, 1, 0x7FFF, 0x8000, 0xFFFF)) for _ in range(SIGNATURE_BINS)] for _ in range(2))
+        filled = [(a, b) for a, b in zip(one, two, strict=True) if a or b]
+        first, second = (b"".join(value.to_bytes(2) for value in bins) for bins in (one, two))
+        assert estimate_similarity(first, second) == sum(a == b for a, b in filled) / len(filled)
