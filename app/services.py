@@ -10,6 +10,7 @@ from app.anchors.routes import include_anchors
 from app.anchors.schemas import PassageOut
 from app.articles.includes import Include, name_includes
 from app.articles.reading import ArticlesWithNotices
+from app.articles.revisions import select_media_uses as select_article_uses
 from app.articles.schemas import HeadOut, RelatedOut
 from app.comments.routes import include_comments
 from app.comments.schemas import CommentList
@@ -34,6 +35,7 @@ from app.moderation.pipeline import ModerationPipeline
 from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
+from app.publication.media_uses import AUTHOR_USES, MediaUses
 from app.publication.rendition_files import MAX_WAITING, REFUSAL, RenditionMaker
 from app.publication.section_tree import find_descendants
 from app.publication.site import Site
@@ -42,6 +44,7 @@ from app.reactions.services import ReactionServices
 from app.related.links import include_related
 from app.search.indexing import index_article
 from app.search.listing import list_matching as search_articles
+from app.site.profile import MEDIA_USES as SITE_USES
 from app.web.access_log import Metrics
 from app.web.admission import Admission, Limits
 from app.web.freshness import Freshness
@@ -147,6 +150,7 @@ def build_services(settings: Settings) -> Services:
         media=media,
         renditions=RenditionMaker(settings.media, media, picture_work),
         picture_processes=picture_processes,
+        media_uses=MediaUses((AUTHOR_USES, *select_article_uses(), *SITE_USES)),
         site=Site.from_settings(settings),
         index_article=index_article,
         search_articles=search_articles,

@@ -41,6 +41,7 @@ from app.db.rows import JsonObject, Statement, fetch_row
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.media_library import find_ids_by_keys
+from app.publication.media_uses import select_uses
 from app.publication.term_queries import ancestors_of
 from app.publication.terms import find_merge_targets, follow_merges
 from app.text.inputs import reading_minutes
@@ -153,6 +154,18 @@ class FiledUnder(TypedDict):
     series_id: str | None
     authors: list[str]
     tags: list[str]
+
+
+def select_media_uses() -> tuple[Statement, ...]:
+    """Select where articles use pictures: as their own, for networks, and in the texts shown, scheduled or newest."""
+    present = (ARTICLE.c.revision, ARTICLE.c.latest_revision, ARTICLE.c.scheduled_revision)
+    of_text = select_uses("article", "text", REVISION_MEDIA.c.media_id, ARTICLE.c.id, ARTICLE.c.title).distinct()
+    linked = REVISION_MEDIA.join(ARTICLE, ARTICLE.c.id == REVISION_MEDIA.c.article_id)
+    return (
+        select_uses("article", "image", ARTICLE.c.image_id, ARTICLE.c.id, ARTICLE.c.title),
+        select_uses("article", "seo", ARTICLE.c.seo_image_id, ARTICLE.c.id, ARTICLE.c.title),
+        of_text.select_from(linked).where(REVISION_MEDIA.c.n.in_(present)),
+    )
 
 
 class RevisionRow(FiledUnder):

@@ -10,6 +10,7 @@ from app.db.rows import JsonObject
 from app.text.collation import SORT_KEY
 
 _IS_RETRACTED = sa.text("state = 'retracted'")  # few, and read by every feed
+_HAS_IMAGE = sa.text("seo_image_id IS NOT NULL")
 _IS_AHEAD = sa.text("latest_revision > revision")  # few: saved, but not published
 _EPOCH_DEFAULT = {"server_default": sa.text("'1970-01-01 00:00:00'")}
 
@@ -33,6 +34,7 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_touched", "updated_at", "id"),
         sa.Index("ix_article_alphabet", "title_key", "id"),
         sa.Index("ix_article_state", "state", "edited_at", "id"),
+        sa.Index("ix_article_seo_image", "seo_image_id", sqlite_where=_HAS_IMAGE, postgresql_where=_HAS_IMAGE),
         sa.Index("ix_article_ahead", "edited_at", "id", sqlite_where=_IS_AHEAD, postgresql_where=_IS_AHEAD),
         sa.Index("ix_article_due", "due_at"),
         sa.Index("ix_article_card", "card_stamp"),

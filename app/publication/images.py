@@ -6,7 +6,6 @@ import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from PIL import (
     AvifImagePlugin,
@@ -20,6 +19,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from app.publication.metadata import find_provenance, has_location
 from app.publication.renditions import Form, Spec, find_box
 
 MAX_SIDE = 16_383  # WebP's limit, which every rendition must meet
@@ -82,6 +82,9 @@ class Picture(EncodedImage):
     """The upload at its own size, upright, in sRGB."""
 
     animated: bool
+    original_type: str  # media type of the upload
+    has_location: bool  # the upload says where it was taken
+    provenance: str | None  # kind of the manifest of the upload
     lost_frames: bool = False  # the upload is animated, but only its first frame was kept
 
 
@@ -173,6 +176,7 @@ def _reencode(data: bytes, kind: str, max_pixels: int) -> Picture:
         else:
             still = _normalize(source)
             encoded = _encode(still, kind)
+        is_located = has_location(source, data)
     name = f"{hashlib.sha256(encoded).hexdigest()[:32]}.{_EXTENSIONS[kind]}"
     return Picture(
         name,
@@ -181,6 +185,9 @@ def _reencode(data: bytes, kind: str, max_pixels: int) -> Picture:
         still.height,
         encoded,
         animated=animated,
+        original_type=Image.MIME[kind],
+        has_location=is_located,
+        provenance=find_provenance(data),
         lost_frames=is_animated and not animated,
     )
 
@@ -238,10 +245,14 @@ def _encode_all(source: Image.Image, kind: str, max_pixels: int) -> tuple[Image.
 
 
 def _iterate_frames(source: Image.Image, max_pixels: int, durations: list[int]) -> Iterator[Image.Image]:
-    max_frames = min(MAX_FRAMES, max_pixels // (source.width * source.height))
-    for number, frame in enumerate(islice(ImageSequence.Iterator(source), max_frames + 1), start=1):
-        if number > max_frames:
-            raise UnreadableImage(TOO_LARGE, f"The animation has more than {max_frames:,} frames of this size.")
+    """Iterate over the frames; each may be larger than those before it, so their pixels are counted one by one."""
+    pixels = 0
+    for number, frame in enumerate(ImageSequence.Iterator(source), start=1):
+        pixels += frame.width * frame.height
+        if number > MAX_FRAMES:
+            raise UnreadableImage(TOO_LARGE, f"The animation has more than {MAX_FRAMES:,} frames.")
+        if pixels > max_pixels:
+            raise _too_many_pixels(max_pixels)
         cleaned = _normalize(frame)  # decodes, and only then WebP knows the frame's time
         durations.append(int(frame.info.get("duration", 100)))
         yield cleaned

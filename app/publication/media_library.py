@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -16,7 +16,8 @@ from app.core import problems
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
-from app.db.rows import JsonObject, Store, fetch_row, get_row, lock_row
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject, Statement, Store, fetch_row, get_row, lock_row
 from app.events.catalog import MediaChanged, MediaDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -24,15 +25,19 @@ from app.identity.permissions import require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.generations import bump_generation
+from app.publication.media_uses import MediaUses, group_uses
 from app.publication.renditions import PictureRow
-from app.publication.schemas import MediaIn, MediaPatch, columns_of, present_image
+from app.publication.schemas import MediaIn, MediaPatch, MediaQuery, columns_of, present_image
 from app.publication.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable
 from app.publication.tables import Author, Media
-from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
+from app.text.collation import fold_name
+from app.web import etag
+from app.web.paging import Page, Sort, fetch_page, map_page
 
 if TYPE_CHECKING:
     from app.publication import images
 
+ORIGINALS = "originals/"  # folder of files as they were sent
 _AUTHOR, _MEDIA = table_of(Author), table_of(Media)
 
 
@@ -46,9 +51,21 @@ class Upload:
 
     picture: "images.Picture"
 
+    original: bytes
+
+    @cached_property
+    def original_sha256(self) -> str:
+        """The hash of the file as it was sent, hexadecimal."""
+        return sha256(self.original).hexdigest()
+
+    @property
+    def original_key(self) -> str:
+        """The key of the file as it was sent, below which nothing is served."""
+        return f"{ORIGINALS}{self.original_sha256[:2]}/{self.original_sha256}"
+
     def files(self) -> dict[str, bytes]:
         """Return the data of each file by its key."""
-        return {key_of(self.picture): self.picture.data}
+        return {key_of(self.picture): self.picture.data, self.original_key: self.original}
 
 
 def key_of(image: "images.EncodedImage") -> str:
@@ -63,7 +80,7 @@ def process_upload(data: bytes, max_bytes: int) -> Upload:
     if len(data) > max_bytes:
         raise problems.BodyTooLarge(f"The file is larger than {max_bytes:,} bytes.")
     try:
-        return Upload(images.decode_picture(data, max_bytes=max_bytes))
+        return Upload(images.decode_picture(data, max_bytes=max_bytes), data)
     except images.UnreadableImage as error:
         if error.code == images.UNSUPPORTED:
             raise problems.UnsupportedMediaType(str(error)) from error
@@ -139,6 +156,14 @@ def _set_files(row: Media, upload: Upload) -> None:
     row.bytes, row.sha256 = len(picture.data), sha256(picture.data).hexdigest()
     row.key, row.animated = key_of(picture), picture.animated
     row.token = row.token or secrets.token_hex(16)
+    row.provenance = picture.provenance
+    row.original = {
+        "key": upload.original_key,
+        "mime": picture.original_type,
+        "bytes": len(upload.original),
+        "sha256": upload.original_sha256,
+        "location": picture.has_location,
+    }
 
 
 def create_reference(
@@ -190,21 +215,27 @@ def update_media(
     return row.id
 
 
-def delete_media(session: Session, actor: Actor, media_id: str, versions: frozenset[int] | None) -> list[str]:
+def delete_media(
+    session: Session, actor: Actor, media_id: str, versions: frozenset[int] | None, uses: MediaUses
+) -> list[str]:
     """Delete an unused picture; returns the keys of its files, which other pictures may share.
 
-    Files are public and texts may link to them, so deleting one requires `content:publish`.
+    Files are public and pages elsewhere may link to them, so deleting one requires `content:publish`.
     """
     terms.require_all_sections(actor)
     row = lock_row(session, Media, media_id)
     if row.key is not None:
         require_publish(actor)
+    etag.check_version(row.version, versions)
+    if used := uses.find(session, row.id):
+        raise terms.InUse(uses=group_uses(used))
     terms.delete_row(session, row, versions)
     if row.shown > 0:
         raise terms.InUse("Readers see it, perhaps for search engines alone. Choose another picture there first.")
     emit(session, MediaDeleted(subject_id=row.id))
     record_action(session, actor, "media.delete", "media", row.id, {"state": row.state})
-    return [str(key) for key in (row.key, *(copy["key"] for copy in row.renditions)) if key]
+    original = row.original["key"] if row.original else None
+    return [str(key) for key in (row.key, *(copy["key"] for copy in row.renditions), original) if key]
 
 
 class MediaRow(TypedDict):
@@ -231,41 +262,73 @@ class MediaRow(TypedDict):
     original: JsonObject | None
     provenance: str | None
     words: str
+    uses: int
     version: int
     created_at: datetime
     updated_at: datetime
 
 
-_BY_ID = sa.select(_MEDIA).where(_MEDIA.c.id == sa.bindparam("id"))
 NEWEST_FIRST = Sort("-created_at", descending=True)
+_PICTURE: Prepared[PictureRow] = Prepared(
+    sa.select(*(_MEDIA.c[name] for name in PictureRow.__annotations__)).where(
+        _MEDIA.c.id == sa.bindparam("id", type_=_MEDIA.c.id.type)
+    )
+)
 
 
-def find_media(connection: sa.Connection, ref: str) -> MediaRow | None:
-    """Find a picture by its id."""
-    return fetch_row(connection, _BY_ID, MediaRow, {"id": ref}) if is_id(ref) else None
+def find_picture(connection: sa.Connection, ref: str) -> PictureRow | None:
+    """Find the columns of a picture that decide about its renditions, by its id."""
+    return _PICTURE.row(connection, {"id": ref}) if is_id(ref) else None
 
 
-def picture_of(row: MediaRow) -> PictureRow:
-    """Return the columns of a picture that decide about its renditions."""
-    return {
-        "id": row["id"],
-        "key": row["key"],
-        "width": row["width"],
-        "height": row["height"],
-        "token": row["token"],
-        "focal_x": row["focal_x"],
-        "focal_y": row["focal_y"],
-    }
+@dataclass(frozen=True)
+class Library:
+    """The pictures as they are presented: with files below a base address, and the number of their uses."""
+
+    base: str
+    uses: MediaUses
+
+    def _select(self) -> Statement:
+        return sa.select(_MEDIA, self.uses.count(_MEDIA.c.id).label("uses"))
+
+    def present(self, row: Mapping[str, object]) -> JsonObject:
+        """Shape a row as `MediaOut`."""
+        return present_media(row, self.base)
+
+    def find(self, connection: sa.Connection, ref: str) -> MediaRow | None:
+        """Find a picture by its id."""
+        by_id = self._select().where(_MEDIA.c.id == ref)
+        return fetch_row(connection, by_id, MediaRow) if is_id(ref) else None
+
+    def get(self, connection: sa.Connection, media_id: str) -> JsonObject:
+        """Return a picture by id, as `MediaOut`."""
+        return self.present(get_row(connection, self._select().where(_MEDIA.c.id == media_id), MediaRow))
+
+    def list(self, connection: sa.Connection, query: MediaQuery) -> Page[JsonObject]:
+        """Return a page of pictures, newest first."""
+        statement = self._select()
+        for word in fold_name(query.q or "").split():
+            statement = statement.where(_MEDIA.c.words.contains(word, autoescape=True))
+        if query.kind == "reference":
+            statement = statement.where(_MEDIA.c.state == "reference")
+        elif query.kind is not None:
+            statement = statement.where(_MEDIA.c.mime == f"image/{query.kind}")
+        if query.used is not None:
+            is_used = self.uses.is_used(_MEDIA.c.id)
+            statement = statement.where(is_used if query.used else ~is_used)
+        page = fetch_page(connection, statement, NEWEST_FIRST, _MEDIA.c.created_at, query, MediaRow)
+        return map_page(page, self.present)
+
+    def list_uses(self, connection: sa.Connection, ref: str) -> JsonObject | None:
+        """List where a picture is used, as `MediaUsesOut`; None without it."""
+        if find_picture(connection, ref) is None:
+            return None
+        return {"data": self.uses.find(connection, ref)}
 
 
 def present_media(row: Mapping[str, object], base: str) -> JsonObject:
     """Shape a row as `MediaOut`, with files below the base address."""
     return {**row, **present_image(row, base), "warnings": []}
-
-
-def get_media(connection: sa.Connection, media_id: str, base: str) -> JsonObject:
-    """Return a picture by id, as `MediaOut`."""
-    return present_media(get_row(connection, _BY_ID, MediaRow, {"id": media_id}), base)
 
 
 def find_sizes(connection: sa.Connection, keys: Collection[str]) -> dict[str, tuple[int | None, int | None]]:
@@ -283,12 +346,19 @@ def find_ids_by_keys(store: Store, keys: Collection[str]) -> list[str]:
     return sorted(str(row[0]) for row in store.execute(newest.group_by(_MEDIA.c.key)))
 
 
-def list_media(connection: sa.Connection, query: PageQuery, base: str) -> Page[JsonObject]:
-    """Return a page of pictures, newest first."""
-    page = fetch_page(connection, sa.select(_MEDIA), NEWEST_FIRST, _MEDIA.c.created_at, query, MediaRow)
-    return map_page(page, partial(present_media, base=base))
+def find_original(connection: sa.Connection, ref: str) -> JsonObject | None:
+    """Return key, media type and hash of the file of a picture as it was sent; None without one."""
+    if not is_id(ref):
+        return None
+    original = connection.execute(sa.select(_MEDIA.c.original).where(_MEDIA.c.id == ref)).scalar_one_or_none()
+    return cast("JsonObject | None", original)
 
 
-def is_stored(connection: sa.Connection, key: str) -> bool:
-    """Whether any picture has this file."""
-    return connection.execute(sa.select(_MEDIA.c.id).where(_MEDIA.c.key == key).limit(1)).first() is not None
+def list_orphans(connection: sa.Connection, keys: Sequence[str]) -> list[str]:
+    """Return those keys of the files of a deleted picture, its own first, that no other picture has."""
+    own, *others = keys
+    rows = connection.execute(sa.select(_MEDIA.c.original).where(_MEDIA.c.key == own)).all()
+    if not rows:
+        return [own, *others]
+    kept = {row.original["key"] for row in rows if row.original}
+    return [key for key in others if key.startswith(ORIGINALS) and key not in kept]

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -34,16 +33,16 @@ from app.identity.access import DraftReader, ExpectedVersions, ThirdParty, Write
 from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication import media_library, responses
-from app.publication.media_library import MediaRow
+from app.publication.media_library import Library
 from app.publication.renditions import MEDIA_PATH, MIME_TYPES, Form, has_renditions, parse_spec
 from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES
-from app.publication.schemas import MediaIn, MediaOut, MediaPatch
+from app.publication.schemas import MediaIn, MediaOut, MediaPatch, MediaQuery, MediaUsesOut
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
 from app.web.paging import ListOut
-from app.web.responses import database, reply_private_list, settings
-from app.web.routing import PageParameters, ReadParameters, Router
+from app.web.responses import PRIVATE_CACHE_CONTROL, database, reply_private, reply_private_list, settings
+from app.web.routing import ReadParameters, Router
 
 MAX_UPLOAD_BYTES = 1_000_000_000  # lifts the general limit of bodies; MAX_MEDIA_SIZE limits uploads
 MAX_FORM_OVERHEAD = 64_000  # bytes of the form without the file
@@ -81,6 +80,9 @@ _UPLOAD_FORM = {
         },
     }
 }
+_FILE_RESPONSE: Responses = {
+    200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+}
 router = Router(tags=["media"])
 
 
@@ -88,13 +90,8 @@ def _store(request: Request) -> Storage:
     return PublicationServices.of(request).media
 
 
-def _show_media(request: Request) -> Callable[[sa.Connection, str], JsonObject]:
-    """Return the `show` of a write."""
-    return partial(media_library.get_media, base=settings(request).media_base)
-
-
-def _present(request: Request) -> Callable[[MediaRow], JsonObject]:
-    return partial(media_library.present_media, base=settings(request).media_base)
+def _library(request: Request) -> Library:
+    return Library(settings(request).media_base, PublicationServices.of(request).media_uses)
 
 
 def _limit_body(receive: Callable[[], Awaitable[Message]], max_bytes: int) -> Callable[[], Awaitable[Message]]:
@@ -157,7 +154,7 @@ async def upload_media(request: Request, actor: Writer) -> Response:
     await asyncio.to_thread(media_library.store_files, _store(request), picture)  # no row without its files
 
     def show_uploaded(connection: sa.Connection, media_id: str) -> JsonObject:
-        return {**_show_media(request)(connection, media_id), "warnings": media_library.warnings_of(picture)}
+        return {**_library(request).get(connection, media_id), "warnings": media_library.warnings_of(picture)}
 
     answer = await write(
         request,
@@ -178,18 +175,41 @@ async def upload_media(request: Request, actor: Writer) -> Response:
 
 
 @router.get("/v1/media", summary="List pictures", response_model=ListOut[MediaOut])
-async def list_media(request: Request, query: PageParameters, actor: DraftReader) -> Response:
-    """List pictures, newest first."""
-    page = await database(request).read(media_library.list_media, query, settings(request).media_base)
+async def list_media(request: Request, query: Annotated[MediaQuery, Query()], actor: DraftReader) -> Response:
+    """List the pictures of the library, newest first."""
+    page = await database(request).read(_library(request).list, query)
     return reply_private_list(request, ListOut[MediaOut], page, query)
 
 
 @router.get("/v1/media/{media}", summary="Get a picture", response_model=MediaOut)
 async def get_media(request: Request, media: str, query: ReadParameters, actor: DraftReader) -> Response:
     """Return a picture."""
-    return await responses.reply_row(
-        request, media_library.find_media, media, MediaOut, query, present=_present(request)
-    )
+    library = _library(request)
+    return await responses.reply_row(request, library.find, media, MediaOut, query, present=library.present)
+
+
+@router.get("/v1/media/{media}/uses", summary="List the uses of a picture", response_model=MediaUsesOut)
+async def list_media_uses(request: Request, media: str, query: ReadParameters, actor: DraftReader) -> Response:
+    """List the articles, authors and parts of the site that use a picture; while there are any, it is not deleted."""
+    uses = await database(request).read(_library(request).list_uses, media)
+    return reply_private(request, MediaUsesOut, uses, query)
+
+
+@router.get(
+    "/v1/media/{media}/original",
+    summary="Download the original of a picture",
+    response_class=Response,
+    responses=_FILE_RESPONSE,
+)
+async def get_original(request: Request, media: str, actor: DraftReader) -> Response:
+    """Return the file as it was sent, with all its metadata, such as the place and the manifest of its provenance."""
+    original = await database(request).read(media_library.find_original, media)
+    if original is None:
+        raise NotFound
+    data = await asyncio.to_thread(media_library.load_file, _store(request), str(original["key"]))
+    disposition = f'attachment; filename="{media}.{str(original["mime"]).removeprefix("image/")}"'
+    headers = {"Cache-Control": PRIVATE_CACHE_CONTROL, "Content-Disposition": disposition}
+    return Response(data, 200, headers, str(original["mime"]))
 
 
 @router.patch("/v1/media/{media}", summary="Change a picture", response_model=MediaOut, responses=UPDATE_RESPONSES)
@@ -197,7 +217,7 @@ async def update_media(
     request: Request, media: str, body: MediaPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Update the description of a picture (RFC 7396); the file cannot be changed."""
-    show = _show_media(request)
+    show = _library(request).get
     return await write(request, actor, media_library.update_media, media, body, versions, render=show, model=MediaOut)
 
 
@@ -207,19 +227,15 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
     keys: list[str] = []
 
     def delete(session: Session, actor: Actor) -> None:
-        keys[:] = media_library.delete_media(session, actor, media, versions)
+        keys[:] = media_library.delete_media(session, actor, media, versions, _library(request).uses)
 
     answer = await write(request, actor, delete, status=204)
     with media_library.storage_problems():
         await PublicationServices.of(request).renditions.delete_files(media)
-    if keys and not await database(request).read(media_library.is_stored, keys[0]):
-        await asyncio.to_thread(media_library.delete_files, _store(request), keys)
+    if keys:
+        orphans = await database(request).read(media_library.list_orphans, keys)
+        await asyncio.to_thread(media_library.delete_files, _store(request), orphans)
     return answer
-
-
-_FILE_RESPONSE: Responses = {
-    200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-}
 
 
 @router.get(
@@ -238,8 +254,8 @@ async def get_rendition(
     focus: Annotated[str | None, Query(alias="f", description="What a crop keeps in view, in thousandths.")] = None,
 ) -> Response:
     """Return a rendition of a picture, which is made at the first request. Other addresses than signed ones get 403."""
-    row = await database(request).read(media_library.find_media, str(media))
-    if row is None or not has_renditions(picture := media_library.picture_of(row)):
+    picture = await database(request).read(media_library.find_picture, str(media))
+    if picture is None or not has_renditions(picture):
         raise NotFound
     spec = parse_spec(size, focus)
     if spec is None or not spec.is_signed(picture, signature):

@@ -333,6 +333,15 @@ class ImageOut(BaseModel):
     )
 
 
+class OriginalOut(BaseModel):
+    """The file of a picture as it was sent, which editors can download and nobody else is served."""
+
+    mime: str
+    bytes: int
+    sha256: str = Field(description="Hexadecimal.")
+    location: bool = Field(description="Whether its metadata says where it was taken.")
+
+
 class MediaOut(ImageOut):
     """A picture with all its members."""
 
@@ -340,11 +349,41 @@ class MediaOut(ImageOut):
     mime: str | None
     bytes: int | None = Field(description="Size of the file.")
     sha256: str | None = Field(description="SHA-256 of the file, hexadecimal.")
+    original: OriginalOut | None = Field(description="The file as it was sent; null: not kept, or elsewhere.")
+    uses: int = Field(description="Number of places where it is used.")
     warnings: list[str] = Field(
         description="In the response to an upload: what was not kept, such as all frames but the first."
     )
     created_at: datetime
     updated_at: datetime
+
+
+class MediaQuery(PageQuery):
+    """Filters of the list of pictures."""
+
+    q: str | None = Field(None, max_length=200, description="Words in the text alternative, caption or credit.")
+    kind: Literal["jpeg", "png", "gif", "webp", "avif", "reference"] | None = Field(
+        None, description="Only files of this kind; `reference`: files elsewhere."
+    )
+    used: bool | None = Field(None, description="Only pictures that are used (`true`), or that are not (`false`).")
+
+
+class MediaUseOut(BaseModel):
+    """A place where a picture is used."""
+
+    kind: Literal["article", "author", "site"]
+    role: Literal["image", "text", "seo", "logo", "icon"] = Field(
+        description="`image`: the picture of an article or author; `text`: in the text of an article, as it is shown, "
+        "scheduled or saved last; `seo`: for networks."
+    )
+    id: str
+    title: str
+
+
+class MediaUsesOut(BaseModel):
+    """Where a picture is used, at most 100 places of each kind and role."""
+
+    data: list[MediaUseOut]
 
 
 class MediaIn(InputModel):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.identity.services import IdentityServices
+from app.publication.media_uses import MediaUses
 from app.publication.notice_targets import NoticeArticles
 from app.publication.rendition_files import RenditionMaker
 from app.publication.site import Site
@@ -16,4 +17,5 @@ class PublicationServices(IdentityServices):
     site: Site
     media: Storage
     renditions: RenditionMaker
+    media_uses: MediaUses
     notice_articles: NoticeArticles

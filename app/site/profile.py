@@ -23,6 +23,7 @@ from app.fronts.fronts import FRONT
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.media_library import require_media
+from app.publication.media_uses import select_uses
 from app.publication.schemas import present_image
 from app.publication.site import PlaceKind, Site
 from app.publication.tables import Author, Section, Series, Tag, Term
@@ -91,6 +92,13 @@ _NOTHING_SAVED: ProfileRow = {
     "logo_id": None,
     "icon_id": None,
 }
+
+
+MEDIA_USES = tuple(
+    select_uses("site", name, PROFILE.c[f"{name}_id"], sa.literal_column(f"'{SITE_ID}'", sa.String), PROFILE.c.name)
+    for name in _PICTURES
+)
+"""Where the site uses pictures."""
 
 
 def find_profile(connection: sa.Connection) -> ProfileRow:

@@ -236,6 +236,8 @@ TERMS: dict[str, list[Row]] = {
     "DELETE /v1/notices/{notice}": [Changes(WRITE, on="notice", publish=USED)],
     "GET /v1/media": [Needs(READ, drafts=True)],
     "GET /v1/media/{media}": [Needs(READ, drafts=True)],
+    "GET /v1/media/{media}/uses": [Needs(READ, drafts=True)],
+    "GET /v1/media/{media}/original": [Needs(READ, drafts=True)],
     "POST /v1/media": [Needs(WRITE)],
     "PATCH /v1/media/{media}": [
         Changes(WRITE, {"alt": "Other", "caption": "Other"}, on="media", publish=USED, shared=True)

@@ -202,6 +202,8 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
     quiet = [f"{m} {p}" for (m, p), found in statuses.items() if not any(s.startswith("2") for s in found)]
     assert set(quiet) <= {
         "GET /v1/media/{media}",
+        "GET /v1/media/{media}/uses",
+        "GET /v1/media/{media}/original",
         "GET /media/{key}",
         "GET /media/{media}/{size}.{ending}",
         "POST /v1/media",

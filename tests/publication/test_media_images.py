@@ -2,6 +2,7 @@
 
 import io
 import re
+import resource
 import struct
 import zipfile
 import zlib
@@ -273,6 +274,44 @@ def png_of(width: int, height: int, pixels: bytes) -> bytes:
 @pytest.mark.parametrize("size", [(10_000, 10_000), (16_000, 16_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_a_bomb_is_refused_by_its_header(size: tuple[int, int]) -> None:
     assert refusal(png_of(*size, b"\0")) == TOO_LARGE
+
+
+def jpeg_of(width: int, height: int) -> bytes:
+    """A small JPEG that announces another size."""
+    data = encode(Image.new("RGB", (16, 16)), "JPEG", progressive=False)
+    at = data.index(b"\xff\xc0") + 5
+    return data[:at] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + data[at + 4 :]
+
+
+def gif_of(*frames: tuple[int, int]) -> bytes:
+    """A GIF whose frames may be larger than its screen."""
+    whole = [encode(Image.new("P", size), "GIF") for size in frames]
+    starts = [data.index(b",\0\0\0\0" + struct.pack("<HH", *size)) for data, size in zip(whole, frames, strict=True)]
+    return whole[0][: starts[0]] + b"".join(data[at:-1] for data, at in zip(whole, starts, strict=True)) + b";"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png_of(10_000, 10_000, b"\0"),
+        jpeg_of(10_000, 10_000),
+        b"GIF89a\x10'\x10'\0\0\0,\0\0\0\0\x10'\x10'\0\x08\0;",
+        encode(Image.new("1", (10_000, 10_000)), "WEBP", lossless=True, method=0),
+    ],
+    ids=["png", "jpeg", "gif", "webp"],
+)
+def test_a_hundred_megapixels_are_refused_before_they_take_memory(data: bytes) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnreadableImage) as caught:
+        decode_picture(data, max_bytes=5_000_000)
+    assert caught.value.code == TOO_LARGE
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 250_000  # kilobytes; decoded they take 300 MB
+
+
+def test_frames_count_as_large_as_they_are() -> None:
+    growing = gif_of((1, 1), (500, 500), (500, 500), (500, 500))
+    assert take(growing, max_pixels=750_001).animated
+    assert refusal(growing, max_pixels=750_000) == TOO_LARGE
 
 
 def test_pixels_beyond_the_announced_ones_are_never_unpacked_into_the_answer() -> None:

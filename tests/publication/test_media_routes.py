@@ -1,13 +1,15 @@
 """Pictures come in, are described, served for ever, and go when nothing shows them."""
 
+import hashlib
 import io
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from httpx2 import Response
-from PIL import Image
+from PIL import ExifTags, Image
 from starlette.testclient import TestClient
 
 from app.core.settings import Settings
@@ -114,7 +116,7 @@ def test_the_same_picture_again_shares_its_files(
     assert one["id"] != two["id"]
     assert (one["url"], one["sha256"]) == (two["url"], two["sha256"])
     assert client.get(one["renditions"][0]["url"]).status_code == 200
-    assert len(stored()) == 2
+    assert len(stored()) == 3  # with the rendition and the original
     assert send("DELETE", f"/v1/media/{one['id']}").status_code == 204
     assert client.get(two["url"]).status_code == 200
     assert send("DELETE", f"/v1/media/{two['id']}").status_code == 204
@@ -210,6 +212,86 @@ def test_pictures_are_listed_newest_first(upload: Upload, send: Send) -> None:
     assert [row["id"] for row in first["data"]] == [ids[2], ids[1]]
     rest = send("GET", f"/v1/media?limit=2&cursor={first['page']['next']}").json()
     assert [row["id"] for row in rest["data"]] == [ids[0]]
+
+
+def test_the_library_is_searched_and_filtered(upload: Upload, make: Make, send: Send) -> None:
+    ferry = upload(picture(), alt="The Ferry at NIGHT", credit="Ines Köhler").json()
+    gull = upload(picture("red", kind="JPEG"), caption="A gull, 100%").json()
+    path = gull["url"].partition("/media/")[2]
+    html = f'<p>x</p><img src="/media/{path}" alt="">'
+    article = make("articles", title="In a text", body={"html": html})
+    make("authors", name="Ada", image=ferry["id"])
+
+    def found(query: str) -> list[str]:
+        return [row["id"] for row in send("GET", f"/v1/media?{query}").json()["data"]]
+
+    for query, expected in {
+        "": [gull, ferry],
+        "q=night+ferry": [ferry],
+        "q=KÖHLER": [ferry],
+        "q=100%25": [gull],
+        "q=_": [],
+        "kind=png": [ferry],
+        "kind=jpeg": [gull],
+        "kind=reference": [],
+        "used=true": [gull, ferry],
+        "used=false": [],
+        "used=true&kind=png&count=exact": [ferry],
+    }.items():
+        assert found(query) == [row["id"] for row in expected], query
+    assert send("GET", "/v1/media?kind=svg").status_code == 400
+    uses = send("GET", f"/v1/media/{gull['id']}/uses").json()["data"]
+    assert uses == [{"kind": "article", "role": "text", "id": article["id"], "title": "In a text"}]
+    assert send("GET", f"/v1/media/{gull['id']}").json()["uses"] == 1
+    refused = send("DELETE", f"/v1/media/{gull['id']}")
+    assert (refused.status_code, refused.json()["uses"]["articles"]["ids"]) == (409, [article["id"]])
+    send("PATCH", f"/v1/articles/{article['id']}", {"body": {"html": "<p>Without</p>"}})
+    assert found("used=false") == [gull["id"]]
+    assert send("DELETE", f"/v1/media/{gull['id']}").status_code == 204
+
+
+def located(manifest: bool = True) -> bytes:
+    """A JPEG that says where it was taken, in Exif and XMP, with a manifest of its provenance."""
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[1] = "N"
+    out = io.BytesIO()
+    Image.new("RGB", (400, 400), "green").save(out, "JPEG", exif=exif, xmp=b'<x exif:GPSLatitude="48,12N"/>')
+    data = out.getvalue()
+    box = b"JP\0\x01\0\0\0\x01\0\0\0\x20jumb\0\0\0\x18jumdc2pa"
+    segment = b"\xff\xeb" + (len(box) + 2).to_bytes(2, "big") + box
+    return data[:2] + segment + data[2:] if manifest else data
+
+
+def test_an_original_is_kept_and_told_of_and_never_served(
+    client: TestClient, upload: Upload, make: Make, send: Send, stored: Callable[[], list[str]]
+) -> None:
+    data = located()
+    made, plain = upload(data).json(), upload(located(manifest=False)).json()
+    assert (made["provenance"], plain["provenance"]) == ("c2pa", None)
+    assert made["original"] == {
+        "mime": "image/jpeg",
+        "bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "location": True,
+    }
+    assert upload(picture()).json()["original"]["location"] is False
+    author = make("authors", name="Ada", image=made["id"])
+    assert author["image"]["provenance"] == "c2pa"
+    for copy in (made, *made["renditions"], *made["crops"]):
+        for form in ("webp", "avif", "jpg") if copy is not made else ("jpg",):
+            file = client.get(re.sub(r"\.\w+(\?|$)", rf".{form}\1", copy["url"]))
+            assert file.status_code == 200
+            assert not [word for word in (b"GPS", b"c2pa", b"Exif", b"xmp") if word in file.content]
+            assert not Image.open(io.BytesIO(file.content)).getexif()
+    path = f"/v1/media/{made['id']}"
+    assert send("GET", f"{path}/original").content == data
+    assert client.get(f"{path}/original").status_code == 401
+    key = next(key for key in stored() if key.startswith("originals/"))
+    assert client.get(f"/media/{key}").status_code == 404
+    send("PATCH", "/v1/authors/ada", {"image": None})
+    assert send("DELETE", path).status_code == 204
+    assert hashlib.sha256(data).hexdigest() not in "".join(stored())
+    assert send("GET", f"/v1/media/{plain['id']}/original").status_code == 200
 
 
 def test_what_is_shown_cannot_be_deleted(upload: Upload, make: Make, send: Send, client: TestClient) -> None:
