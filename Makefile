@@ -20,7 +20,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-browser clients-check component-test demo-site sites-test sites-build supply audit docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-browser clients-check component-test s3-test demo-site sites-test sites-build supply audit docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-15s %s\n' "$$name" "$$text"; done
@@ -69,6 +69,10 @@ clients-browser: .venv/.stamp-run ## try the TypeScript client in tabs of Chromi
 
 clients-check: ## lint openapi.json, make clients of it and compile them: needs npm, Java and package registries
 	@PYTHON=$(PYTHON) clients/check/run
+
+s3-test: .venv/.stamp-dev ## upload to an S3 store that moto plays: needs package registries
+	@$(PIP) install --target build/s3 s3fs 'moto[s3]' flask flask-cors
+	@PYTHONPATH=build/s3 $(BIN)/python -m pytest -n 0 $(ARGS) -W ignore::DeprecationWarning tests/publication/s3.py
 
 component-test: .venv/.stamp-run ## build clients/comments and try it in Chromium: needs Node, Chromium and npm packages
 	@cd clients/typescript && npm install --no-package-lock --no-audit --no-fund --loglevel=error

@@ -49,6 +49,7 @@ from app.publication import routes as publication
 from app.publication.site import Site
 from app.publication.taxonomies import has_misplaced_sections, repair_paths
 from app.publication.terms import RUNNING_MERGE
+from app.publication.uploads import has_expired_uploads, prune_uploads
 from app.reactions import routes as reactions
 from app.related import routes as related
 from app.related.linking import STALE_LIST, rebuild_stale_lists, update_links
@@ -196,5 +197,6 @@ def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
         "digests": Timer(partial(send_digests, schedule=schedule), every=10.0, is_due=are_digests_due),
         "salts": Timer(rotate_secrets, every=3600.0, is_due=is_rotation_due),
         "forget": Timer(_prune, every=3600.0),
+        "uploads": Timer(partial(prune_uploads, storage_url=settings.media), every=600.0, is_due=has_expired_uploads),
         "deliveries": Timer(prune_deliveries, every=3600.0),
     }

@@ -31,6 +31,7 @@ ANYONE = {
     "DELETE /v1/subscriptions/{subscription}",
     "POST /v1/unsubscribe/{token}",
     "POST /hub",
+    "PUT /v1/media/uploads/{upload}/file",
 }
 
 

@@ -97,6 +97,7 @@ PATH_PARAMETERS = {
     "suppression": "Id of the suppression.",
     "tag": "Id or slug of the tag.",
     "token": "Token from the link of a mail.",
+    "upload": "Id of the upload.",
     "webhook": "Id of the webhook.",
 }
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated
+from typing import Annotated, TypeVarTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,29 +18,49 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.responses import Response
 from starlette.types import Message
 
+from app.core.ids import new_id
 from app.core.problems import (
     BodyTooLarge,
     Forbidden,
     Invalid,
     NotFound,
+    Problem,
     Responses,
     StorageFull,
     UnsupportedMediaType,
     document_problems,
 )
 from app.db.rows import JsonObject
-from app.identity.access import DraftReader, ExpectedVersions, ThirdParty, Writer
+from app.identity.access import DraftReader, ExpectedVersions, Public, ThirdParty, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.publication import media_library, responses
-from app.publication.media_library import Library
-from app.publication.renditions import MEDIA_PATH, MIME_TYPES, Form, has_renditions, parse_spec
+from app.publication import media_library, responses, uploads
+from app.publication.media_library import Library, Upload
+from app.publication.renditions import (
+    MEDIA_PATH,
+    MIME_TYPES,
+    Form,
+    fit_spec,
+    has_renditions,
+    parse_spec,
+    present_rendition,
+)
 from app.publication.responses import DELETE_RESPONSES, UPDATE_RESPONSES
-from app.publication.schemas import MediaIn, MediaOut, MediaPatch, MediaQuery, MediaUsesOut
+from app.publication.schemas import (
+    MediaIn,
+    MediaOut,
+    MediaPatch,
+    MediaQuery,
+    MediaUsesOut,
+    RenditionOut,
+    RenditionQuery,
+    UploadIn,
+    UploadOut,
+)
 from app.publication.services import PublicationServices
 from app.publication.storage import Storage
 from app.web import etag
-from app.web.paging import ListOut
+from app.web.paging import ListOut, ReadQuery
 from app.web.responses import PRIVATE_CACHE_CONTROL, database, reply_private, reply_private_list, settings
 from app.web.routing import ReadParameters, Router
 
@@ -80,9 +100,15 @@ _UPLOAD_FORM = {
         },
     }
 }
-_FILE_RESPONSE: Responses = {
-    200: {"description": "The file.", "content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-}
+_BINARY = {"type": "string", "format": "binary"}
+
+
+def _describe_file(description: str) -> Responses:
+    """Describe a response that is a file."""
+    return {200: {"description": description, "content": {"image/*": {"schema": _BINARY}}}}
+
+
+Ts = TypeVarTuple("Ts")
 router = Router(tags=["media"])
 
 
@@ -147,30 +173,44 @@ async def upload_media(request: Request, actor: Writer) -> Response:
     """
     content, data = await _read_form(request)
     description = json.dumps(data.model_dump()).encode()
-    loop = asyncio.get_running_loop()
-    picture = await loop.run_in_executor(
-        _DECODING, media_library.process_upload, content, settings(request).max_media_size
-    )
+    picture = await _process(request, content)
+    payload = hashlib.sha256(content).digest() + description
+    return await _store_picture(request, actor, picture, media_library.create_media, picture, data, payload=payload)
+
+
+async def _process(request: Request, content: bytes) -> Upload:
+    """Decode an upload and encode it again, in one of few threads; 413, 415 or 422 if it is refused."""
+    loop, max_bytes = asyncio.get_running_loop(), settings(request).max_media_size
+    return await loop.run_in_executor(_DECODING, media_library.process_upload, content, max_bytes)
+
+
+async def _store_picture(
+    request: Request,
+    actor: Actor,
+    picture: Upload,
+    create: Callable[[Session, Actor, *Ts], str],
+    *args: *Ts,
+    payload: bytes | None = None,
+) -> Response:
+    """Store the files of an upload, create its row, and answer with the picture."""
     await asyncio.to_thread(media_library.store_files, _store(request), picture)  # no row without its files
 
-    def show_uploaded(connection: sa.Connection, media_id: str) -> JsonObject:
+    def show(connection: sa.Connection, media_id: str) -> JsonObject:
         return {**_library(request).get(connection, media_id), "warnings": media_library.warnings_of(picture)}
 
     answer = await write(
         request,
         actor,
-        media_library.create_media,
-        picture,
-        data,
-        render=show_uploaded,
+        create,
+        *args,
+        render=show,
         model=MediaOut,
         status=201,
         location="/v1/media/{id}",
-        payload=hashlib.sha256(content).digest() + description,
+        payload=payload,
     )
-    await asyncio.to_thread(
-        media_library.store_files, _store(request), picture
-    )  # a concurrent deletion may have removed them
+    # a concurrent deletion may have removed them
+    await asyncio.to_thread(media_library.store_files, _store(request), picture)
     return answer
 
 
@@ -199,7 +239,7 @@ async def list_media_uses(request: Request, media: str, query: ReadParameters, a
     "/v1/media/{media}/original",
     summary="Download the original of a picture",
     response_class=Response,
-    responses=_FILE_RESPONSE,
+    responses=_describe_file("The file as it was sent."),
 )
 async def get_original(request: Request, media: str, actor: DraftReader) -> Response:
     """Return the file as it was sent, with all its metadata, such as the place and the manifest of its provenance."""
@@ -238,11 +278,100 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
     return answer
 
 
+@router.get("/v1/media/{media}/rendition", summary="Sign a rendition of a picture", response_model=RenditionOut)
+async def sign_rendition(
+    request: Request, media: str, query: Annotated[RenditionQuery, Query()], actor: DraftReader
+) -> Response:
+    """Return the signed address of a rendition of any size, cut around the focal point, no larger than the picture.
+
+    With one side alone, or none, the whole picture is shown.
+    """
+    picture = await database(request).read(media_library.find_picture, media)
+    if picture is None or not has_renditions(picture):
+        raise NotFound
+    spec = fit_spec(picture, query.width, query.height)
+    rendition = present_rendition(picture, settings(request).media_base, spec.name, spec, query.format)
+    return reply_private(request, RenditionOut, rendition, query)
+
+
+@router.post("/v1/media/uploads", summary="Begin an upload", status_code=201, response_model=UploadOut)
+async def begin_upload(request: Request, body: UploadIn, actor: Writer) -> Response:
+    """Begin an upload whose file you send to the media store yourself, by a PUT without a key.
+
+    Then finish the upload: the file is looked at, and becomes a picture. Where the store is no S3-compatible one, the
+    address is on this server.
+    """
+    max_bytes = settings(request).max_media_size
+    if body.bytes > max_bytes:
+        raise BodyTooLarge(f"A file may have {max_bytes:,} bytes at most.")
+    upload_id, token, api = new_id(), uploads.make_token(), settings(request).api
+    url = await asyncio.to_thread(uploads.sign_address, _store(request), upload_id, token, body.bytes, api)
+
+    def show(connection: sa.Connection, begun: str) -> JsonObject:
+        row = uploads.find_upload(connection, begun)
+        assert row is not None, "the upload was begun"
+        headers = {"Content-Length": str(row["bytes"])}
+        return {"id": begun, "method": "PUT", "url": url, "headers": headers, "expires_at": row["expires_at"]}
+
+    return await write(
+        request, actor, uploads.begin_upload, upload_id, token, body, render=show, model=UploadOut, status=201
+    )
+
+
+@router.put(
+    "/v1/media/uploads/{upload}/file",
+    summary="Send the file of an upload",
+    status_code=204,
+    max_body_size=MAX_UPLOAD_BYTES,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": _BINARY}}}},
+    responses=document_problems(BodyTooLarge, media_library.ImageRefused, StorageFull),
+)
+async def send_upload(
+    request: Request,
+    upload: str,
+    actor: Public,
+    token: Annotated[str, Query(alias="s", description="Token, as in the address that the answer had.")] = "",
+) -> Response:
+    """Take the file of an upload, at the address that its answer had, where the media store takes none itself."""
+    row = await database(request).read(uploads.get_by_token, upload, token)
+    limited = Request(request.scope, _limit_body(request.receive, row["bytes"]))
+    await asyncio.to_thread(uploads.receive_file, _store(request), row, await limited.body())
+    return Response(status_code=204)
+
+
+@router.post(
+    "/v1/media/uploads/{upload}/finish",
+    summary="Finish an upload",
+    status_code=201,
+    response_model=MediaOut,
+    responses=document_problems(
+        UnsupportedMediaType, media_library.ImageRefused, StorageFull, uploads.UploadIncomplete
+    ),
+)
+async def finish_upload(request: Request, upload: str, actor: Writer) -> Response:
+    """Make a picture of the file that has arrived: of the announced size, and a JPEG, PNG, GIF, WebP or AVIF."""
+    row = await database(request).read(uploads.find_upload, upload)
+    if row is None:
+        raise NotFound
+    if row["media_id"] is not None:
+        shown = await database(request).read(_library(request).find, row["media_id"])
+        return reply_private(request, MediaOut, shown and _library(request).present(shown), ReadQuery())
+    data = await asyncio.to_thread(uploads.load_upload, _store(request), row)
+    try:
+        picture = await _process(request, data)
+    except Problem:
+        await asyncio.to_thread(uploads.discard_file, _store(request), upload)
+        raise
+    answer = await _store_picture(request, actor, picture, uploads.finish_upload, upload, picture)
+    await asyncio.to_thread(uploads.discard_file, _store(request), upload)
+    return answer
+
+
 @router.get(
     MEDIA_PATH + "{media:uuid}/{size}.{ending}",
     summary="Get a rendition of a picture",
     response_class=Response,
-    responses=_FILE_RESPONSE | document_problems(Forbidden),
+    responses=_describe_file("The rendition.") | document_problems(Forbidden),
 )
 async def get_rendition(
     request: Request,
@@ -276,7 +405,7 @@ async def get_rendition(
     MEDIA_PATH + "{key:path}",
     summary="Get the file of a picture",
     response_class=Response,
-    responses=_FILE_RESPONSE,
+    responses=_describe_file("The file."),
 )
 async def get_media_file(request: Request, key: str, actor: ThirdParty) -> Response:
     """Return the file of a picture or of one of its renditions, which never changes."""

@@ -10,9 +10,9 @@ from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import Rule, absent, both, exactly_one, given, not_together, where
 from app.db.rows import JsonObject
 from app.publication import renditions
-from app.publication.renditions import MEDIA_PATH
+from app.publication.renditions import MAX_RENDITION_SIDE, MEDIA_PATH, Form
 from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Title, Whole
-from app.web.paging import PageQuery, Sort
+from app.web.paging import PageQuery, ReadQuery, Sort
 
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
 Position = Annotated[int, Field(strict=True, ge=0, le=999_999), Whole]
@@ -399,6 +399,30 @@ class MediaIn(InputModel):
     def columns(self) -> JsonObject:
         """Return the columns of the row."""
         return columns_of(self.model_dump())
+
+
+class UploadIn(MediaIn):
+    """An upload to begin, with the description of the picture."""
+
+    bytes: int = Field(ge=1, description="Size of the file, which must be the one that is sent.")
+
+
+class UploadOut(BaseModel):
+    """Where to send the file of an upload."""
+
+    id: str
+    method: Literal["PUT"]
+    url: str = Field(description="Address, of the media store or of this server, that takes the file without a key.")
+    headers: dict[str, str] = Field(description="Headers to send with it.")
+    expires_at: datetime = Field(description="Until when the file must have been sent and the upload finished.")
+
+
+class RenditionQuery(ReadQuery):
+    """A rendition to sign an address for."""
+
+    width: int | None = Field(None, ge=1, le=MAX_RENDITION_SIDE, description="Pixels; absent: by the height.")
+    height: int | None = Field(None, ge=1, le=MAX_RENDITION_SIDE, description="Pixels; absent: by the width.")
+    format: Form = Field("webp", description="Format.")
 
 
 class MediaPatch(InputModel):

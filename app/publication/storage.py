@@ -35,6 +35,7 @@ class Storage:
     def __init__(self, fs: fsspec.AbstractFileSystem, root: str) -> None:
         self._fs, self._root = fs, root.rstrip("/")
         self._local = isinstance(fs, LocalFileSystem)
+        self._is_s3 = "s3" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
 
     def put(self, key: str, data: bytes) -> None:
         """Store a file atomically, replacing one of the same key."""
@@ -53,6 +54,25 @@ class Storage:
                 return bytes(self._fs.cat_file(path))
             except (FileNotFoundError, IsADirectoryError) as error:
                 raise NoSuchFile(key) from error
+
+    def size(self, key: str) -> int:
+        """Return the size of a file in bytes; NoSuchFile without one."""
+        path = self._path(key)
+        with _translate_errors():
+            self._fs.invalidate_cache()  # the file may have been sent by somebody else since
+            try:
+                return int(self._fs.size(path))
+            except FileNotFoundError as error:
+                raise NoSuchFile(key) from error
+
+    def sign_upload(self, key: str, size: int, seconds: int) -> str | None:
+        """Return a URL to which whoever has it may send (PUT) a file of this size; None if the store signs none."""
+        path = self._path(key)
+        if not self._is_s3:
+            return None
+        with _translate_errors():
+            signed = self._fs.sign(path, expiration=seconds, client_method="put_object", ContentLength=size)
+        return str(signed)
 
     def delete(self, key: str) -> None:
         """Delete a file; a missing one is no error, so that deletions can be repeated."""
@@ -86,8 +106,10 @@ class Storage:
 
 def open_storage(url: str) -> Storage:
     """Return the store at a folder or fsspec URL; StorageUnavailable if its driver is missing or refuses."""
+    is_s3 = url.startswith(("s3://", "s3a://"))
+    options = {"config_kwargs": {"signature_version": "s3v4"}} if is_s3 else {}  # which signs the size of an upload
     with _translate_errors():
-        return Storage(*fsspec.url_to_fs(url))
+        return Storage(*fsspec.url_to_fs(url, **options))
 
 
 @contextmanager

@@ -182,7 +182,9 @@ class MediaUpload(SQLModel, table=True):
     token: str = Field(max_length=32)  # in the address of the file, where that is on this server
     bytes: int = Field(sa_type=sa.BigInteger)  # announced
     description: JsonObject = Field(sa_type=sa.JSON)  # `MediaIn`
-    media_id: str | None = Field(None, sa_type=ID)  # once it is finished; it may be deleted since, hence no foreign key
+    media_id: str | None = Field(
+        default=None, sa_type=ID
+    )  # once it is finished; it may be deleted since, hence no foreign key
     created_at: datetime
     expires_at: datetime
 

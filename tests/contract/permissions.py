@@ -238,7 +238,11 @@ TERMS: dict[str, list[Row]] = {
     "GET /v1/media/{media}": [Needs(READ, drafts=True)],
     "GET /v1/media/{media}/uses": [Needs(READ, drafts=True)],
     "GET /v1/media/{media}/original": [Needs(READ, drafts=True)],
+    "GET /v1/media/{media}/rendition": [Needs(READ, drafts=True)],
     "POST /v1/media": [Needs(WRITE)],
+    "POST /v1/media/uploads": [Needs(WRITE)],
+    "POST /v1/media/uploads/{upload}/finish": [Needs(WRITE)],
+    "PUT /v1/media/uploads/{upload}/file": ANY,
     "PATCH /v1/media/{media}": [
         Changes(WRITE, {"alt": "Other", "caption": "Other"}, on="media", publish=USED, shared=True)
     ],

@@ -150,6 +150,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
     names |= {
         "media": article,
         "key": "aa/x.jpg",
+        "upload": article,
         "size": "1x1",
         "ending": "webp",
         "article": article,
@@ -204,6 +205,10 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "GET /v1/media/{media}",
         "GET /v1/media/{media}/uses",
         "GET /v1/media/{media}/original",
+        "GET /v1/media/{media}/rendition",
+        "POST /v1/media/uploads",
+        "PUT /v1/media/uploads/{upload}/file",
+        "POST /v1/media/uploads/{upload}/finish",
         "GET /media/{key}",
         "GET /media/{media}/{size}.{ending}",
         "POST /v1/media",

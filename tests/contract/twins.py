@@ -183,7 +183,7 @@ def _populate(server: Server, db: Database) -> None:
     things |= {"front": [found["front"], "home"], "n": ["1", "2"], "form": ["rss", "atom", "json"], "part": ["1"]}
     things |= {"key_id": [found["key"]], "preview_id": [found["preview"]], "code": ["not_found"], "month": ["2026-11"]}
     server.things = things | {"suffix": ["jsonld", "ninjs", "md", "txt"], "media": [found["article"]]}
-    server.things |= {"size": ["1x1"], "ending": ["webp"]}
+    server.things |= {"upload": [found["article"]], "size": ["1x1"], "ending": ["webp"]}
 
 
 @contextmanager

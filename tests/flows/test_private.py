@@ -138,6 +138,7 @@ def world(client: TestClient, db: Database) -> World:
             "media": [MISSING_ID],
             "front": ["home", "trial"],
             "key": ["ab/abc.jpg"],
+            "upload": [MISSING_ID],
             "size": ["1x1"],
             "ending": ["webp"],
             "script": ["none.js"],

@@ -153,3 +153,20 @@ def test_many_requests_for_one_file_make_it_once_and_too_many_files_are_refused(
         assert slow.ran == 2
 
     asyncio.run(request_all())
+
+
+def test_editors_sign_renditions_of_any_size(
+    client: TestClient, editor: Headers, upload: Callable[..., dict[str, Any]]
+) -> None:
+    path = f"/v1/media/{upload(focal_point='1,0')['id']}/rendition"
+    for query, size in {
+        "": (1000, 500),
+        "width=100": (100, 50),
+        "height=100&format=avif": (200, 100),
+        "width=300&height=300&format=jpg": (300, 300),
+        "width=4000&height=4000": (500, 500),
+    }.items():
+        signed = ok(client.get(f"{path}?{query}", headers=editor))
+        assert opened(client.get(signed["url"])).size == (signed["width"], signed["height"]) == size
+    assert client.get(f"{path}?width=5000", headers=editor).status_code == 400
+    assert client.get(path).status_code == 401
