@@ -37,9 +37,9 @@ from app.identity.writes import write
 from app.publication import media_library, responses, uploads
 from app.publication.media_library import Library, Upload
 from app.publication.renditions import (
+    FORMS,
     MEDIA_PATH,
     MIME_TYPES,
-    Form,
     fit_spec,
     has_renditions,
     parse_spec,
@@ -230,7 +230,7 @@ async def get_media(request: Request, media: str, query: ReadParameters, actor: 
 
 @router.get("/v1/media/{media}/uses", summary="List the uses of a picture", response_model=MediaUsesOut)
 async def list_media_uses(request: Request, media: str, query: ReadParameters, actor: DraftReader) -> Response:
-    """List the articles, authors and parts of the site that use a picture; while there are any, it is not deleted."""
+    """List what uses a picture; while anything does, it is not deleted."""
     uses = await database(request).read(_library(request).list_uses, media)
     return reply_private(request, MediaUsesOut, uses, query)
 
@@ -242,7 +242,7 @@ async def list_media_uses(request: Request, media: str, query: ReadParameters, a
     responses=_describe_file("The file as it was sent."),
 )
 async def get_original(request: Request, media: str, actor: DraftReader) -> Response:
-    """Return the file as it was sent, with all its metadata, such as the place and the manifest of its provenance."""
+    """Return the file as it was sent, with all its metadata."""
     original = await database(request).read(media_library.find_original, media)
     if original is None:
         raise NotFound
@@ -282,10 +282,7 @@ async def delete_media(request: Request, media: str, versions: ExpectedVersions,
 async def sign_rendition(
     request: Request, media: str, query: Annotated[RenditionQuery, Query()], actor: DraftReader
 ) -> Response:
-    """Return the signed address of a rendition of any size, cut around the focal point, no larger than the picture.
-
-    With one side alone, or none, the whole picture is shown.
-    """
+    """Return the address of a rendition of any size up to the picture's; with both sides it is cut to their shape."""
     picture = await database(request).read(media_library.find_picture, media)
     if picture is None or not has_renditions(picture):
         raise NotFound
@@ -296,11 +293,7 @@ async def sign_rendition(
 
 @router.post("/v1/media/uploads", summary="Begin an upload", status_code=201, response_model=UploadOut)
 async def begin_upload(request: Request, body: UploadIn, actor: Writer) -> Response:
-    """Begin an upload whose file you send to the media store yourself, by a PUT without a key.
-
-    Then finish the upload: the file is looked at, and becomes a picture. Where the store is no S3-compatible one, the
-    address is on this server.
-    """
+    """Begin an upload: send the file by PUT to the address in the answer, then finish the upload."""
     max_bytes = settings(request).max_media_size
     if body.bytes > max_bytes:
         raise BodyTooLarge(f"A file may have {max_bytes:,} bytes at most.")
@@ -332,7 +325,7 @@ async def send_upload(
     actor: Public,
     token: Annotated[str, Query(alias="s", description="Token, as in the address that the answer had.")] = "",
 ) -> Response:
-    """Take the file of an upload, at the address that its answer had, where the media store takes none itself."""
+    """Take the file of an upload, where the media store takes none itself."""
     row = await database(request).read(uploads.get_by_token, upload, token)
     limited = Request(request.scope, _limit_body(request.receive, row["bytes"]))
     await asyncio.to_thread(uploads.receive_file, _store(request), row, await limited.body())
@@ -377,14 +370,14 @@ async def get_rendition(
     request: Request,
     media: UUID,
     size: str,
-    ending: Form,
+    ending: str,
     actor: ThirdParty,
     signature: Annotated[str, Query(alias="s", description="Signature, as in the address that an answer has.")] = "",
     focus: Annotated[str | None, Query(alias="f", description="What a crop keeps in view, in thousandths.")] = None,
 ) -> Response:
     """Return a rendition of a picture, which is made at the first request. Other addresses than signed ones get 403."""
     picture = await database(request).read(media_library.find_picture, str(media))
-    if picture is None or not has_renditions(picture):
+    if picture is None or not has_renditions(picture) or ending not in FORMS:
         raise NotFound
     spec = parse_spec(size, focus)
     if spec is None or not spec.is_signed(picture, signature):

@@ -282,14 +282,11 @@ Credit = Annotated[str, OneLine, StringConstraints(max_length=300)]
 class RenditionOut(BaseModel):
     """A smaller or cut copy of a picture, which is made when it is first requested."""
 
-    name: str = Field(description="`w` and its width (`w640`), or the name of a crop: `square`, `wide` or `social`.")
+    name: str = Field(description="`w` and its width (`w640`), or the name of a crop.")
     width: int = Field(description="Pixels.")
     height: int = Field(description="Pixels.")
     mime: str
-    url: str = Field(
-        description="Signed URL of the file. Its ending may be replaced by `.webp`, `.avif` or `.jpg`; with any other "
-        "change it is refused."
-    )
+    url: str = Field(description="Signed URL, whose ending may be replaced by `.webp`, `.avif` or `.jpg`.")
 
 
 class FocalPoint(InputModel):
@@ -307,10 +304,7 @@ def _read_point(value: object) -> object:
     return {"x": x.strip(), "y": y.strip()} if value else None
 
 
-PROVENANCE_DESCRIPTION = (
-    "`c2pa`: the original file has a manifest of its provenance (Content Credentials), which is kept with it; null: "
-    "none. What is served is encoded anew and has neither the manifest nor other metadata."
-)
+PROVENANCE_DESCRIPTION = "`c2pa`: the original, which is kept, has Content Credentials; what is served has no metadata."
 
 
 class ImageOut(BaseModel):
@@ -323,13 +317,12 @@ class ImageOut(BaseModel):
     credit: str
     width: int | None = Field(description="Pixels; null for a reference.")
     height: int | None = Field(description="Pixels; null for a reference.")
-    animated: bool = Field(description="Whether the file is an animation, of which renditions show the first frame.")
+    animated: bool = Field(description="Whether it moves; renditions show its first frame.")
     focal_point: FocalPoint | None = Field(description="What crops keep in view; null: the middle.")
     provenance: Literal["c2pa"] | None = Field(description=PROVENANCE_DESCRIPTION)
     renditions: list[RenditionOut] = Field(description="Smaller copies of the whole picture, narrowest first.")
     crops: list[RenditionOut] = Field(
-        description="Copies that are cut around the focal point: `square` (1:1), `wide` (16:9), and `social` "
-        "(1200 × 630, JPEG) for the cards of networks. They are smaller where the picture is."
+        description="Cut around the focal point: `square` (1:1), `wide` (16:9), `social` (1200 × 630, JPEG)."
     )
 
 
@@ -373,8 +366,7 @@ class MediaUseOut(BaseModel):
 
     kind: Literal["article", "author", "site"]
     role: Literal["image", "text", "seo", "logo", "icon"] = Field(
-        description="`image`: the picture of an article or author; `text`: in the text of an article, as it is shown, "
-        "scheduled or saved last; `seo`: for networks."
+        description="`text`: in the text of an article, as it is shown, scheduled or saved last."
     )
     id: str
     title: str
