@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -160,6 +161,22 @@ def check(db: Database, ledger: Ledger, receiver: Receiver) -> dict[str, int]:
     return {"comments": len(states), "published": len(published), "told": len(effects), "repeats": repeats}
 
 
+def check_store(db: Database, ledger: Ledger) -> None:
+    """What was acknowledged is there, with its event once, and is counted; to be true after each kill."""
+    with db.snapshot() as connection:
+
+        def rows(statement: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in connection.execute(sa.text(statement))]
+
+        states = {str(comment): state for comment, state in rows("SELECT id, state FROM comment")}
+        told = Counter(str(row[0]) for row in rows("SELECT subject_id FROM event WHERE type LIKE 'comment.p%'"))
+        published = rows("SELECT article_id, count(*) FROM comment WHERE state = 'published' GROUP BY article_id")
+        counted = rows("SELECT article_id, comments FROM article_tally WHERE comments > 0")
+    assert ledger.acknowledged <= set(states), "an acknowledged comment is lost"
+    assert told == Counter(list(states)), "each comment has its event once"
+    assert sorted(counted) == sorted(published)
+
+
 def killing(settings: Settings, log: Path, receiver: Receiver) -> dict[str, int]:
     """Kill, again and again, then look; what was seen."""
     environment = {
@@ -182,8 +199,11 @@ def killing(settings: Settings, log: Path, receiver: Receiver) -> dict[str, int]
             doomed = [server]
             for _ in range(WORKERS[db.dialect]):
                 doomed.append(stack.enter_context(process(environment, log, "worker")))
-            asyncio.run(_load(url, ledger, None if last else random.randint(10, 80), [] if last else doomed))
-        killed += 0 if last else len(doomed)
+            asyncio.run(_load(url, ledger, None if last else random.randint(5, 40), [] if last else doomed))
+            for victim in [] if last else doomed:
+                victim.kill()  # unless it was already: the load ends with the server
+                killed += victim.wait(60) == -signal.SIGKILL
+        check_store(db, ledger)
     assert b'"level":"error"' not in log.read_bytes(), log.read_text()
     asyncio.run(_finish(settings))
     assert ledger is not None
