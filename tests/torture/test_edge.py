@@ -44,9 +44,10 @@ only_long = pytest.mark.skipif(not IS_LONG, reason="tests/web holds the rules in
 
 @dataclass(frozen=True)
 class Store:
-    """A folder with a store of articles."""
+    """A store of articles, and the folder beside it."""
 
     folder: Path
+    url: str
     articles: list[str]  # paths
     key: str
 
@@ -54,14 +55,18 @@ class Store:
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("edge")
-    url = f"sqlite:///{folder}/broadsheet.db"
+    return fill_store(folder, f"sqlite:///{folder}/broadsheet.db")
+
+
+def fill_store(folder: Path, url: str) -> Store:
+    """Fill an empty store with articles."""
     seeded = seed_store(url, effort("ARTICLES", 20, long=250))
     database = open_database(url)
     with database.connect() as connection:
         ids = connection.execute(sa.text("SELECT id FROM article WHERE public")).scalars().all()
     for engine in database.engines():
         engine.dispose()
-    return Store(folder, [f"/v1/articles/{article}" for article in ids], seeded.key)
+    return Store(folder, url, [f"/v1/articles/{article}" for article in ids], seeded.key)
 
 
 class Server:
@@ -126,7 +131,7 @@ def serve(store: Store, *arguments: str, seconds: float = 0, **settings: str) ->
         "BROADSHEET_DATA_DIR": str(store.folder),
         "BROADSHEET_RATE_LIMITS": "off",
         "BROADSHEET_LOG_FORMAT": "json",
-        "BROADSHEET_DATABASE_URL": "",
+        "BROADSHEET_DATABASE_URL": store.url,
         **{f"BROADSHEET_{name}": value for name, value in settings.items()},
     }
     code = CODE.format(seconds=seconds)
@@ -231,7 +236,15 @@ def test_large_and_deep_bodies_are_refused(store: Store, report: Report) -> None
 
 
 @pytest.mark.parametrize("workers", [1, 2] if IS_LONG else [1])
-def test_restarts_lose_no_request(store: Store, report: Report, workers: int) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"] if IS_LONG else ["sqlite"])
+def test_restarts_lose_no_request(
+    request: pytest.FixtureRequest, tmp_path: Path, report: Report, database: str, workers: int
+) -> None:
+    if database == "sqlite":
+        store: Store = request.getfixturevalue("store")
+    else:
+        request.getfixturevalue("empty_postgres")()
+        store = fill_store(tmp_path, request.getfixturevalue("postgres_url"))
     count = effort("RESTARTS", 1, long=20 // workers)
     with serve(store, "--workers", str(workers)) as server:
         Running(Load(server.port, store.articles, 1, 0.1)).result()
@@ -241,7 +254,7 @@ def test_restarts_lose_no_request(store: Store, report: Report, workers: int) ->
             server.restart()
         seen = [clients.result(stop=True)["statuses"] for clients in (kept, fresh)]
     assert [set(statuses) for statuses in seen] == [{"200"}, {"200"}]
-    report(workers=workers, restarts=count, keep_alive=seen[0]["200"], fresh=seen[1]["200"])
+    report(database=database, workers=workers, restarts=count, keep_alive=seen[0]["200"], fresh=seen[1]["200"])
     if IS_LONG:
         assert sum(statuses["200"] for statuses in seen) >= 1000 * count
 
