@@ -121,7 +121,7 @@ NAUGHTY = [
         "http://[::1]/",
     ),
 ]
-IN_PATHS = [word for word in NAUGHTY if word.strip() and not set("/.") & set(word)]  # others are another path
+IN_PATHS = [word for word in NAUGHTY if word.strip() and not set("/.?#") & set(word)]  # others are another path
 NUMBERS: list[Any] = [0, -1, 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, 1.5, -0.0, 1e300]
 
 

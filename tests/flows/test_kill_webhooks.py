@@ -51,6 +51,7 @@ class Ledger:
     todo: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     acknowledged: set[str] = field(default_factory=set)
     replayed: int = 0
+    refused: int = 0
 
     def next(self) -> tuple[str, dict[str, Any]]:
         """A comment that was interrupted, or a new one."""
@@ -98,6 +99,10 @@ async def _load(url: str, ledger: Ledger, most: int | None, doomed: list[Process
                 except httpx2.TransportError:
                     ledger.todo.append(job)
                     return
+                if answer.status_code == 503:  # on a machine that is too busy, writes are given up after a while
+                    ledger.todo.append(job)
+                    ledger.refused += 1
+                    continue
                 assert answer.status_code in (200, 201), answer.text
                 ledger.replayed += answer.status_code == 200
                 ledger.acknowledged.add(body["id"])
@@ -204,10 +209,12 @@ def killing(settings: Settings, log: Path, receiver: Receiver) -> dict[str, int]
                 victim.kill()  # unless it was already: the load ends with the server
                 killed += victim.wait(60) == -signal.SIGKILL
         check_store(db, ledger)
-    assert b'"level":"error"' not in log.read_bytes(), log.read_text()
-    asyncio.run(_finish(settings))
     assert ledger is not None
-    figures = {"kills": killed, "replayed": ledger.replayed, **check(db, ledger, receiver)}
+    errors = [line for line in log.read_text().splitlines() if '"level":"error"' in line]
+    assert [line for line in errors if '"database failed"' not in line] == []
+    assert len(errors) <= ledger.refused
+    asyncio.run(_finish(settings))
+    figures = {"kills": killed, "replayed": ledger.replayed, "refused": ledger.refused, **check(db, ledger, receiver)}
     asyncio.run(db.stop())
     return figures
 
