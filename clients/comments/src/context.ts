@@ -17,7 +17,7 @@ export function fillContext(
   t: Translation,
   view: View,
   onall: () => void,
-  ontext: ((id: string) => void) | null,
+  ontext: ((id: string) => void) | false,
 ): void {
   panel.replaceChildren();
   panel.dataset["view"] = view.kind;

@@ -17,23 +17,14 @@ import {
 } from "./forms.ts";
 import { CommentList } from "./list.ts";
 import { followArticle } from "./live.ts";
-import { PassageLayer, shorten, type Passage, type Quote } from "./passages.ts";
+import { Passages, type PassageHost } from "./passages.ts";
 import { Session } from "./session.ts";
 import { note, Slot, type Close } from "./slot.ts";
 import { Toggles } from "./toggles.ts";
 import { en } from "./strings/en.ts";
+import { shorten, type Quote } from "./text-index.ts";
 import type { Translation } from "./strings/index.ts";
-import type {
-  Anchor,
-  Client,
-  Comment,
-  DiscussionState,
-  LiveEvent,
-  PostedComment,
-  Rules,
-  Sort,
-  ThreadedComment,
-} from "./types.ts";
+import type { Client, Comment, DiscussionState, LiveEvent, PostedComment, Rules, Sort, ThreadedComment } from "./types.ts";
 
 export interface Options {
   api: Client;
@@ -57,7 +48,7 @@ const SORTS: readonly Sort[] = ["newest", "oldest", "best", "controversial"];
 const AGE_MILLISECONDS = 60_000;
 const COMMENT_FRAGMENT = /^#comment-([0-9a-f-]{36})$/;
 
-export class DiscussionView implements Discussion {
+export class DiscussionView implements Discussion, PassageHost {
   readonly element = el("section", { part: "discussion" });
   readonly t: Translation;
   readonly #api: Client;
@@ -69,16 +60,14 @@ export class DiscussionView implements Discussion {
   readonly #reactions: Toggles;
   readonly #tabs: Toggles;
   readonly #sortLabel: HTMLElement;
+  readonly #toolbar: HTMLElement;
   readonly #composer = el("div", { part: "composer" });
-  readonly #offer: HTMLButtonElement;
+  readonly #passages: Passages;
   readonly #context = el("div", { part: "context", tabindex: -1 });
   readonly #status = el("p", { part: "status" });
   readonly #footer = el("footer", { part: "footer" });
   readonly #more: HTMLButtonElement;
   readonly #sort: HTMLSelectElement;
-  #passages: PassageLayer | null = null;
-  #anchors: Passage[] = [];
-  #selected: Quote | null = null;
   #view: View = { kind: "threads" };
   #next: string | null = null;
   #articleId = "";
@@ -99,9 +88,7 @@ export class DiscussionView implements Discussion {
     this.#session = new Session(options.api);
     this.#list = new CommentList(this);
     this.#more = button(this.t.text("more"), "more", () => void this.#loadMore(), { hidden: true });
-    this.#offer = button(this.t.text("passage.offer"), "offer", () => this.#selected && this.#writeOn(this.#selected), {
-      hidden: true,
-    });
+    this.#passages = new Passages(this, options.text);
     this.#sort = select(
       "sort",
       SORTS.map((sort) => [sort, this.t.text(`sort.${sort}`)]),
@@ -123,9 +110,8 @@ export class DiscussionView implements Discussion {
       (kind) => void this.#show({ kind: kind as "threads" | "inline" }),
     );
     this.#sortLabel = el("label", { part: "sorting" }, this.t.text("sort"), this.#sort);
-    const toolbar = el("div", { part: "toolbar" }, this.#tabs.element, this.#sortLabel);
-    this.element.append(this.#title, this.#status, this.#reactions.element, this.#composer, this.#offer, toolbar, this.#context);
-    this.element.append(this.#list.element, this.#more, this.#footer, this.#announcer.element);
+    this.#toolbar = el("div", { part: "toolbar" }, this.#tabs.element, this.#sortLabel);
+    this.element.append(this.#title, this.#status, this.#announcer.element);
   }
 
   get isOpen(): boolean {
@@ -156,7 +142,7 @@ export class DiscussionView implements Discussion {
   stop(): void {
     this.#abort.abort();
     window.clearInterval(this.#timer);
-    this.#passages?.destroy();
+    this.#passages.stop();
     this.element.remove();
   }
 
@@ -169,18 +155,18 @@ export class DiscussionView implements Discussion {
     if (this.#abort.signal.aborted) return;
     this.#state = article.discussion;
     this.#reactionCounts = article.reactions;
+    this.#markLoaded();
+    this.element.hidden = this.#state.state === "hidden";
+    if (this.element.hidden) return;
     this.#showCounts();
-    if (this.#state.state === "hidden") {
-      this.#showStatus(this.t.text("hidden"));
-      return;
-    }
-    this.#showPassages(article.anchors.data);
+    this.#passages.show(article.anchors.data);
     this.#write();
     this.#showToolbar();
     this.#showFooter();
     if (article.comments && this.#sort.value === "newest") this.#showPage(article.comments, true);
     else await this.#show({ kind: "threads" });
-    this.#markLoaded();
+    this.#status.after(this.#reactions.element, this.#composer, this.#passages.offer, this.#toolbar, this.#context);
+    this.#context.after(this.#list.element, this.#more, this.#footer);
   }
 
   get #formContext(): FormContext {
@@ -324,6 +310,8 @@ export class DiscussionView implements Discussion {
     this.#state = state;
     this.#showCounts();
     if (before.state === state.state && before.prompt === state.prompt) return;
+    this.element.hidden = state.state === "hidden";
+    if (before.state === "hidden") void this.#open();
     this.#write();
     for (const view of this.#list.all()) view.update(view.comment);
   }
@@ -440,7 +428,7 @@ export class DiscussionView implements Discussion {
   }
 
   openPassage(id: string): void {
-    const passage = this.#anchors.find((anchor) => anchor.id === id);
+    const passage = this.#passages.find(id);
     if (!passage) return;
     void this.#show({ kind: "passage", passage });
     this.#write(passage.exact, { anchor_id: id });
@@ -477,7 +465,7 @@ export class DiscussionView implements Discussion {
     return prompt === null || prompt === en.prompt ? this.t.text("prompt") : prompt;
   }
 
-  #writeOn(quote: Quote): void {
+  writeOn(quote: Quote): void {
     document.getSelection()?.removeAllRanges();
     this.#write(quote.exact, { anchor: quote });
     this.#composer.scrollIntoView({ block: "center" });
@@ -525,49 +513,14 @@ export class DiscussionView implements Discussion {
     }
   }
 
-  // ---- passages
-
-  #showPassages(anchors: readonly Anchor[]): void {
-    const isShown = ({ state }: Anchor): boolean => state !== "orphaned" && state !== "detached";
-    this.#anchors = anchors.flatMap((one) => (one.exact === null ? [] : [{ ...one, exact: one.exact, isShown: isShown(one) }]));
-    const { text } = this.#options;
-    if (!text) return;
-    const { t } = this;
-    this.#passages ??= new PassageLayer(
-      text,
-      this.element,
-      {
-        offer: t.text("passage.offer"),
-        marker: ({ comments, exact }) =>
-          comments
-            ? t.text("passage.marker", { count: comments, quote: shorten(exact) })
-            : t.text("passage.prompt", { quote: shorten(exact) }),
-      },
-      {
-        open: (id) => this.openPassage(id),
-        comment: (quote) => this.#writeOn(quote),
-        select: (quote, byKeyboard) => this.#showOffer(quote, byKeyboard),
-      },
-    );
-    this.#passages.isOffering = this.isOpen;
-    this.#passages.show(this.#anchors.filter((passage) => passage.isShown));
-  }
-
   async #loadAnchors(position?: string): Promise<void> {
-    this.#showPassages((await this.#api.listAnchors(position)).data);
+    this.#passages.show((await this.#api.listAnchors(position)).data);
   }
 
-  /** Count a new comment at its passage; read the passages again if it is a new one. */
+  /** Count a new comment at its passage. */
   #noteAnchor(comment: Comment, position?: string): void {
     if (!comment.anchor || comment.state !== "published") return;
     void this.#attempt(() => this.#loadAnchors(position));
-  }
-
-  #showOffer(quote: Quote | null, byKeyboard: boolean): void {
-    if (quote === null && this.#activeElement === this.#offer) return;
-    this.#selected = quote;
-    this.#offer.hidden = quote === null || !this.isOpen;
-    if (!this.#offer.hidden && byKeyboard) this.announce(this.t.text("passage.offered"));
   }
 
   // ---- showing
@@ -600,8 +553,7 @@ export class DiscussionView implements Discussion {
       void this.#show({ kind: "threads" });
       this.#title.focus();
     };
-    const layer = this.#passages;
-    fillContext(this.#context, this.t, this.#view, back, layer && ((id) => layer.focus(id)));
+    fillContext(this.#context, this.t, this.#view, back, this.#passages.hasText && ((id) => this.#passages.focus(id)));
   }
 
   #showEnd(): void {

@@ -300,6 +300,8 @@ test("an editor's changes and own texts are shown", async (t) => {
   await page.getByText("No more letters.").waitFor();
   await api.send("PUT", `/v1/articles/${article}/discussion`, { prompt: "Just in time?" }); // at once, in spite of caches
   await page.getByRole("form", { name: "Just in time?" }).waitFor();
+  await api.send("PUT", `/v1/articles/${article}/discussion`, { state: "hidden" });
+  await page.getByRole("heading", { name: "0 letters" }).waitFor({ state: "hidden" });
 });
 
 test("problems of the API are told in words", async (t) => {

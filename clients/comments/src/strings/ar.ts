@@ -12,7 +12,6 @@ const ar: Strings = {
   loading: "جارٍ تحميل النقاش …",
   empty: "لا توجد تعليقات بعد. كن أول من يكتب.",
   closed: "أُغلق هذا النقاش، ويمكنك قراءته.",
-  hidden: "لا يوجد نقاش هنا.",
   reactions: "التفاعل مع هذا المقال",
   "reaction.agree": "أوافق",
   "reaction.disagree": "لا أوافق",

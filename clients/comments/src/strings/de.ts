@@ -8,7 +8,6 @@ const de: Strings = {
   loading: "Die Diskussion wird geladen …",
   empty: "Noch keine Kommentare. Schreiben Sie den ersten.",
   closed: "Diese Diskussion ist geschlossen. Lesen können Sie sie weiterhin.",
-  hidden: "Hier gibt es keine Diskussion.",
   reactions: "Reaktionen auf diesen Artikel",
   "reaction.agree": "Zustimmung",
   "reaction.disagree": "Widerspruch",

@@ -9,7 +9,6 @@ export const en = {
   loading: "Loading the discussion …",
   empty: "No comments yet. Be the first to write one.",
   closed: "This discussion is closed. You can still read it.",
-  hidden: "There is no discussion here.",
   reactions: "Reactions to this article",
   "reaction.agree": "Agree",
   "reaction.disagree": "Disagree",
