@@ -298,7 +298,7 @@ def _list_own(connection: sa.Connection, actor: Actor) -> Page[PresentedSubscrip
     rows = subscriptions.list_subscriptions(connection, me["id"]) if me else []
     return {
         "data": subscriptions.present_subscriptions(connection, rows),
-        "page": {"next": None, "limit": MAX_SUBSCRIPTIONS, "total": len(rows)},
+        "page": {"next": None, "prev": None, "limit": MAX_SUBSCRIPTIONS, "total": len(rows)},
     }
 
 
