@@ -113,10 +113,11 @@ def require_lsn(lsn: int) -> Iterator[None]:
 
 
 class _SwitchInterval:
-    """Python's switch interval: 0.2 ms instead of 5 ms while a long query runs in a thread.
+    """Python's switch interval: 0.2 ms instead of 5 ms while a long query, or a write among reads, runs in a thread.
 
     The event loop takes the interpreter lock several times in a request of half a millisecond, and would wait each
-    time. At other times the short interval would cost 10 %, where many short pieces of work compete.
+    time; a write takes it for each of its statements, and would wait for the event loop. At other times the short
+    interval would cost 10 %, where many short pieces of work compete.
     """
 
     seconds = 0.0002

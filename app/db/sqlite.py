@@ -27,6 +27,7 @@ from app.db.election import FileLock, ProcessLock
 
 MINIMUM_SQLITE = (3, 51, 3)  # older releases can lose commits in WAL mode
 MAX_BATCH = 256
+MAX_LONE_WRITES = 4  # in a batch that is not to wait for the event loop, which is rather busy with reads
 MAX_WAITING_WRITES = 20_000
 BUSY_SECONDS = 10.0  # for a write to begin, in the queue and for another process; for a read, for another process
 CACHE_KILOBYTES = 2000  # of pages that each of some ten connections of a process keeps; the kernel keeps the others
@@ -143,7 +144,8 @@ def _find_late(pieces: list[_Write], error: BaseException) -> list[_Write]:
 def _commit_in_order(connection: sa.Connection, pieces: list[_Write]) -> None:
     """Commit the waiting writes that callers wait for together, then each of the others alone."""
     if first := [piece for piece in pieces if not piece.is_aside]:
-        _commit_together(connection, first)
+        with switch_interval.shorten() if len(first) <= MAX_LONE_WRITES else contextlib.nullcontext():
+            _commit_together(connection, first)
     for piece in pieces:
         if piece.is_aside:
             with switch_interval.shorten():

@@ -123,6 +123,16 @@ def test_a_batch_is_bounded(store: SqliteDatabase, monkeypatch: pytest.MonkeyPat
     run(store, story)
 
 
+def test_a_write_among_reads_does_not_wait_long_for_the_interpreter_lock(store: SqliteDatabase) -> None:
+    async def story() -> None:
+        usual = sys.getswitchinterval()
+        assert await store.write(lambda _: sys.getswitchinterval()) < usual
+        many = await together(store, *[lambda _: sys.getswitchinterval()] * (sqlite.MAX_LONE_WRITES + 1))
+        assert {*many, sys.getswitchinterval()} == {usual}
+
+    run(store, story)
+
+
 def test_a_failing_piece_leaves_its_neighbours_alone(store: SqliteDatabase) -> None:
     def half(session: Session) -> None:
         add(session, "half")
