@@ -8,7 +8,6 @@ import { KEY, URL_ } from "./setup.js";
 const PAGES = {
   readme: "README.md",
   guide: "../../docs/how-to/use-the-typescript-client.md",
-  tutorial: "../../docs/tutorials/front-end.md",
 };
 const execute = promisify(execFile);
 const blocksOf = async (page: string) => [...(await readFile(page, "utf8")).matchAll(/```ts\n(.*?)```/gs)].map(([, code = ""]) => code);
