@@ -19,7 +19,6 @@ from app.identity.secrets import Vault
 from app.identity.services import IdentityServices
 from app.identity.writes import WriteResult, write, write_private
 from app.publication.terms import require_all_sections
-from app.site.profile import find_name
 from app.subscriptions import management, opt_ins, subscribers, subscriptions, suppressions, unsubscribing
 from app.subscriptions.management import create_manage_token
 from app.subscriptions.opt_ins import NetworkOrigin, TokenInvalid, UnknownTarget
@@ -224,8 +223,8 @@ def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-async def _page(request: Request, title: str, body: str) -> Response:
-    name = html.escape(await database(request).read(find_name, settings(request).site_name))
+def _page(request: Request, title: str, body: str) -> Response:
+    name = html.escape(settings(request).site_name)
     return HTMLResponse(_PAGE.format(title=f"{title} · {name}", body=body), headers=PAGE_HEADERS)
 
 
@@ -258,12 +257,12 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty)
     if not _wants_page(request):
         return reply(request, dump_json(UnsubscribeOut, scope), groups=(), private=True)
     if scope["everything"]:
-        return await _page(request, "Unsubscribe", f"<p>You will get no more mail from us.</p>{_BUTTON}")
+        return _page(request, "Unsubscribe", f"<p>You will get no more mail from us.</p>{_BUTTON}")
     if not scope["subscriptions"]:
-        return await _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
+        return _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
     names = dict.fromkeys(row["target"]["name"] or "all of this site" for row in scope["subscriptions"])
     listed = "".join(f"<li>{html.escape(name)}</li>" for name in names)
-    return await _page(request, "Unsubscribe", f"<p>You will get no more mail about:</p><ul>{listed}</ul>{_BUTTON}")
+    return _page(request, "Unsubscribe", f"<p>You will get no more mail about:</p><ul>{listed}</ul>{_BUTTON}")
 
 
 @unsubscribing_router.post(
@@ -287,7 +286,7 @@ async def unsubscribe_address(
         request, actor, unsubscribing.unsubscribe, vault, token, render=_show_done, model=UnsubscribedOut
     )
     if _wants_page(request):
-        return await _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
+        return _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
     return answer
 
 
@@ -299,7 +298,7 @@ def _list_own(connection: sa.Connection, actor: Actor) -> Page[PresentedSubscrip
     rows = subscriptions.list_subscriptions(connection, me["id"]) if me else []
     return {
         "data": subscriptions.present_subscriptions(connection, rows),
-        "page": {"next": None, "prev": None, "limit": MAX_SUBSCRIPTIONS, "total": len(rows)},
+        "page": {"next": None, "limit": MAX_SUBSCRIPTIONS, "total": len(rows)},
     }
 
 

@@ -208,11 +208,10 @@ def redirect(request: Request, location: str, groups: Iterable[str]) -> Response
     return RedirectResponse(f"{quote(location)}{query}", 301, headers)
 
 
-def page_links(request: Request, page: Mapping[str, object]) -> dict[str, str] | None:
-    """Return the links of a page of a list: the next page and the one before, as far as there are any."""
+def next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
+    """Return the links of a page of a list: the next page, unless it is the last."""
     # Relative to the requested URL: `Host` comes from the client and must not get into a cached response.
-    cursors = {relation: cursor for relation in ("prev", "next") if (cursor := page.get(relation)) is not None}
-    if not cursors:
+    if cursor is None:
         return None
     parts = request.scope["query_string"].decode("latin-1").split("&")
     kept = [
@@ -220,8 +219,7 @@ def page_links(request: Request, page: Mapping[str, object]) -> dict[str, str] |
         for part in parts
         if part and not part.startswith("cursor=")
     ]
-    path = quote(request.scope["path"])
-    return {relation: f"{path}?{'&'.join([*kept, f'cursor={cursor}'])}" for relation, cursor in cursors.items()}
+    return {"next": f"{quote(request.scope['path'])}?{'&'.join([*kept, f'cursor={cursor}'])}"}
 
 
 class ReplyOptions(TypedDict, total=False):
@@ -235,8 +233,8 @@ class ReplyOptions(TypedDict, total=False):
 def reply_rendered(
     request: Request, body: bytes, page: Mapping[str, object], **options: Unpack[ReplyOptions]
 ) -> Response:
-    """Reply with a page of a list that is JSON already, with links to the next one and the one before."""
-    return reply(request, body, links=page_links(request, page), **options)
+    """Reply with a page of a list that is JSON already, with a link to the next one."""
+    return reply(request, body, links=next_link(request, cast("str | None", page["next"])), **options)
 
 
 def reply_list(

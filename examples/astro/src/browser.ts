@@ -29,12 +29,12 @@ handle("[data-report]", "Thank you. The editors will look at it.", (form, value)
 );
 
 const discussion = document.querySelector("broadsheet-comments");
-const count = document.querySelector<HTMLElement>("[data-count]");
+const count = document.querySelector<HTMLElement>("[data-follow]");
 const updated = document.querySelector<HTMLElement>(".updated");
 if (discussion && count && updated) {
   discussion.addEventListener("broadsheet-count", () => document.body.classList.add("ready"));
   void import("@broadsheet/comments");
-  for await (const event of api.articles.follow(count.dataset["count"] ?? "")) {
+  for await (const event of api.articles.follow(count.dataset["follow"] ?? "")) {
     if (event.type === "counts") count.textContent = `${event.data.comments} comment${event.data.comments === 1 ? "" : "s"}`;
     else if (event.type === "article.updated") updated.hidden = false;
   }

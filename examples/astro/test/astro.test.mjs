@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { chromium } from "playwright-core";
+import { auditArticle, auditSearchEngines, auditStructuredData, launch, open } from "../../site/test/audits.mjs";
 import { startAll } from "../../site/test/servers.mjs";
 
+const RICH = "/culture/what-the-lighthouse-writes-down";
 const FOLDER = new URL("..", import.meta.url).pathname;
 let all, browser;
 
@@ -13,7 +14,7 @@ const build = (env, ...flags) => promisify(execFile)("npx", ["astro", "build", "
 
 before(async () => {
   all = await startAll("astro", "dist/server/entry.mjs", (env) => build(env, "--force"));
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
@@ -23,7 +24,7 @@ after(async () => {
 test("every address is answered by one call beside that for the site", async () => {
   for (const [path, status, location, ...others] of [
     ["/", 200, null],
-    ["/culture/what-the-lighthouse-writes-down", 200, null],
+    [RICH, 200, null],
     ["/ferries", 200, null, "/v1/articles"],
     ["/ferry", 301, "/harbour/ferry-six-months-early"],
     ["/harbour/fog-horn-to-be-switched-off", 301, "/harbour/the-fog-horn-falls-silent"],
@@ -57,18 +58,14 @@ test("the loader follows the change feed", async () => {
 });
 
 test("an article with its discussion, search, preview", async () => {
-  const page = await (await browser.newContext()).newPage();
-  const faults = [];
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("response", (response) => response.status() >= 400 && faults.push(`${response.status()} ${response.url()}`));
-  await page.goto(`${all.site}/harbour/ferry-six-months-early`);
+  const page = await open(browser, `${all.site}/harbour/ferry-six-months-early`);
   await page.waitForSelector("body.ready");
   await page.getByText("Mine was the lantern.").last().waitFor();
   const author = { name: "Ida" };
   const headers = { "content-type": "application/json" };
-  await page.waitForTimeout(500); // the stream opens
+  await page.stream;
   await fetch(`${all.api}/v1/articles/ferry-six-months-early/comments`, { method: "POST", headers, body: JSON.stringify({ text: "And now?", author }) });
-  await page.waitForFunction(() => document.querySelector("[data-count]").textContent === "12 comments");
+  await page.waitForFunction(() => document.querySelector("[data-follow]").textContent === "12 comments");
   await page.getByRole("searchbox").fill("bridge");
   await page.keyboard.press("Enter");
   await page.locator("mark", { hasText: /bridge/i }).first().waitFor();
@@ -76,7 +73,14 @@ test("an article with its discussion, search, preview", async () => {
   await page.goto(`${all.site}/preview/who-took-the-fenders?token=${token}`);
   await page.getByRole("heading", { name: "Who took the fenders?" }).waitFor();
   await page.goto(`${all.site}/subscriptions/confirm?token=no`);
-  assert.deepEqual(faults, []);
+  assert.deepEqual(page.faults, []);
   await page.getByRole("button", { name: "Confirm" }).click();
   await page.getByText(/unknown or has expired/).waitFor();
+});
+
+test("an article with everything: nothing moves, is broken, or is hard to reach", () => auditArticle(all, browser, RICH));
+
+test("structured data is valid, and search engines have nothing to dislike", async () => {
+  await auditStructuredData(all.site + RICH);
+  await auditSearchEngines(["/", RICH, "/archive"].map((path) => all.site + path));
 });

@@ -94,7 +94,7 @@ export class Pages {
           <h1>${article.title}</h1>
           ${article.dek && html`<p class="dek">${article.dek}</p>`}
           <p class="byline">${this.byline(article)} · ${article.reading_minutes} min
-            ${discussion && html` · <a href="#comments" data-count="${article.id}">${count(discussion.comments)}</a>`}</p>
+            ${discussion && html` · <a href="#comments" data-follow="${article.slug}">${count(discussion.comments)}</a>`}</p>
         </header>
         ${notice("before")}
         ${article.image && html`<figure class="lead">${this.picture(article.image, "(min-width: 56rem) 54rem, 100vw", true)}
