@@ -105,11 +105,11 @@ def _include_neighbours(
     return part._replace(groups=(ARTICLES_GROUP, *counts_groups_of(part.ids)))
 
 
-def parse_include(include: str | None, available: Mapping[str, Include]) -> list[str]:
-    """Return the names of the parts to include; 400 for unknown ones."""
+def parse_include(include: str | None, available: Mapping[str, Include], others: tuple[str, ...] = ()) -> list[str]:
+    """Return the names of the parts to include, of articles or of others; 400 for unknown ones."""
     names = dict.fromkeys(part.strip() for part in include.split(",")) if include is not None else {}
-    if not names.keys() <= available.keys():
-        raise InvalidParameter("include", f"include: any of {', '.join(available)}.")
+    if not names.keys() <= {*available, *others}:
+        raise InvalidParameter("include", f"include: any of {', '.join((*available, *others))}.")
     return list(names)
 
 

@@ -43,7 +43,7 @@ from app.core.clock import just_before, start_of
 from app.core.ids import is_id
 from app.db.prepared import Prepared, is_fixed
 from app.db.rows import Column, Statement
-from app.identity.schemas import Actor
+from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.section_tree import CLOSURE
 from app.publication.site import Site
 from app.web.paging import Page, PageInfo, Sort, bind_cursor, page_of
@@ -520,6 +520,14 @@ class ArticlePage(NamedTuple):
     def ids(self) -> list[str]:
         """Return the ids of its articles."""
         return [article_id for article in self.articles for article_id in article.ids]
+
+
+def list_of_terms(connection: sa.Connection, query: ListQuery, filters: tuple[Filter, ...], site: Site) -> ArticlePage:
+    """Return a page of public articles in one statement, by filters whose references are ids already."""
+    shape, values = shape_of(query, filters, ANONYMOUS, SORTS[query.sort], site)
+    page = _fetch_page(connection, query, shape, {**values, "cache_key": rendering.cache_key_of(site)})
+    articles = rendering.render_articles(connection, page["data"], site, shape.formats)
+    return ArticlePage(articles, page["page"], filters)
 
 
 class SearchArticles(Protocol):

@@ -30,6 +30,7 @@ from app.db.prepared import Prepared
 from app.db.rows import Statement
 from app.fronts.fronts import FRONT
 from app.publication.references import TERM_TABLES, Kind
+from app.publication.section_tree import CLOSURE
 from app.publication.site import PlaceKind, Site
 from app.publication.tables import FormerSlug
 from app.publication.term_queries import path_of_section
@@ -52,6 +53,7 @@ class CandidateRow(rendering.ArticleRow):
     place_id: str | None
     place_slug: str | None  # the present one
     place_path: str | None  # of a section
+    inside: str | None  # ids of a section and those below it, comma-separated, if articles are requested
     target: str | None  # of a redirect
     redirect_status: int | None
     slug: str
@@ -68,6 +70,7 @@ def _branch(
     article: sa.ColumnElement[str] | None = None,
     place: sa.FromClause | None = None,
     rule: bool = False,
+    inside: sa.ColumnElement[str] | None = None,
 ) -> Statement:
     """Begin the SELECT of one kind of candidates."""
     no_id, no_text = sa.cast(sa.null(), ARTICLE.c.id.type), sa.cast(sa.null(), sa.Text)
@@ -80,12 +83,20 @@ def _branch(
         (no_id if place is None else place.c.id).label("place_id"),
         (no_text if place is None else sa.cast(place.c.slug, sa.Text)).label("place_slug"),
         (path_of_section(place) if place is not None and is_section else no_text).label("place_path"),
+        (no_text if inside is None else inside).label("inside"),
         (sa.cast(REDIRECT.c.target, sa.Text) if rule else no_text).label("target"),
         (REDIRECT.c.status if rule else sa.cast(sa.null(), sa.Integer)).label("redirect_status"),
     )
 
 
-def _select_branches(dialect: str) -> list[Statement]:
+def _ids_inside(dialect: str, section: sa.FromClause) -> sa.ColumnElement[str]:
+    """Select the ids of a section and those below it, comma-separated."""
+    join = sa.func.group_concat if dialect == "sqlite" else sa.func.string_agg
+    ids = join(sa.cast(CLOSURE.c.descendant_id, sa.Text), sa.literal_column("','"))
+    return sa.select(ids).where(CLOSURE.c.ancestor_id == section.c.id).correlate(section).scalar_subquery()
+
+
+def _select_branches(dialect: str, *, lists: bool) -> list[Statement]:
     """Select everything that an address may mean, each by one index."""
     branches = [
         _branch("redirect", "", REDIRECT.c.source, rule=True).where(is_among(dialect, REDIRECT.c.source, "sources")),
@@ -101,7 +112,9 @@ def _select_branches(dialect: str) -> list[Statement]:
     ]
     for kind in _TERMS:
         table, slug = TERM_TABLES[kind], sa.bindparam(f"{kind}_slug", type_=sa.String())
-        branches.append(_branch(kind, "present", table.c.slug, place=table).where(table.c.slug == slug))
+        inside = _ids_inside(dialect, table) if lists and kind == "section" else None
+        present = _branch(kind, "present", table.c.slug, place=table, inside=inside)
+        branches.append(present.where(table.c.slug == slug))
         former = _branch(kind, "former", _FORMER.c.slug, place=table)
         former = former.select_from(_FORMER.join(table, table.c.id == _FORMER.c.target_id))
         branches.append(former.where(_FORMER.c.kind == sa.literal_column(f"'{kind}'"), _FORMER.c.slug == slug))
@@ -117,9 +130,12 @@ _COLUMNS = "public state revision section_id series_id published_revision listed
 
 
 @lru_cache(32)
-def _select_candidates(dialect: str, formats: tuple[str, ...]) -> Prepared[CandidateRow]:
-    """Select all candidates of an address with the cached JSON of those that are articles."""
-    found = sa.union_all(*_select_branches(dialect)).subquery("found")
+def _select_candidates(dialect: str, formats: tuple[str, ...], *, lists: bool) -> Prepared[CandidateRow]:
+    """Select all candidates of an address with the cached JSON of those that are articles.
+
+    `lists`: with what lists of their articles need to know.
+    """
+    found = sa.union_all(*_select_branches(dialect, lists=lists)).subquery("found")
     tables = found.outerjoin(ARTICLE, ARTICLE.c.id == found.c.article_id)
     tables = tables.outerjoin(SECTION, SECTION.c.id == ARTICLE.c.section_id)
     names = (*_COLUMNS, "slug", "type", "published_at")
@@ -247,10 +263,12 @@ def _gone(retraction: RetractionColumn) -> Gone:
     return Gone(451 if retraction["legal"] else 410, retraction["reason"])
 
 
-def _look_up(connection: sa.Connection, asked: Asked, site: Site, formats: tuple[str, ...]) -> Outcome | None:
+def _look_up(
+    connection: sa.Connection, asked: Asked, site: Site, formats: tuple[str, ...] = (), *, lists: bool = False
+) -> Outcome | None:
     if not asked.path.isprintable():
         return None
-    rows = _select_candidates(connection.dialect.name, formats).rows(connection, asked.bind(site))
+    rows = _select_candidates(connection.dialect.name, formats, lists=lists).rows(connection, asked.bind(site))
     return _decide(rows, asked, site)
 
 
@@ -263,13 +281,16 @@ class Resolved(NamedTuple):
     reason: str | None = None
 
 
-def resolve_address(connection: sa.Connection, address: str, site: Site, formats: tuple[str, ...] = ()) -> Resolved:
+def resolve_address(
+    connection: sa.Connection, address: str, site: Site, formats: tuple[str, ...] = (), *, lists: bool = False
+) -> Resolved:
     """Return what the site should answer at a path or URL; 404 if there is nothing.
 
+    `lists`: a section is to be followed by a list of the articles in it and the sections below.
     Redirects are followed to their end, so that a location answers itself: one statement for each hop.
     """
     parsed = parse_address(address, site)
-    outcome = _look_up(connection, Asked.of(*parsed), site, formats) if parsed else None
+    outcome = _look_up(connection, Asked.of(*parsed), site, formats, lists=lists) if parsed else None
     if parsed is None or outcome is None:
         raise NotFound(NOT_FOUND_DETAIL)
     status, location = 301, ""
@@ -291,7 +312,7 @@ def resolve_address(connection: sa.Connection, address: str, site: Site, formats
         parsed = parse_address(location, site)
         if parsed is None:
             return Resolved(status, location=location)
-        outcome = _look_up(connection, Asked.of(*parsed), site, ())
+        outcome = _look_up(connection, Asked.of(*parsed), site)
     raise NotFound(NOT_FOUND_DETAIL)  # redirects that were made at the same time lead in a circle
 
 

@@ -9,11 +9,14 @@ from fastapi import Query, Request
 from starlette.responses import Response
 
 from app.articles.includes import parse_include
+from app.articles.list_parameters import Filter, ListQuery
+from app.articles.listing import list_of_terms
 from app.articles.rendering import (
     RenderedArticle,
     groups_of_list,
     refuse_fields,
     render_articles,
+    render_page,
     resolve_formats,
     retry_on_change,
     shows_counts,
@@ -28,6 +31,7 @@ from app.db.rows import JsonObject
 from app.events.cache_groups import ARTICLES_GROUP, FRONTS_GROUP, PUBLICATION_GROUP, REDIRECTS_GROUP, SITE_GROUP
 from app.fronts.routes import read_front
 from app.identity.access import ContentReader, ExpectedVersions, Public, Publisher
+from app.identity.schemas import ANONYMOUS
 from app.identity.writes import write
 from app.publication.references import PLURALS
 from app.publication.site import PlaceKind, Site
@@ -43,8 +47,9 @@ from app.publication.taxonomies import (
 )
 from app.site import profile, redirects
 from app.site.redirects import SourceTaken, TooManyRedirects, parse_address
-from app.site.resolving import NOT_FOUND_DETAIL, Resolved, resolve_address
+from app.site.resolving import NOT_FOUND_DETAIL, Resolved, Standing, resolve_address
 from app.site.schemas import (
+    ARTICLES,
     RedirectIn,
     RedirectOut,
     RedirectPatch,
@@ -200,10 +205,23 @@ _TAXONOMIES: Mapping[str, SectionTaxonomy | TagTaxonomy | AuthorTaxonomy | Serie
 
 
 class _Part:
-    """What stands at an address as JSON, its name in the answer, and its cache groups."""
+    """What stands at an address as JSON, its name in the answer, its cache groups, and the list of its articles."""
 
-    def __init__(self, name: str, rendered: RenderedArticle, groups: Iterable[str]) -> None:
-        self.name, self.rendered, self.groups = name, rendered, tuple(groups)
+    def __init__(
+        self, name: str, rendered: RenderedArticle, groups: Iterable[str], articles: RenderedArticle | None = None
+    ) -> None:
+        self.name, self.rendered, self.groups, self.articles = name, rendered, tuple(groups), articles
+
+
+def _list_articles(
+    connection: sa.Connection, standing: Standing, services: ArticleServices, formats: tuple[str, ...]
+) -> RenderedArticle:
+    """Return the newest articles of a term as a page of `GET /v1/articles` with its id as filter."""
+    place_id = str(standing.row["place_id"])
+    query = ListQuery.model_validate({standing.kind: [place_id], "formats": ",".join(formats) or None})
+    ids = tuple(sorted((standing.row["inside"] or place_id).split(",")))
+    page = list_of_terms(connection, query, (Filter(standing.kind, False, ids),), services.site)
+    return RenderedArticle(render_page(page.articles, page.page, None, ANONYMOUS, services.access_log), tuple(page.ids))
 
 
 @resolving_router.get(
@@ -213,18 +231,19 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
     """Return what the publication's site should answer at an address: what is there, or where it is now.
 
     The answer contains what is there: an article, with its text if `formats` asks for it and with `include`; a
-    section, tag, author or series; a front with its articles. Former slugs and paths lead to the present address, and
-    redirects to the last of a chain, so that a location redirects no further. Of the query only the number of an
-    article (`p`, `page_id`) and queries of redirects count.
+    section, tag, author or series, with its newest articles if `include` has `articles`; a front with its articles.
+    Former slugs and paths lead to the present address, and redirects to the last of a chain, so that a location
+    redirects no further. Of the query only the number of an article (`p`, `page_id`) and queries of redirects count.
     """
     services = ArticleServices.of(request)
     fields = parse_fields(ResolvedOut, query.fields)
     refuse_fields(fields, "editing")
-    formats = resolve_formats(query.formats, subtree_of(fields, "article"))
-    includes = parse_include(query.include, services.includes)
+    formats = resolve_formats(query.formats, subtree_of(fields, "article"), subtree_of(fields, ARTICLES, "data"))
+    includes = parse_include(query.include, services.includes, (ARTICLES,))
+    lists = ARTICLES in includes
 
     def find(connection: sa.Connection) -> tuple[Resolved, _Part | None]:
-        resolved = resolve_address(connection, query.path, services.site, formats)
+        resolved = resolve_address(connection, query.path, services.site, formats, lists=lists)
         standing = resolved.standing
         if standing is None or standing.kind == "front":
             return resolved, None
@@ -232,14 +251,19 @@ async def resolve_path(request: Request, query: Annotated[ResolveQuery, Query()]
             row = standing.row
             (rendered,) = render_articles(connection, [row], services.site, formats)
             parts = {
-                name: services.includes[name].read(connection, row, rendered, services.site, actor) for name in includes
+                name: services.includes[name].read(connection, row, rendered, services.site, actor)
+                for name in includes
+                if name != ARTICLES
             }
             rendered = rendered.include(parts)
             return resolved, _Part("article", rendered, rendered.cache_groups(counts=shows_counts(fields, "article")))
         taxonomy, place_id = _TAXONOMIES[standing.kind], str(standing.row["place_id"])
         body = dump_json(taxonomy.out, taxonomy.get(connection, place_id, services.site))
-        own = (f"{standing.kind}:{place_id}", *taxonomy.groups)
-        return resolved, _Part(standing.kind, RenderedArticle(body), own)
+        own: tuple[str, ...] = (f"{standing.kind}:{place_id}", *taxonomy.groups)
+        articles = _list_articles(connection, standing, services, formats) if lists else None
+        if articles is not None:
+            own = groups_of_list(own, articles.ids, counts=shows_counts(fields, ARTICLES, "data"))
+        return resolved, _Part(standing.kind, RenderedArticle(body), own, articles)
 
     resolved, part = await services.database.read(retry_on_change(find))
     if resolved.standing is not None and part is None:
@@ -257,7 +281,10 @@ def _render(resolved: Resolved, part: _Part | None) -> RenderedArticle:
     if part is not None and resolved.standing is not None:
         is_page = part.name == "article" and resolved.standing.row["type"] == PAGE_TYPE
         members["kind"] = "page" if is_page else part.name
-        return RenderedArticle(splice_object(members, {part.name: part.rendered.json}), part.rendered.ids)
+        parts, ids = {part.name: part.rendered.json}, part.rendered.ids
+        if part.articles is not None:
+            parts, ids = {**parts, ARTICLES: part.articles.json}, (*ids, *part.articles.ids)
+        return RenderedArticle(splice_object(members, parts), ids)
     if resolved.location is not None:
         return RenderedArticle(splice_object({**members, "kind": "redirect", "location": resolved.location}, {}))
     reason = {} if resolved.reason is None else {"reason": resolved.reason}

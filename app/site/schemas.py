@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.articles.schemas import INCLUDES, FormatQuery, SingleArticleOut
+from app.articles.schemas import INCLUDES, ArticleList, FormatQuery, SingleArticleOut
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import any_of, exactly_one
 from app.fronts.schemas import FrontName, FrontOut
@@ -239,6 +239,8 @@ class RedirectsImported(BaseModel):
     unchanged: int
 
 
+ARTICLES = "articles"
+"""The part that `include` adds to what articles are filed under."""
 _PATH = r"^(/|[Hh][Tt][Tt][Pp][Ss]?://)[^\x00-\x1f]*$"
 
 
@@ -254,8 +256,9 @@ class ResolveQuery(FormatQuery):
     include: str | None = Field(
         None,
         max_length=100,
-        description="Parts to add to an article, comma-separated, as in `GET /v1/articles/{article}`.",
-        json_schema_extra=any_of(INCLUDES),
+        description="Comma-separated: parts to add to an article, as in `GET /v1/articles/{article}`; `articles`: the "
+        "newest articles of a section, tag, author or series.",
+        json_schema_extra=any_of((*INCLUDES, ARTICLES)),
     )
 
 
@@ -275,6 +278,11 @@ class ResolvedOut(BaseModel):
     author: AuthorOut | None = None
     series: SeriesOut | None = None
     front: FrontOut | None = None
+    articles: ArticleList | None = Field(
+        None,
+        description="With `include=articles`, of a section, tag, author or series: its newest articles, as "
+        "`GET /v1/articles?section={id}` and so on list them, where `page.next` leads on.",
+    )
     location: str | None = Field(
         None, description="With 301 and 302: the URL to redirect to, which redirects no further."
     )

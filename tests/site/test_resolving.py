@@ -1,5 +1,6 @@
 """Addresses of the site: everything that stands somewhere is found there, and where it stood before leads on."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -61,6 +62,38 @@ def test_everything_is_found_where_it_stands(client: TestClient, editor: Headers
     assert (resolve(client, "/")["kind"], resolve(client, "/fronts/start")["location"]) == ("front", f"{SITE}/")
     for path in ("/nowhere", "/tags/asia", "/world/tags/boat", "https://other.example/asia", "/authors"):
         resolve(client, path, 404)
+
+
+def test_what_articles_are_filed_under_comes_with_them(
+    client: TestClient,
+    editor: Headers,
+    everything: dict[str, Any],
+    statements: list[str],
+    make_cards: Callable[[], None],
+) -> None:
+    make.published(client, editor, "Rain", section="world", authors=["ann"], series="life", tags=["Boat"])
+    make.draft(client, editor, "Sun", section="world", authors=["ann"])
+    make_cards()
+    for path, kind in (
+        ("/world", "section"),
+        ("/tags/boat", "tag"),
+        ("/authors/ann", "author"),
+        ("/series/life", "series"),
+    ):
+        del statements[:]
+        resolve(client, path)
+        alone = len(statements)
+        resolved = resolve(
+            client, path, include="articles", formats="text", fields="section,tag,author,series,articles"
+        )
+        assert len(statements) == 2 * alone + 1, "one statement more"
+        listed = make.ok(client.get("/v1/articles", params={kind: resolved[kind]["id"], "formats": "text"}))
+        assert resolved["articles"] == listed
+        assert [article["slug"] for article in listed["data"]] == ["rain", "fog"]
+    assert set(resolve(client, "/asia/fog", include="articles")) == {"status", "kind", "article"}
+    answer = client.get("/v1/resolve?path=/world&include=articles&fields=articles.data.title")
+    assert make.ok(answer) == {"articles": {"data": [{"title": "Rain"}, {"title": "Fog"}]}}
+    assert "articles" in answer.headers["cache-tag"].split(",")
 
 
 def test_former_slugs_lead_on(client: TestClient, editor: Headers, everything: dict[str, Any]) -> None:
