@@ -35,36 +35,38 @@ _RECORDING_TYPES = {
 _URL_MEMBERS = {"href", "src", "poster", "link", "url"}  # of blocks and marks
 
 
-def make_absolute(html: str, base: str, api: str) -> str:
-    """Make the URLs in sanitised HTML absolute (RFC 3986 §5.2): stored files are on this server, others on the site."""
+def make_absolute(html: str, base: str, files: str) -> str:
+    """Make the URLs in sanitised HTML absolute (RFC 3986 §5.2): stored files are below `files`, others on the site."""
     if not _RELATIVE.search(html):
         return html
 
     def replace(match: re.Match[str]) -> str:
-        return match[1] + escape(_resolve(base, unescape(match[2]), api))
+        return match[1] + escape(_resolve(base, unescape(match[2]), files))
 
     return _START_TAG.sub(lambda tag: _URL_ATTRIBUTE.sub(replace, tag.group()), html)
 
 
-def make_blocks_absolute(blocks: Sequence[Block], base: str, api: str) -> list[Block]:
+def make_blocks_absolute(blocks: Sequence[Block], base: str, files: str) -> list[Block]:
     """Make every URL in blocks absolute, as `make_absolute` does in HTML."""
-    return cast(list[Block], _make_json_absolute(list(blocks), base, api))
+    return cast(list[Block], _make_json_absolute(list(blocks), base, files))
 
 
-def _make_json_absolute(value: object, base: str, api: str) -> object:
+def _make_json_absolute(value: object, base: str, files: str) -> object:
     if isinstance(value, list):
-        return [_make_json_absolute(item, base, api) for item in value]
+        return [_make_json_absolute(item, base, files) for item in value]
     if not isinstance(value, dict):
         return value
     return {
-        name: _resolve(base, member, api) if name in _URL_MEMBERS and member else _make_json_absolute(member, base, api)
+        name: _resolve(base, member, files)
+        if name in _URL_MEMBERS and member
+        else _make_json_absolute(member, base, files)
         for name, member in value.items()
     }
 
 
-def _resolve(base: str, url: str, api: str) -> str:
+def _resolve(base: str, url: str, files: str) -> str:
     if url.startswith(MEDIA_PATH):
-        return complete_url(url, api)
+        return complete_url(url, files)
     try:
         return urljoin(base, url)
     except ValueError:  # not a URL, such as `//[x`: a browser cannot follow it either
@@ -81,7 +83,7 @@ def correction_label(correction: CorrectionJson) -> str:
     return f"{CORRECTION_LABELS[correction['kind']]}, {correction['at'][:10]}"
 
 
-def render_full_html(article: ArticleJson, html: str, api: str) -> str:
+def render_full_html(article: ArticleJson, html: str, files: str) -> str:
     """Render the text with its notices before and after it, and its corrections at its end."""
     parts = [notice["html"] for notice in notices_at(article, "before")]
     parts.append(html)
@@ -89,15 +91,15 @@ def render_full_html(article: ArticleJson, html: str, api: str) -> str:
         text = escape(correction["text"], quote=False).replace("\n", "<br>")
         parts.append(f"<p><strong>{correction_label(correction)}:</strong> {text}</p>")
     parts += [notice["html"] for notice in notices_at(article, "after")]
-    return make_absolute("\n".join(parts), to_uri(article["url"]), api)
+    return make_absolute("\n".join(parts), to_uri(article["url"]), files)
 
 
-def find_recording(html: str, base: str, api: str) -> tuple[str, str] | None:
+def find_recording(html: str, base: str, files: str) -> tuple[str, str] | None:
     """Find the first audio or video of known type in a stored text; return its absolute URL and its media type."""
     if not any(mark in html for mark in ("<audio", "<video", "data-embed")):
         return None
     for node in parse_html(html).css("audio[src], video[src], source[src], figure[data-embed]"):
-        url = _resolve(base, node.attributes.get("src") or node.attributes.get("data-embed") or "", api)
+        url = _resolve(base, node.attributes.get("src") or node.attributes.get("data-embed") or "", files)
         media_type = (node.attributes.get("type") or "").partition(";")[0] or _type_by_suffix(url)
         if media_type.startswith(("audio/", "video/")) and is_http_url(url):
             return to_uri(url), media_type
@@ -108,9 +110,9 @@ def _type_by_suffix(url: str) -> str:
     return _RECORDING_TYPES.get(posixpath.splitext(url.partition("#")[0].partition("?")[0])[1].lower(), "")
 
 
-def complete_url(url: str, api: str) -> str:
+def complete_url(url: str, files: str) -> str:
     """Return the absolute URL of a file; a path is one on this server."""
-    return to_uri(api + url if url.startswith("/") else url)
+    return to_uri(files + url if url.startswith("/") else url)
 
 
 def summary_of(article: PreviewJson) -> str:

@@ -70,12 +70,12 @@ def entry_of_article(article: ArticleJson, html: str, publication: Publication) 
     """Make the entry of an article with its text."""
     url = to_uri(article["url"])
     section = [article["section"]] if article["section"] else []
-    recording = find_recording(html, url, publication.api)
+    recording = find_recording(html, url, publication.site.media)
     return Entry(
         id=to_urn(article["id"]),
         url=url,
         title=article["title"],
-        html=render_full_html(article, html, publication.api),
+        html=render_full_html(article, html, publication.site.media),
         summary=summary_of(article),
         published=article["published_at"] or article["updated_at"],
         updated=article["updated_at"],
@@ -92,7 +92,7 @@ def entry_of_article(article: ArticleJson, html: str, publication: Publication) 
 def _picture(image: ImageJson | None, publication: Publication) -> Picture | None:
     if image is None:
         return None
-    url = complete_url(image["url"], publication.api)
+    url = complete_url(image["url"], publication.site.media)
     return Picture(
         url=url,
         mime=mimetypes.guess_type(url.partition("?")[0])[0] or "",
@@ -125,7 +125,7 @@ def entry_of_comment(comment: CommentContent, article: ArticleJson, publication:
         id=to_urn(comment["id"]),
         url=f"{url}#comment-{comment['id']}",
         title=f"{name} on “{article['title']}”",
-        html=make_absolute(comment["html"], url, publication.api),
+        html=make_absolute(comment["html"], url, publication.site.media),
         summary=make_excerpt(comment["text"]),
         published=created_at,
         updated=format_rfc3339(comment["edited_at"]) if comment["edited_at"] else created_at,

@@ -33,7 +33,7 @@ def complete_publication(connection: sa.Connection, publication: Publication) ->
     return replace(
         publication,
         name=row["name"] or publication.name,
-        logo=logo and (complete_url(logo["url"], publication.api), logo["width"], logo["height"]),
+        logo=logo and (complete_url(logo["url"], publication.site.media), logo["width"], logo["height"]),
         same_as=tuple(str(account["url"]) for account in row["social"]),
     )
 
@@ -94,7 +94,7 @@ def make_head(article: ArticleJson, publication: Publication) -> JsonObject:
     canonical = article["canonical_url"] or to_uri(article["url"])
     image = cast("ImageJson | None", seo.get("image")) or article["image"]
     card = find_card(image) if image else None
-    picture = complete_url(card["url"], publication.api) if card else None
+    picture = complete_url(card["url"], publication.site.media) if card else None
     return {
         "title": title,
         "description": description,
@@ -138,7 +138,7 @@ def _open_graph(
     if image:
         card = find_card(image)
         members |= {
-            "og:image": complete_url(card["url"], publication.api),
+            "og:image": complete_url(card["url"], publication.site.media),
             "og:image:width": card["width"] and str(card["width"]),
             "og:image:height": card["height"] and str(card["height"]),
             "og:image:alt": image["alt"],

@@ -115,7 +115,7 @@ def _publisher(publication: Publication) -> JsonObject:
 
 def _image(image: ImageJson, publication: Publication) -> JsonObject:
     members = {
-        "url": complete_url(image["url"], publication.api),
+        "url": complete_url(image["url"], publication.site.media),
         "width": image["width"],
         "height": image["height"],
         "caption": image["caption"] or image["alt"],

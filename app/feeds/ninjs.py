@@ -93,7 +93,7 @@ def _bodies(article: ArticleJson, body: BodyJson, publication: Publication) -> l
     html: JsonObject = {
         "role": "main",
         "contentType": "text/html",
-        "value": render_full_html(article, body["html"], publication.api),
+        "value": render_full_html(article, body["html"], publication.site.media),
     }
     counted = {"charCount": len(body["text"]), "wordCount": article["word_count"]}
     text: JsonObject = {"role": "main", "contentType": "text/plain", **counted, "value": body["text"]}
@@ -116,7 +116,7 @@ def _picture(image: ImageJson, publication: Publication) -> JsonObject:
 
 
 def _rendition(name: str, file: FileJson, publication: Publication, mime: str | None = None) -> JsonObject:
-    href = complete_url(file["url"], publication.api)
+    href = complete_url(file["url"], publication.site.media)
     return drop_empty(
         {"name": name, "href": href, "contentType": mime, "width": file["width"], "height": file["height"]}
     )

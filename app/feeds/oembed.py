@@ -98,7 +98,7 @@ def _thumbnail(image: ImageJson | None, publication: Publication, query: OEmbedQ
         return {}
     width, height, url = max(fitting, key=lambda copy: copy[0])
     return {
-        "thumbnail_url": complete_url(url, publication.api),
+        "thumbnail_url": complete_url(url, publication.site.media),
         "thumbnail_width": width,
         "thumbnail_height": height,
     }

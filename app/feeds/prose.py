@@ -33,7 +33,7 @@ def render_article_markdown(article: ArticleJson, body: BodyJson, publication: P
         parts.append("\n".join(f"> {line}".rstrip() for line in _escape(article["dek"]).split("\n")))
     parts += [_escape(_byline(article, publication)), f"<{to_uri(article['url'])}>"]
     parts += [_escape(notice["text"]) for notice in notices_at(article, "before")]
-    blocks = make_blocks_absolute(body["blocks"], to_uri(article["url"]), publication.api)
+    blocks = make_blocks_absolute(body["blocks"], to_uri(article["url"]), publication.site.media)
     parts.append(body["markdown"] if blocks == body["blocks"] else render_markdown(blocks))
     parts += [f"**{correction_label(row)}:** {_escape(row['text'])}" for row in article["corrections"]]
     parts += [_escape(notice["text"]) for notice in notices_at(article, "after")]

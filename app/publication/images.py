@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ _EXTENSIONS = {
     AvifImagePlugin.AvifImageFile.format: "avif",
 }
 _SAVE_OPTIONS: dict[str, dict[str, object]] = {
-    "JPEG": {"quality": 82, "progressive": True, "optimize": True},
+    "JPEG": {"quality": 82, "optimize": True},  # not progressive: renditions are made from it
     "PNG": {},
     "GIF": {},
     "WEBP": {"quality": 82, "method": 4},
@@ -110,26 +109,29 @@ def decode_picture(data: bytes, *, max_bytes: int, max_pixels: int = MAX_PIXELS)
         raise UnreadableImage(BROKEN, f"The {kind} file is damaged or incomplete.") from error
 
 
-def open_source(data: bytes, width: int) -> Image.Image:
-    """Decode the first frame of a stored picture at this width or a larger one.
-
-    A large picture is reduced by a whole number while it is decoded, or just after.
-    """
+def open_source(data: bytes, factor: int) -> Image.Image:
+    """Decode the first frame of a stored picture, reduced by a factor of `find_reduction`."""
     kind = _detect_format(data)
     if kind is None:
         raise UnreadableImage(UNSUPPORTED, "The stored file is no picture.")
-    with Image.open(io.BytesIO(data), formats=[kind]) as source:
-        if kind == "JPEG":
-            source.draft("RGB", (width, max(1, source.height * width // source.width)))
-        image = source.convert("RGBA" if source.has_transparency_data else "RGB")
-    factor = image.width // width
+    source = Image.open(io.BytesIO(data), formats=[kind])
+    if kind == "JPEG":  # which is reduced while it is decoded
+        width, height = source.size
+        source.draft("RGB", (width // factor, height // factor))
+        factor = factor * source.width // width
+    mode = "RGBA" if source.has_transparency_data else "RGB"
+    image: Image.Image = source.convert(mode) if source.mode != mode else source
     return image.reduce(factor) if factor > 1 else image
 
 
-def find_source_width(width: int, height: int, spec: Spec) -> int:
-    """Return the width at which a whole picture shows what a rendition cuts out at the size of the rendition."""
+def find_reduction(width: int, height: int, spec: Spec) -> int:
+    """Return the power of two by which a picture is reduced before a rendition is made of it.
+
+    It is the same for most renditions of a picture, so that they share what was decoded.
+    """
     left, _, right, _ = find_box(width, height, spec)
-    return min(width, max(REDUCED_WIDTH, math.ceil(width * spec.width / (right - left))))
+    least = max(REDUCED_WIDTH, width * spec.width / (right - left))
+    return next((factor for factor in (8, 4, 2) if width / factor >= least), 1)
 
 
 def encode_rendition(source: Image.Image, spec: Spec, form: Form) -> bytes:

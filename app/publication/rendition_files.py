@@ -33,12 +33,12 @@ def _limit_process(server: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, most))
 
 
-@lru_cache(1)
-def _open_source(storage_url: str, key: str, width: int) -> "Image.Image":
-    """Read and decode a stored picture; the last one is kept, as its other renditions are often requested next."""
+@lru_cache(2)
+def _open_source(storage_url: str, key: str, factor: int) -> "Image.Image":
+    """Read and decode a stored picture; the last ones are kept, as their other renditions are often requested next."""
     from app.publication import images  # here, as few processes make renditions, and Pillow takes 4 MB
 
-    return images.open_source(open_storage(storage_url).get(key), width)
+    return images.open_source(open_storage(storage_url).get(key), factor)
 
 
 def make_file(storage_url: str, server: int, row: PictureRow, spec: Spec, form: Form) -> bytes:
@@ -47,9 +47,9 @@ def make_file(storage_url: str, server: int, row: PictureRow, spec: Spec, form: 
 
     _limit_process(server)
     assert row["key"] is not None, "only stored pictures have renditions"
-    least = images.find_source_width(row["width"] or 1, row["height"] or 1, spec)
+    factor = images.find_reduction(row["width"] or 1, row["height"] or 1, spec)
     try:
-        data = images.encode_rendition(_open_source(storage_url, row["key"], least), spec, form)
+        data = images.encode_rendition(_open_source(storage_url, row["key"], factor), spec, form)
     except MemoryError as error:
         raise Unavailable("There is not enough memory for this rendition.") from error
     open_storage(storage_url).put(file_key(row["id"], spec, form), data)

@@ -63,6 +63,56 @@ def test_addresses_are_absolute_with_sizes(
     assert article["image"]["url"] == picture["url"]
 
 
+def test_pictures_in_texts_have_renditions_and_credits(client: TestClient, editor: Headers, db: Database) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1200, 800), "red").save(file, "JPEG")
+    data = {"credit": "Ada & <Co>", "alt": "Red"}
+    picture = ok(client.post("/v1/media", files={"file": file.getvalue()}, data=data, headers=editor), 201)
+    path = picture["url"].removeprefix(API)
+    html = f'<figure><img src="{path}" alt="Red" width="300"><figcaption>Red, <em>all</em> of it</figcaption></figure>'
+    html += f'<figure><a href="/big"><img src="{path}" alt=""></a></figure><p>A <img src="/media/x.png" alt="x"></p>'
+    article = draft(client, editor, "Red", body={"html": html})
+    query = f"/v1/articles/{article['id']}?formats=html,blocks,text"
+    body = ok(client.get(query, headers=editor))["body"]
+    renditions = {entry["name"]: entry["url"].replace("&", "&amp;") for entry in picture["renditions"]}
+    assert list(renditions) == ["w320", "w640", "w960"]
+    sources = ", ".join(f"{url} {name[1:]}w" for name, url in renditions.items()) + f", {picture['url']} 1200w"
+    assert f'srcset="{sources}" sizes="auto, (min-width: 300px) 300px, 100vw" loading="lazy"' in body["html"]
+    credit = '<small data-credit="">Ada &amp; &lt;Co&gt;</small></figcaption></figure>'
+    assert f"<figcaption>Red, <em>all</em> of it {credit}" in body["html"]
+    assert f"</a><figcaption>{credit}" in body["html"]
+    assert body["html"].count("srcset=") == body["html"].count(credit) == 2
+    assert "Ada" not in body["text"]
+    shown = [block["picture"] for block in body["blocks"] if "picture" in block]
+    assert [(entry["id"], entry["credit"]) for entry in shown] == [(picture["id"], "Ada & <Co>")] * 2
+    assert [entry["name"] for entry in shown[0]["renditions"]] == list(renditions)
+    patched(client, editor, article, body={"html": body["html"]})
+    assert ok(client.get(query, headers=editor))["body"] == body
+    with db.connect() as connection:
+        assert (
+            "Ada" not in connection.execute(sa.text("SELECT html FROM revision ORDER BY n DESC")).scalar_one_or_none()
+        )
+    revision = ok(client.get(f"{query}&revision=1", headers=editor))["body"]
+    assert revision["html"] == body["html"]
+
+
+def test_files_can_be_served_from_another_address(
+    settings: Settings, editor: Headers, picture: dict[str, Any], client: TestClient
+) -> None:
+    path = picture["url"].removeprefix(API)
+    html = f'<p><a href="{path}">big</a></p><img src="{path}" alt="">'
+    article = published(client, editor, "Red", image=picture["id"], body={"html": html})
+    cdn = settings.model_copy(update={"api_url": API, "media_base_url": "https://cdn.example"})
+    with TestClient(create_app(cdn, with_worker=False)) as other:
+        read = ok(other.get("/v1/articles/red?formats=html,blocks"))
+        for text in (str(read), other.get("/feeds/site.rss").text, str(ok(other.get("/v1/articles/red?include=head")))):
+            assert "https://cdn.example/media/" in text
+            assert not re.search(r"(?<!https://cdn\.example)/media/", text)
+        patched(other, editor, article, body={"html": read["body"]["html"]})  # the addresses become paths again
+        again = other.get(f"/v1/articles/{article['id']}/revisions", headers=editor)
+        assert len(ok(again)["data"]) == 1
+
+
 @pytest.mark.parametrize("form", ["html", "markdown"])
 def test_what_was_read_comes_back_as_it_was(
     form: str, client: TestClient, editor: Headers, picture: dict[str, Any], db: Database

@@ -22,7 +22,7 @@ from app.publication.images import (
     UnreadableImage,
     decode_picture,
     encode_rendition,
-    find_source_width,
+    find_reduction,
     open_source,
 )
 from app.publication.renditions import Form, Spec
@@ -55,7 +55,7 @@ def take(data: bytes, max_bytes: int = 5_000_000, max_pixels: int = 5_000_000) -
 
 
 def rendition_of(picture: Picture, spec: Spec, form: Form = "webp") -> bytes:
-    source = open_source(picture.data, find_source_width(picture.width, picture.height, spec))
+    source = open_source(picture.data, find_reduction(picture.width, picture.height, spec))
     return encode_rendition(source, spec, form)
 
 
@@ -337,8 +337,8 @@ def test_transparency_becomes_white_in_a_jpeg() -> None:
 def test_large_pictures_are_reduced_while_they_are_decoded() -> None:
     for kind in ("JPEG", "PNG"):
         data = take(encode(scene(4000, 40), kind)).data
-        assert open_source(data, find_source_width(4000, 40, Spec(320, 3))).width == 2000
-        assert open_source(data, find_source_width(4000, 40, Spec(40, 40))).width == 4000
+        assert open_source(data, find_reduction(4000, 40, Spec(320, 3))).size == (2000, 20)
+        assert open_source(data, find_reduction(4000, 40, Spec(40, 40))).size == (4000, 40)
 
 
 @settings(max_examples=40, deadline=None)
