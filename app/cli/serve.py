@@ -1,15 +1,21 @@
 """`broadsheet serve` and `broadsheet worker`."""
 
 import asyncio
+import multiprocessing
 import signal
-from functools import partial
-from typing import Annotated
+from collections.abc import Callable
+from functools import cache, partial
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.common import Failure, say
+from app.cli.common import Failure, explain, say
 from app.core.memory import pause_collector, share_arena
 from app.core.settings import Settings
+
+if TYPE_CHECKING:
+    from app.web.server import App
 
 
 def serve(
@@ -26,24 +32,70 @@ def serve(
     another takes over when it ends. With `--no-worker` none of these does.
     """
     with pause_collector():
-        from app.db import migrations
-        from app.main import create_app
+        from app.core import logs
         from app.web import server
 
     server.exit_on_signals()
     settings = Settings()
-    make_app = partial(create_app, settings, with_worker=not no_worker)
+    logs.configure_logging(settings.log_format)
+    make: Callable[[], App] = partial(make_app, settings, not no_worker)
     with server.bind_socket(host, port) as listener:
-        migrations.ensure_migrated(settings.direct_database)
-        try:
-            app = make_app()
-        except ValueError as error:
-            raise Failure(f"These settings cannot be used: {error}") from error
+        if workers > 1:
+            run_aside(partial(prepare, settings, make))
+        else:
+            make = cache(make)
+            prepare(settings, make)
         warn_without_smtp(settings)
-        config = server.make_config(
-            make_app if workers > 1 else lambda: app, workers=workers, trusted_proxies=settings.trusted_proxies
-        )
+        config = server.make_config(make, workers=workers, trusted_proxies=settings.trusted_proxies)
         server.serve(config, listener)
+
+
+def make_app(settings: Settings, with_worker: bool) -> "App":
+    """Create the app of one process; Failure if the settings cannot be used."""
+    with pause_collector():
+        from app.main import create_app
+
+    try:
+        return create_app(settings, with_worker=with_worker)
+    except ValueError as error:
+        raise Failure(f"These settings cannot be used: {error}") from error
+
+
+def prepare(settings: Settings, make: Callable[[], "App"]) -> None:
+    """Migrate the store and create the app: what is wrong with either is told before anything is served."""
+    from app.db import migrations
+
+    migrations.ensure_migrated(settings.direct_database)
+    make()
+
+
+def run_aside(work: Callable[[], None]) -> None:
+    """Do some work in a process that ends then, so that one which only watches over others stays small.
+
+    Failure if it fails.
+    """
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    process = multiprocessing.get_context("fork").Process(target=_try, args=(work, sender))
+    process.start()
+    sender.close()
+    try:
+        problem = receiver.recv()
+    except EOFError:
+        problem = "The server could not be prepared; the lines above say why."
+    process.join()
+    if problem is not None:
+        raise Failure(problem)
+
+
+def _try(work: Callable[[], None], sender: Connection) -> None:
+    try:
+        work()
+    except Exception as error:
+        if (problem := explain(error)) is None:
+            raise
+        sender.send(problem)
+    else:
+        sender.send(None)
 
 
 def warn_without_smtp(settings: Settings) -> None:

@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, NoReturn, cast
+from typing import Final, NoReturn, TypeAlias, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,6 +29,8 @@ DRAIN_SECONDS: Final = 20  # for requests to finish after SIGTERM
 RETIRE_SECONDS: Final = 10.0  # for idle connections to send another request, whose response closes them
 TICK_SECONDS: Final = 1.0  # between two looks at the clock, for the header `Date`
 log = get_logger("broadsheet.server")
+App: TypeAlias = ASGIApp
+"""What a server serves."""
 
 
 class ServerError(RuntimeError):
@@ -184,7 +186,7 @@ class _Config(Config):
             root.addHandler(_LogHandler(logging.WARNING))
 
 
-def make_config(make_app: Callable[[], ASGIApp], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
+def make_config(make_app: Callable[[], App], *, workers: int = 1, trusted_proxies: list[str]) -> uvicorn.Config:
     """Return the configuration of uvicorn. `make_app` is called in each process; for several, it must pickle."""
     return _Config(
         make_app,
