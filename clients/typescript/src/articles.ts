@@ -29,12 +29,14 @@ export type With<T, I> = I extends readonly (infer N)[]
   ? T & { [K in Extract<N, keyof Article>]-?: K extends "comments" ? Exclude<Article[K], undefined> : NonNullable<Article[K]> }
   : T;
 
+/** The newest articles of a section, tag, author or series, if `include` names them. */
+type WithArticles<I> = "articles" extends (I extends readonly (infer N)[] ? N : never) ? { articles: Page<ListedArticle> } : { articles?: undefined };
 type Kinds<I> = {
   article: { kind: "article" | "page"; status: 200; article: With<Article, I> };
-  section: { kind: "section"; status: 200; section: Section };
-  tag: { kind: "tag"; status: 200; tag: Tag };
-  author: { kind: "author"; status: 200; author: Author };
-  series: { kind: "series"; status: 200; series: Series };
+  section: { kind: "section"; status: 200; section: Section } & WithArticles<I>;
+  tag: { kind: "tag"; status: 200; tag: Tag } & WithArticles<I>;
+  author: { kind: "author"; status: 200; author: Author } & WithArticles<I>;
+  series: { kind: "series"; status: 200; series: Series } & WithArticles<I>;
   front: { kind: "front"; status: 200; front: Front };
   location: { kind: "redirect"; status: 301 | 302; location: string };
   reason: { kind: "gone"; status: 410 | 451; reason: string | null };

@@ -64,7 +64,7 @@ export function createClient(options: ClientOptions) {
     guest: http.guest,
 
     /** Tell what to answer at a path or full address of the site; `NotFound` if nothing is there. */
-    resolve<const F extends Fields<Resolved> = undefined, const I extends readonly Include[] | undefined = undefined>(
+    resolve<const F extends Fields<Resolved> = undefined, const I extends readonly (Include | "articles")[] | undefined = undefined>(
       path: string,
       query: Query<"resolvePath", "path" | "fields" | "formats" | "include"> & ArticleView<F, I> = {},
       call: CallOptions = {},

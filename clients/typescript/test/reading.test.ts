@@ -50,6 +50,9 @@ test("a catch-all route asks once what is at an address", async () => {
   assert.ok(found.kind === "article");
   assert.equal(found.article.slug, SLUG);
   assert.ok(found.article.head.title);
+  const place = await api.resolve(new URL((await api.sections.get("harbour")).url).pathname, { include: ["articles", "head"] });
+  assert.ok(place.kind === "section");
+  assert.ok(place.articles.data.every((listed) => listed.breadcrumbs.some(({ name }) => name === place.section.name)));
   await assert.rejects(api.resolve("/nothing/is/here"), NotFound);
 });
 
