@@ -124,3 +124,24 @@ def comment(client: TestClient, article: dict[str, Any], text: str = "I agree.",
 def bearer(token: str) -> Headers:
     """Headers with a token."""
     return {"Authorization": f"Bearer {token}"}
+
+
+def pages(client: TestClient, path: str, **asked: Any) -> list[list[Any]]:
+    """The pages of a list, of which all but the last are full; read backwards they are the same."""
+    answer = client.get(path, params=asked)
+    forwards = [ok(answer)["data"]]
+    while link := answer.links.get("next"):
+        assert answer.json()["page"]["next"] in link["url"]
+        assert len(forwards[-1]) == answer.json()["page"]["limit"]
+        answer = client.get(link["url"])
+        forwards.append(ok(answer)["data"])
+    assert answer.json()["page"]["next"] is None
+    backwards = forwards[-1:]
+    while link := answer.links.get("prev"):
+        assert answer.json()["page"]["prev"] in link["url"]
+        answer = client.get(link["url"])
+        backwards.append(ok(answer)["data"])
+        assert answer.json()["page"]["next"] is not None
+    assert answer.json()["page"]["prev"] is None
+    assert backwards[::-1] == forwards
+    return forwards

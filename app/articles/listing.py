@@ -490,23 +490,24 @@ def _fetch_by_activity(
     connection: sa.Connection, query: ListQuery, shape: QueryShape, values: dict[str, object], total: int | None
 ) -> Page[ListRow]:
     """Fetch a page by activity, continued with articles that have none by a second statement."""
+    quiet = replace(shape.sort, name=f"quiet {shape.sort.name}", kind=datetime)
+    parts = [shape, shape._replace(sort=quiet, inactive_by=shape.sort.name)]
+    if quiet.reads_back:
+        parts.reverse()
+    if query.cursor is not None and parts[1].sort.is_in(query.cursor):
+        del parts[0]
     rows: list[ListRow] = []
-    inactive = shape._replace(
-        sort=replace(shape.sort, name=f"quiet {shape.sort.name}", kind=datetime),
-        inactive_by=shape.sort.name,
-        paged=query.cursor is not None and replace(shape.sort, name=f"quiet {shape.sort.name}").is_in(query.cursor),
-    )
-    if not inactive.paged:
-        key = shape.sort.decode(query.cursor) if query.cursor else None
-        parameters = {**values, **bind_cursor(key), "most": query.limit + 1}
-        rows += _fetch_rows(connection, shape, parameters)
-    active = len(rows)
-    if active <= query.limit:
-        key = inactive.sort.decode(query.cursor) if query.cursor and inactive.paged else None
-        parameters = {**values, **bind_cursor(key), "most": query.limit + 1 - active}
-        rows += _fetch_rows(connection, inactive, parameters)
-    last_of = shape.sort if query.limit <= active else inactive.sort
-    return page_of(rows, query.limit, last_of, "key", total)
+    sorts: list[Sort] = []  # of each row
+    for part in parts:
+        if len(rows) > query.limit:
+            break
+        cursor = query.cursor if part is parts[0] else None
+        key = part.sort.decode(cursor) if cursor else None
+        parameters = {**values, **bind_cursor(key), "most": query.limit + 1 - len(rows)}
+        rows += _fetch_rows(connection, part._replace(paged=key is not None), parameters)
+        sorts += [part.sort] * (len(rows) - len(sorts))
+    ends = sorts[: query.limit][:: -1 if quiet.reads_back else 1] or [shape.sort]
+    return page_of(rows, query.limit, ends[0], "key", total, last_sort=ends[-1])
 
 
 class ArticlePage(NamedTuple):

@@ -1,6 +1,7 @@
 """Reading comments: a level of a thread, a flat view, or one comment with its ancestors; each takes one statement."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import TypedDict
@@ -20,7 +21,7 @@ from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, Store, fetch_row, fetch_rows
 from app.identity.participants import find_caller
 from app.identity.schemas import Actor
-from app.web.paging import Page, PageQuery, bind_cursor, map_page, page_of
+from app.web.paging import Page, PageQuery, Place, bind_cursor, map_page, page_of
 
 
 class ShownComment(TypedDict):
@@ -200,12 +201,12 @@ def find_comment(store: Store, comment_id: str) -> FoundComment | None:
     return fetch_row(store, _SELECT_COMMENT, FoundComment, {"id": comment_id}) if is_id(comment_id) else None
 
 
-@lru_cache(32)
-def _select_page(kind: str, sort: str, paged: bool) -> Prepared[CommentRow]:
+@lru_cache(64)
+def _select_page(kind: str, sort: str, place: Place) -> Prepared[CommentRow]:
     """Build the query of a page of one view: a range of the index in the order of the sort."""
-    order, column = SORTS[sort], C.c[SORT_COLUMNS[sort]]
+    order, column = replace(SORTS[sort], place=place), C.c[SORT_COLUMNS[sort]]
     statement = sa.select(*COLUMNS).select_from(TABLES).where(_WHERE[kind])
-    if paged:
+    if place != "first":
         statement = statement.where(order.after(column, C.c.id))
     return Prepared(statement.order_by(*order.order_by(column, C.c.id)).limit(_LIMIT))
 
@@ -269,7 +270,7 @@ def _list_comments(
     key = order.decode(query.cursor) if query.cursor else None
     total = connection.execute(_select_count(kind), values).scalar_one() if query.count == "exact" else None
     parameters = {**values, **bind_cursor(key), "most": query.limit + 1}
-    rows = _select_page(kind, sort, key is not None).rows(connection, parameters)
+    rows = _select_page(kind, sort, order.place).rows(connection, parameters)
     page = page_of(rows, query.limit, order, SORT_COLUMNS[sort], total)
     return {"data": _present_with_replies(connection, page["data"], reply_limit), "page": page["page"]}
 

@@ -94,11 +94,11 @@ from app.web.paging import ListOut, Page
 from app.web.responses import (
     PRIVATE_CACHE_CONTROL,
     database,
-    next_link,
     offload,
     reply,
     reply_page,
     reply_private_list,
+    reply_rendered,
     settings,
 )
 from app.web.routing import Router
@@ -216,8 +216,7 @@ async def list_own_replies(
     tree = parse_fields(CommentOut, query.fields)
     include: FieldTree = {"data": {"__all__": tree}, "page": True, "unread": True} if tree else {}
     body = dump_json(OwnRepliesOut, own.present_replies(replies), include or None)
-    links = next_link(request, replies.page["page"]["next"])
-    return reply(request, body, groups=(), private=True, links=links)
+    return reply_rendered(request, body, dict(replies.page["page"]), groups=(), private=True)
 
 
 posting_router = Router(prefix="/v1", tags=["comments"])

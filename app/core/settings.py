@@ -123,7 +123,9 @@ class Settings(BaseSettings):
         description="Address at which this API is reached from outside, for links in mail and feeds. Empty: "
         "`SITE_URL`.",
     )
-    site_name: str = Field("Broadsheet", description="Name of the publication.")
+    site_name: str = Field(
+        "Broadsheet", description="Name of the publication, until editors give it another one by `PUT /v1/site`."
+    )
     languages: Languages = Field(
         ("en",), description="Languages of the publication as BCP 47 tags, separated by commas, the main one first."
     )
@@ -469,9 +471,9 @@ class Settings(BaseSettings):
 
     @property
     def sender(self) -> tuple[str, str]:
-        """The name and address of the sender of mails."""
+        """The name of the sender of mails, empty for that of the publication, and the address."""
         name, address = parseaddr(self.mail_from)
-        return name or self.site_name, address or f"noreply@{urlsplit(self.site_url).hostname}"
+        return name, address or f"noreply@{urlsplit(self.site_url).hostname}"
 
     @property
     def media(self) -> str:

@@ -29,7 +29,7 @@ from app.core.ids import is_id
 from app.core.models import BaseModel
 from app.core.problems import NotFound
 from app.db.rows import Statement, fetch_rows
-from app.events.cache_groups import ARTICLES_GROUP, discussion_cache_groups
+from app.events.cache_groups import ARTICLES_GROUP, SITE_GROUP, discussion_cache_groups
 from app.feeds.article_json import ArticleJson, RetractionJson, parse_article
 from app.feeds.entries import (
     COMMENTS_FRAGMENT,
@@ -45,6 +45,7 @@ from app.feeds.entries import (
     write_comment,
     write_entry,
 )
+from app.feeds.head import name_publication
 from app.feeds.schemas import Deleted, Entry, Feed, Publication, to_uri, to_urn
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.section_tree import select_descendants
@@ -233,6 +234,7 @@ def build_newest_feed(
     actor: Actor = ANONYMOUS,
 ) -> BuiltFeed:
     """Build the feed of the newest articles of the site, or of a section, tag or author."""
+    publication = name_publication(connection, publication)
     subject = find_subject(connection, publication, kind, ref)
     filters = (Filter(kind, False, (ref,)),) if kind else ()
     page = listing.list_rows(connection, _LIST_QUERY, filters, ANONYMOUS, publication.site)
@@ -264,7 +266,7 @@ def build_newest_feed(
 
 
 def _groups_of(group: str, rows: Sequence[CachedRow]) -> tuple[str, ...]:
-    return groups_of_list([group], [row["id"] for row in rows], counts=True)
+    return groups_of_list([group, SITE_GROUP], [row["id"] for row in rows], counts=True)
 
 
 def archive_url(publication: Publication, month: str, page: int = 1) -> str:
@@ -334,6 +336,7 @@ def build_archive(
     rows = fetch_cached(connection, _SELECT_PAGE, FeedRow, values)
     if not rows:
         raise NotFound
+    publication = name_publication(connection, publication)
     has_more, rows = len(rows) > ARCHIVE_PAGE_SIZE, rows[:ARCHIVE_PAGE_SIZE]
     links = _link_pages(connection, publication, month, page, has_more=has_more)
     entries, records = _write_articles(connection, rows, publication, "atom", actor)
@@ -356,6 +359,7 @@ _COMMENT_QUERY = CommentQuery(view="all", sort="newest", limit=MAX_FEED_ENTRIES,
 def build_comments_feed(connection: sa.Connection, publication: Publication, row: CachedRow, form: str) -> BuiltFeed:
     """Build the feed of the newest comments on an article that readers see; 404 if its discussion is hidden."""
     _, page = comments.list_discussion(connection, row["id"], _COMMENT_QUERY)
+    publication = name_publication(connection, publication)
     (rendered,) = render_articles(connection, [row], publication.site)
     article = parse_article(rendered.json)
     published = cast(list[CommentContent], page["data"])  # the flat view has no tombstones
@@ -374,5 +378,5 @@ def build_comments_feed(connection: sa.Connection, publication: Publication, row
         deleted=tombstones,
         author=publication.name,
     )
-    groups = ("publication", f"article:{row['id']}", *discussion_cache_groups(row["id"]))
+    groups = ("publication", SITE_GROUP, f"article:{row['id']}", *discussion_cache_groups(row["id"]))
     return BuiltFeed(feed, entries, groups)

@@ -19,7 +19,7 @@ from app.feeds.content import complete_url, drop_empty, summary_of
 from app.feeds.schemas import Publication, to_uri
 from app.identity.schemas import Actor
 from app.publication.site import Site
-from app.site.profile import find_profile, present_picture
+from app.site.profile import find_name, find_profile, present_picture
 
 
 class JsonLdOut(BaseModel):
@@ -36,6 +36,11 @@ def complete_publication(connection: sa.Connection, publication: Publication) ->
         logo=logo and (complete_url(logo["url"], publication.site.media), logo["width"], logo["height"]),
         same_as=tuple(str(account["url"]) for account in row["social"]),
     )
+
+
+def name_publication(connection: sa.Connection, publication: Publication) -> Publication:
+    """Return the publication with the name that editors gave it, for what shows no more of it."""
+    return replace(publication, name=find_name(connection, publication.name))
 
 
 Profiles: TypeAlias = Mapping[str, Sequence[str]]

@@ -15,11 +15,12 @@ from app.articles.services import ArticleServices
 from app.core.ids import RefPath
 from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
-from app.events.cache_groups import REDIRECTS_GROUP
+from app.events.cache_groups import REDIRECTS_GROUP, SITE_GROUP
 from app.feeds import feeds, sitemaps
 from app.feeds.article_json import PreviewJson
 from app.feeds.entries import load_format, render_feed
 from app.feeds.feeds import ArchiveQuery, BuiltFeed, FormatPath, MonthPath, TermKind
+from app.feeds.head import name_publication
 from app.feeds.oembed import OEmbedOut, OEmbedQuery, embed_article, render_xml, site_path_of
 from app.feeds.schemas import MAX_SITEMAP_URLS, PartPath, Publication, parse_part
 from app.identity.access import ThirdParty
@@ -176,7 +177,7 @@ _SITEMAP_PART_RESPONSES: Responses = {
 
 
 def _reply_sitemap(request: Request, body: bytes, actor: Actor) -> Response:
-    groups, private = ("articles", "publication"), not actor.is_anonymous
+    groups, private = ("articles", "publication", SITE_GROUP), not actor.is_anonymous
     return reply(request, body, groups=groups, private=private, media_type="application/xml")
 
 
@@ -223,8 +224,8 @@ _OEMBED_RESPONSES: Responses = {
 }
 
 
-def _find_article(connection: sa.Connection, path: str, publication: Publication) -> PreviewJson:
-    """Return the article at a path of the site, or at the path that it redirects to."""
+def _embed_article(connection: sa.Connection, path: str, publication: Publication, query: OEmbedQuery) -> JsonObject:
+    """Return the oEmbed form of the article at a path of the site, or at the path that it redirects to."""
     resolved = resolve_address(connection, path, publication.site)
     if resolved.location is not None:
         resolved = resolve_address(connection, resolved.location, publication.site)
@@ -234,7 +235,7 @@ def _find_article(connection: sa.Connection, path: str, publication: Publication
     if resolved.standing is None or resolved.standing.kind != "article":
         raise NotFound(NOT_FOUND_DETAIL)
     (article,) = render_articles(connection, [resolved.standing.row], publication.site)
-    return cast(PreviewJson, article.parse())
+    return embed_article(cast(PreviewJson, article.parse()), name_publication(connection, publication), query)
 
 
 @oembed_router.get(
@@ -246,13 +247,13 @@ async def get_o_embed(request: Request, query: Annotated[OEmbedQuery, Query()], 
     path = site_path_of(query.url, publication)
     if path is None:
         raise NotFound(NOT_FOUND_DETAIL)
-    find = retry_on_change(partial(_find_article, path=path, publication=publication))
-    members = embed_article(await database(request).read(find), publication, query)
+    embed = retry_on_change(partial(_embed_article, path=path, publication=publication, query=query))
+    members = await database(request).read(embed)
     is_xml = query.format == "xml"
     return reply(
         request,
         render_xml(members) if is_xml else dump_json(OEmbedOut, members),
-        groups=("articles", "publication", REDIRECTS_GROUP),
+        groups=("articles", "publication", SITE_GROUP, REDIRECTS_GROUP),
         private=not actor.is_anonymous,
         media_type="text/xml" if is_xml else JSON_TYPE,
     )

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from app.articles.reading import ARTICLE, SECTION
 from app.core.clock import format_rfc3339, month_bounds, month_of, now
 from app.core.problems import NotFound
+from app.feeds.head import name_publication
 from app.feeds.schemas import MAX_NEWS_URLS, MAX_SITEMAP_URLS, Part, Publication, part_bounds, to_uri
 from app.publication.site import Site
 from app.publication.term_queries import path_of_section
@@ -197,6 +198,7 @@ def render_news(connection: sa.Connection, publication: Publication) -> tuple[by
     """Render the articles of the last two days, newest first; returns also when the first of them leaves."""
     from app.feeds.xml import add_child, make_root, serialize
 
+    publication = name_publication(connection, publication)
     document = make_root(f"{{{SITEMAP}}}urlset", {None: SITEMAP, "news": NEWS})
     end = None
     for row in connection.execute(_SELECT_NEWS, {"since": now() - NEWS_TIME}):

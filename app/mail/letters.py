@@ -32,6 +32,7 @@ from app.mail.schemas import CHANNEL, Content, Letter
 from app.net.smtp import WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
 from app.publication.site import Site
 from app.publication.term_queries import path_of_section
+from app.site.profile import find_name
 from app.subscriptions.opt_ins import create_confirm_token, find_opt_in
 from app.subscriptions.subscriptions import (
     SubscriberRow,
@@ -315,11 +316,11 @@ class MailWriter:
         body = sha256(f"{self.settings.site_url}|{event}|{subscriber_id}".encode()).hexdigest()[:40]
         return f"<{body}@{self.domain}>"
 
-    def write(self, event: str, letter: Letter) -> EmailMessage:
-        """Render the mail as plain text and HTML."""
-        values = self._values(letter)
+    def write(self, event: str, letter: Letter, site_name: str) -> EmailMessage:
+        """Render the mail as plain text and HTML, from the publication of this name."""
+        values = self._values(letter, site_name)
         message = EmailMessage(policy=WIRE_POLICY)
-        message["From"] = Address(self.name.replace("=?", "= ?"), addr_spec=self.address)
+        message["From"] = Address((self.name or site_name).replace("=?", "= ?"), addr_spec=self.address)
         message["To"] = _recipient_address(letter.to)
         message["Subject"] = self._subject(letter.template, values)
         message["Date"] = format_datetime(now())
@@ -345,8 +346,8 @@ class MailWriter:
         line = line.replace("=?", "= ?")  # or the email library decodes an encoded word, with line breaks, from a title
         return line if len(line) <= MAX_SUBJECT_LENGTH else f"{line[: MAX_SUBJECT_LENGTH - 1]}…"
 
-    def _values(self, letter: Letter) -> JsonObject:
-        site = {"name": self.settings.site_name, "url": self.settings.site_url}
+    def _values(self, letter: Letter, site_name: str) -> JsonObject:
+        site = {"name": site_name, "url": self.settings.site_url}
         return {
             **letter.values,
             "site": site,
@@ -408,8 +409,9 @@ class MailChannel:
         letter = await db.scan_fresh(find_letter, piece.what, piece.endpoint, content, self.site)
         if letter is None:
             return Outcome("cancelled")
+        site_name = await db.read(find_name, self.writer.settings.site_name)
         try:
-            answer = await self.mailer.send(self.writer.write(piece.event, letter), letter.to)
+            answer = await self.mailer.send(self.writer.write(piece.event, letter, site_name), letter.to)
         except MailRefused as refused:
             answer_text = refused.answer
             if refused.is_final:

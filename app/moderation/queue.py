@@ -155,10 +155,11 @@ def _index_walks(filters: QueueFilters) -> list[tuple[Statement, Column, Column]
 
 
 def select_waiting(
-    actor: Actor, filters: QueueFilters, limit: int, key: Key | None = None, *, free: bool = False
+    actor: Actor, filters: QueueFilters, limit: int, page: tuple[Sort, Key | None] | None = None, *, free: bool = False
 ) -> Statement:
     """Build the SELECT of ids and times of waiting comments, in order; `free` leaves out those leased by others."""
-    sort, parts = SORTS[filters.sort], []
+    sort, key = page or (SORTS[filters.sort], None)
+    parts = []
     conditions = _conditions(actor, filters)
     if free:
         is_leased = (LEASE.c.comment_id == C.c.id) & (LEASE.c.until > now()) & (LEASE.c.key_id != actor.id)
@@ -180,7 +181,7 @@ def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> 
         everything = select_waiting(actor, filters, 2**31 - 1).subquery()
         total = connection.execute(sa.select(sa.func.count()).select_from(everything)).scalar_one()
     key = sort.decode(filters.cursor) if filters.cursor else None
-    query = select_waiting(actor, filters, filters.limit + 1, key)
+    query = select_waiting(actor, filters, filters.limit + 1, (sort, key))
     rows = fetch_rows(connection, query, _WaitingComment, bind_cursor(key))
     page = page_of(rows, filters.limit, sort, "created_at", total)
     return {"data": list_items(connection, [row["id"] for row in page["data"]]), "page": page["page"]}

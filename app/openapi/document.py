@@ -25,7 +25,8 @@ DESCRIPTION = """\
 The API of a publication: articles, discussions, subscriptions, syndication and all that editors do.
 
 - **Names**: `{article}` and the like take an id or a slug; times are RFC 3339 in UTC.
-- **Lists** come in pages: `{"data": […], "page": {"next", "limit", "total"}}`, with a `Link` to the next one.
+- **Lists** come in pages: `{"data": […], "page": {"next", "prev", "limit", "total"}}`, with
+  `Link` headers; cursors do not expire.
 - **Errors** are `application/problem+json` (RFC 9457) with a stable `code`; `GET /problems` lists them.
 - **Reads** carry `ETag`, `Last-Modified`, `Cache-Control` and the cache groups of the answer.
 - **Writes** take an `Idempotency-Key` (POST) or need `If-Match` (what editors change), and answer with a

@@ -78,7 +78,7 @@ async def list_related_articles(
     except NotFound:
         return await redirect_former_slug(request, article, actor, "/related")
     ids = [article_id for link in links_read.items for article_id in link.ids]
-    page: PageInfo = {"next": None, "limit": query.limit, "total": None}
+    page: PageInfo = {"next": None, "prev": None, "limit": query.limit, "total": None}
     return reply_rendered(
         request,
         render_page(links_read.items, page, fields, actor, services.access_log),
@@ -104,7 +104,7 @@ async def pin_related_articles(
     def show(connection: sa.Connection, article_id: str) -> JsonObject:
         read = links.find_related(connection, article_id, actor, site)
         data = [link.parse() for link in read.items] if read else []
-        page = {"next": None, "limit": 20, "total": None}
+        page = {"next": None, "prev": None, "limit": 20, "total": None}
         return {"data": data, "page": page, "version": links.read_version(connection, article_id)}
 
     return await write(request, actor, links.pin_articles, article, body, versions, render=show, model=RelatedList)

@@ -1,5 +1,6 @@
 """Searching: the index gives the newest matching articles, which are ranked and rendered from cached JSON."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,7 @@ from app.search.schemas import MAX_RANKED, NEWEST_KEY, RankedCursor, SearchQuery
 from app.search.tables import ENTRY, EPOCH, SLOTS_PER_MICROSECOND, WORDS, period_word
 from app.text.inputs import MAX_INT63
 from app.text.languages import STEMMERS
-from app.web.paging import Sort
+from app.web.paging import PageInfo, Sort, page_of
 
 BY_KEY = Sort("found", descending=True, kind=int)
 BIG_INTEGER = sa.BigInteger()
@@ -56,8 +57,15 @@ class Hit(TypedDict):
     weights: str
 
 
-Page: TypeAlias = tuple[list[Hit], str | None]
-"""A page of matches, and the cursor of the next page."""
+class Ends(NamedTuple):
+    """The cursors of the page after this one and of that before."""
+
+    next: str | None = None
+    prev: str | None = None
+
+
+Page: TypeAlias = tuple[list[Hit], Ends]
+"""A page of matches, and where the list goes on."""
 
 
 class HighlightedRow(CachedRow):
@@ -108,6 +116,24 @@ def iterate_windows(connection: sa.Connection, newest: int, oldest: int) -> Iter
         yield Window(newest, oldest)
 
 
+def iterate_windows_back(connection: sa.Connection, newest: int, oldest: int) -> Iterator[Window]:
+    """Iterate over the ranges of keys to search, oldest first, as `iterate_windows` does newest first."""
+    if connection.dialect.name == "postgresql":
+        first = connection.execute(_SELECT_FIRST_KEY, {"oldest": oldest}).scalar_one_or_none()
+        if first is None:
+            return
+        at = EPOCH + timedelta(microseconds=first // SLOTS_PER_MICROSECOND)
+        for end, form in ((_first_key(at.year, at.month + 2), "%Y-%m"), (_first_key(at.year + 2), "%Y")):
+            if newest < oldest:
+                return
+            names = tuple(dict.fromkeys((period_word(first, form), period_word(end - 1, form))))
+            yield Window(min(end - 1, newest), oldest, names)
+            oldest = end
+    if newest >= oldest:
+        yield Window(newest, oldest)
+
+
+_SELECT_FIRST_KEY = sa.select(sa.func.min(ENTRY.c.key)).where(ENTRY.c.key >= sa.bindparam("oldest", type_=BIG_INTEGER))
 _SELECT_LAST_KEY = sa.select(sa.func.max(ENTRY.c.key)).where(ENTRY.c.key <= sa.bindparam("newest", type_=BIG_INTEGER))
 
 
@@ -191,11 +217,12 @@ def _is_in_window(key: ColumnElement[int]) -> ColumnElement[bool]:
 
 
 @lru_cache(256)
-def _select_newest(shape: QueryShape, dialect: str, among: Candidates) -> Prepared[Hit] | Statement:
-    """Build the query for the newest matching articles of a window."""
+def _select_nearest(shape: QueryShape, dialect: str, among: Candidates, *, back: bool) -> Prepared[Hit] | Statement:
+    """Build the query for the newest matching articles of a window, or the oldest."""
     tables, key, where = select_matches(shape, dialect, among)
     query = sa.select(key.label("key"), ENTRY.c.article_id.label("id"), ENTRY.c.weights).select_from(tables)
-    statement = query.where(*where).order_by(key.desc()).limit(sa.bindparam("most", type_=BIG_INTEGER))
+    order = key.asc() if back else key.desc()
+    statement = query.where(*where).order_by(order).limit(sa.bindparam("most", type_=BIG_INTEGER))
     return Prepared(statement) if is_fixed(statement) else statement
 
 
@@ -268,10 +295,13 @@ class Search:
                 question = f"({question}) & ({names})"
         return {**self.values, "question": question, "newest": window.newest, "oldest": window.oldest}
 
-    def find_newest(self, connection: sa.Connection, newest: int, oldest: int, limit: int) -> list[Hit]:
-        """Return the newest matching articles."""
-        statement, hits = _select_newest(*self.statement_key), list[Hit]()
-        for window in iterate_windows(connection, newest, oldest):
+    def find_nearest(
+        self, connection: sa.Connection, newest: int, oldest: int, limit: int, *, back: bool = False
+    ) -> list[Hit]:
+        """Return the newest matching articles between two keys, or, reading back, the oldest ones, oldest first."""
+        statement, hits = _select_nearest(*self.statement_key, back=back), list[Hit]()
+        windows = iterate_windows_back if back else iterate_windows
+        for window in windows(connection, newest, oldest):
             values = {**self.bind_window(window), "most": limit - len(hits)}
             if isinstance(statement, Prepared):
                 hits += statement.rows(connection, values)
@@ -293,45 +323,63 @@ class Search:
     def find_ranked(self, connection: sa.Connection) -> Page:
         """Find a page by relevance, and beyond the newest matches, which alone are ranked, by date."""
         limit, cursor = self.query.limit, self.query.cursor
-        mark = RankedCursor.decode(cursor, self.fingerprint) if cursor else None
-        if mark is not None and mark.score < 0:
-            hits = self.find_newest(connection, mark.key - 1, -NEWEST_KEY, limit + 1)
-            following = mark._replace(key=hits[limit - 1]["key"]) if len(hits) > limit else None
-            return hits[:limit], following and following.encode(self.fingerprint)
-        if mark is None:
+        if cursor is None:
             size = MAX_RANKED - MAX_RANKED % limit  # so that only the last page is short
-            window = self.find_newest(connection, NEWEST_KEY, -NEWEST_KEY, size + 1)
+            window = self.find_nearest(connection, NEWEST_KEY, -NEWEST_KEY, size + 1)
             if not window:
-                return [], None
+                return [], Ends()
             more, window = len(window) > size, window[:size]
             mark = RankedCursor(MAX_INT63, 0, window[0]["key"], window[-1]["key"], int(more))
-        else:
-            window = self.find_newest(connection, mark.newest, mark.oldest, MAX_RANKED)
-        return self._rank(window, mark)
+            hits, ends = self._rank(window, mark, back=False)
+            return hits, ends._replace(prev=None)
+        mark, back = RankedCursor.decode(cursor, self.fingerprint)
+        if mark.score < 0 and (page := self._find_beyond(connection, mark, back=back)) is not None:
+            return page
+        return self._rank(self.find_nearest(connection, mark.newest, mark.oldest, MAX_RANKED), mark, back=back)
 
-    def _rank(self, window: list[Hit], mark: RankedCursor) -> Page:
-        """Return the page after a mark: the best, and of equal ones the newest, first."""
+    def _find_beyond(self, connection: sa.Connection, mark: RankedCursor, *, back: bool) -> Page | None:
+        """Find a page of what is older than the ranked window, by date; None where the page before is in the window."""
+        limit = self.query.limit
+        if back:
+            hits = self.find_nearest(connection, mark.oldest - 1, mark.key + 1, limit + 1, back=True)
+            if not hits:
+                return None
+        else:
+            hits = self.find_nearest(connection, mark.key - 1, -NEWEST_KEY, limit + 1)
+        shown, is_cut = hits[:limit][:: -1 if back else 1], len(hits) > limit
+        first, last = (shown[0]["key"], shown[-1]["key"]) if shown else (mark.key - 1, mark.key)
+        following = mark._replace(key=last).encode(self.fingerprint) if back or is_cut else None
+        return shown, Ends(following, mark._replace(key=first).encode(self.fingerprint, before=True))
+
+    def _rank(self, window: list[Hit], mark: RankedCursor, *, back: bool) -> Page:
+        """Return the page after a mark, or before it: the best, and of equal ones the newest, first."""
         score, limit = self.question.score, self.query.limit
         places = sorted((-score(hit["weights"]), -hit["key"], at) for at, hit in enumerate(yield_cpu(window)))
-        places = [place for place in places if place[:2] > (-mark.score, -mark.key)]
-        hits = [window[at] for _, _, at in places[:limit]]
-        if len(places) > limit:
-            negative_score, negative_key, _ = places[limit - 1]
-            following = mark._replace(score=-negative_score, key=-negative_key)
-        elif mark.more:
-            following = mark._replace(score=-1, key=mark.oldest)
+        if back:
+            end = bisect_left(places, (-mark.score, -mark.key)) if mark.score >= 0 else len(places)
+            start = max(0, end - limit)
         else:
-            return hits, None
-        return hits, following.encode(self.fingerprint)
+            start = bisect_left(places, (-mark.score, -mark.key, len(places)))
+            end = min(start + limit, len(places))
+        following = previous = None
+        if start < end < len(places):
+            following = mark._replace(score=-places[end - 1][0], key=-places[end - 1][1]).encode(self.fingerprint)
+        elif mark.more and end == len(places):
+            following = mark._replace(score=-1, key=mark.oldest).encode(self.fingerprint)
+        if start < end and start > 0:
+            at = mark._replace(score=-places[start][0], key=-places[start][1])
+            previous = at.encode(self.fingerprint, before=True)
+        return [window[at] for _, _, at in places[start:end]], Ends(following, previous)
 
     def find_by_date(self, connection: sa.Connection) -> Page:
         """Find a page of the newest."""
         sort, limit = BY_KEY.bound_to(self.query), self.query.limit
         key = sort.decode(self.query.cursor) if self.query.cursor else None
-        newest = max(int(cast(int, key[0])), -NEWEST_KEY) - 1 if key else NEWEST_KEY
-        hits = self.find_newest(connection, newest, -NEWEST_KEY, limit + 1)
-        last = hits[limit - 1] if len(hits) > limit else None
-        return hits[:limit], last and sort.encode(last["key"], last["id"])
+        at = min(max(int(cast(int, key[0])), 1 - NEWEST_KEY), NEWEST_KEY - 1) if key else NEWEST_KEY
+        newest, oldest = (NEWEST_KEY, at + 1) if sort.reads_back else (at - 1 if key else at, -NEWEST_KEY)
+        hits = self.find_nearest(connection, newest, oldest, limit + 1, back=sort.reads_back)
+        page = page_of(hits, limit, sort, "key")
+        return page["data"], Ends(page["page"]["next"], page["page"]["prev"])
 
     def read_cached(self, connection: sa.Connection, hits: Sequence[Hit], row_type: type[R]) -> list[tuple[Hit, R]]:
         """Return matches with their rows of cached JSON; raise `SnapshotChanged` if one has left the index since.
@@ -350,13 +398,14 @@ class Search:
         return [(hit, rows[hit["id"]]) for hit in hits if hit["id"] in rows]
 
     def render(
-        self, connection: sa.Connection, rows: Sequence[CachedRow], following: str | None, total: int | None = None
+        self, connection: sa.Connection, rows: Sequence[CachedRow], ends: Ends = Ends(), total: int | None = None
     ) -> ArticlePage:
         """Render a page of articles; their total, if it was not counted already, is counted on request."""
         editor = self.actor if self.shape.editing else None
         articles = render_articles(connection, rows, self.site, self.shape.formats, editor)
         total = self._count(connection) if total is None else total
-        return ArticlePage(articles, {"next": following, "limit": self.query.limit, "total": total}, self.groups)
+        page: PageInfo = {"next": ends.next, "prev": ends.prev, "limit": self.query.limit, "total": total}
+        return ArticlePage(articles, page, self.groups)
 
 
 def search_articles(
@@ -366,13 +415,11 @@ def search_articles(
     groups = resolve_filters(connection, groups, query)
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
-        return search.render(connection, [], None)
+        return search.render(connection, [])
     with prefer_word_index(connection):
-        hits, following = (
-            search.find_ranked(connection) if query.sort == "relevance" else search.find_by_date(connection)
-        )
+        hits, ends = search.find_ranked(connection) if query.sort == "relevance" else search.find_by_date(connection)
         results = search.read_cached(connection, hits, HighlightedRow)
-        page = search.render(connection, [row for _, row in results], following)
+        page = search.render(connection, [row for _, row in results], ends)
     articles = [
         article.add_members(_present_match(search.question, hit, row))
         for article, (hit, row) in yield_cpu(zip(page.articles, results, strict=True))

@@ -15,7 +15,7 @@ from app.articles.rendering import CachedRow, cache_key_of, fetch_cached, select
 from app.db.rows import JsonObject, Statement
 from app.identity.schemas import Actor
 from app.publication.site import Site
-from app.search.finding import BIG_INTEGER, EVERYTHING, Candidates, Search, prefer_word_index, select_matches
+from app.search.finding import BIG_INTEGER, EVERYTHING, Candidates, Ends, Search, prefer_word_index, select_matches
 from app.search.tables import ENTRY
 from app.web.paging import bind_cursor, page_of
 
@@ -122,7 +122,7 @@ def _list_in_order(connection: sa.Connection, search: Search) -> ArticlePage:
     values["cache_key"] = cache_key_of(search.site)
     rows = fetch_cached(connection, _select_sorted(*search.statement_key), SortedRow, values)
     page = page_of(rows, query.limit, sort, "key")
-    return search.render(connection, page["data"], page["page"]["next"])
+    return search.render(connection, page["data"], Ends(page["page"]["next"], page["page"]["prev"]))
 
 
 def _list_in_states(connection: sa.Connection, search: Search, query: ListQuery) -> ArticlePage:
@@ -148,7 +148,7 @@ def _list_in_states(connection: sa.Connection, search: Search, query: ListQuery)
     with prefer_word_index(connection):
         rows = fetch_cached(connection, statement, SortedRow, values)
     result = page_of(rows, query.limit, sort, "key")
-    return search.render(connection, result["data"], result["page"]["next"], total)
+    return search.render(connection, result["data"], Ends(result["page"]["next"], result["page"]["prev"]), total)
 
 
 def list_matching(
@@ -157,12 +157,12 @@ def list_matching(
     """List articles that match `q`, in two statements, or one if not sorted by date."""
     search = Search(connection, query, groups, actor, site)
     if search.question.is_empty:
-        return search.render(connection, [], None)
+        return search.render(connection, [])
     if query.states is not None:
         return _list_in_states(connection, search, query)
     with prefer_word_index(connection):
         if query.sort != "-published_at":
             return _list_in_order(connection, search)
-        hits, following = search.find_by_date(connection)
+        hits, ends = search.find_by_date(connection)
         rows = [row for _, row in search.read_cached(connection, hits, CachedRow)]
-        return search.render(connection, rows, following)
+        return search.render(connection, rows, ends)

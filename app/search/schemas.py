@@ -9,7 +9,7 @@ from app.articles.schemas import ListedArticleOut
 from app.core.models import BaseModel
 from app.core.problems import InvalidParameter
 from app.text.inputs import MAX_INT63
-from app.web.paging import WRONG_QUERY, ListOut, decode_cursor, encode_cursor
+from app.web.paging import BEFORE, WRONG_QUERY, ListOut, decode_cursor, encode_cursor
 
 MAX_RANKED = 240  # this many of the newest matches are ranked; the others follow by date
 NEWEST_KEY = MAX_INT63
@@ -62,16 +62,20 @@ class RankedCursor(NamedTuple):
     oldest: int
     more: int  # 1 if there are matches beyond the window
 
-    def encode(self, query: str) -> str:
-        """Encode it as a cursor of the query with this fingerprint."""
-        return encode_cursor(query, "relevance", *self)
+    def encode(self, query: str, *, before: bool = False) -> str:
+        """Encode it as a cursor of the query with this fingerprint: of the page after it, or before it."""
+        return encode_cursor(query, "relevance", *self, *([BEFORE] if before else []))
 
     @classmethod
-    def decode(cls, cursor: str, query: str) -> "RankedCursor":
-        """Decode a cursor of the query with this fingerprint; 400 for anything else."""
-        parts = decode_cursor(cursor)
-        owner, numbers = parts[:2], parts[2:]
+    def decode(cls, cursor: str, query: str) -> tuple["RankedCursor", bool]:
+        """Decode a cursor of the query with this fingerprint, and whether it is that of the page before.
+
+        400 for anything else.
+        """
+        parts, size = decode_cursor(cursor), 2 + len(cls._fields)
+        owner, numbers, before = parts[:2], parts[2:size], parts[size:]
         fits = all(type(number) is int and -MAX_INT63 <= number <= MAX_INT63 for number in numbers)
-        if owner != [query, "relevance"] or not fits or len(numbers) != len(cls._fields):
+        is_whole = len(numbers) == len(cls._fields) and before in ([], [BEFORE])
+        if owner != [query, "relevance"] or not fits or not is_whole:
             raise InvalidParameter("cursor", WRONG_QUERY)
-        return cls(*cast(list[int], numbers))
+        return cls(*cast(list[int], numbers)), before == [BEFORE]

@@ -15,6 +15,7 @@ from app.core.ids import is_id
 from app.core.problems import Invalid
 from app.core.settings import Settings
 from app.db.columns import table_of
+from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, fetch_rows
 from app.events.cache_groups import ARTICLES_GROUP, PUBLICATION_GROUP, SITE_GROUP
 from app.events.catalog import AuthorDeleted, LoggedEvent, SeriesDeleted, SiteChanged, TagDeleted
@@ -105,6 +106,15 @@ def find_profile(connection: sa.Connection) -> ProfileRow:
     """Find the profile; empty before editors have saved one."""
     row = connection.execute(SELECT_PROFILE).mappings().first()
     return cast(ProfileRow, row) if row is not None else _NOTHING_SAVED
+
+
+_SELECT_NAME: Prepared[JsonObject] = Prepared(sa.select(PROFILE.c.name).where(PROFILE.c.id == PROFILE_ID))
+
+
+def find_name(connection: sa.Connection, default: str) -> str:
+    """Return the name that editors gave the publication, or else the default, which is `SITE_NAME`."""
+    row = _SELECT_NAME.row(connection, {})
+    return str(row["name"]) if row is not None and row["name"] else default
 
 
 def present_definition(row: ProfileRow) -> JsonObject:

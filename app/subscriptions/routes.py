@@ -19,6 +19,7 @@ from app.identity.secrets import Vault
 from app.identity.services import IdentityServices
 from app.identity.writes import WriteResult, write, write_private
 from app.publication.terms import require_all_sections
+from app.site.profile import find_name
 from app.subscriptions import management, opt_ins, subscribers, subscriptions, suppressions, unsubscribing
 from app.subscriptions.management import create_manage_token
 from app.subscriptions.opt_ins import NetworkOrigin, TokenInvalid, UnknownTarget
@@ -223,8 +224,8 @@ def _wants_page(request: Request) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def _page(request: Request, title: str, body: str) -> Response:
-    name = html.escape(settings(request).site_name)
+async def _page(request: Request, title: str, body: str) -> Response:
+    name = html.escape(await database(request).read(find_name, settings(request).site_name))
     return HTMLResponse(_PAGE.format(title=f"{title} · {name}", body=body), headers=PAGE_HEADERS)
 
 
@@ -257,12 +258,12 @@ async def get_unsubscribe(request: Request, token: TokenPath, actor: ThirdParty)
     if not _wants_page(request):
         return reply(request, dump_json(UnsubscribeOut, scope), groups=(), private=True)
     if scope["everything"]:
-        return _page(request, "Unsubscribe", f"<p>You will get no more mail from us.</p>{_BUTTON}")
+        return await _page(request, "Unsubscribe", f"<p>You will get no more mail from us.</p>{_BUTTON}")
     if not scope["subscriptions"]:
-        return _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
+        return await _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
     names = dict.fromkeys(row["target"]["name"] or "all of this site" for row in scope["subscriptions"])
     listed = "".join(f"<li>{html.escape(name)}</li>" for name in names)
-    return _page(request, "Unsubscribe", f"<p>You will get no more mail about:</p><ul>{listed}</ul>{_BUTTON}")
+    return await _page(request, "Unsubscribe", f"<p>You will get no more mail about:</p><ul>{listed}</ul>{_BUTTON}")
 
 
 @unsubscribing_router.post(
@@ -286,7 +287,7 @@ async def unsubscribe_address(
         request, actor, unsubscribing.unsubscribe, vault, token, render=_show_done, model=UnsubscribedOut
     )
     if _wants_page(request):
-        return _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
+        return await _page(request, "Unsubscribed", "<p>You will get no more of these mails.</p>")
     return answer
 
 
@@ -298,7 +299,7 @@ def _list_own(connection: sa.Connection, actor: Actor) -> Page[PresentedSubscrip
     rows = subscriptions.list_subscriptions(connection, me["id"]) if me else []
     return {
         "data": subscriptions.present_subscriptions(connection, rows),
-        "page": {"next": None, "limit": MAX_SUBSCRIPTIONS, "total": len(rows)},
+        "page": {"next": None, "prev": None, "limit": MAX_SUBSCRIPTIONS, "total": len(rows)},
     }
 
 

@@ -1,6 +1,8 @@
 """Keyset paging: a cursor is the sort key of the last row of a page, so that page 4,000 costs as much as page 1.
 
-A cursor also contains a fingerprint of its query: with other filters, another order or another list it is refused.
+A cursor also contains a fingerprint of its query: with other filters, another order or another list it is refused. It
+depends on nothing else, and so never expires. That of the page before is marked: its rows are read backwards, by the
+same index, and then turned round.
 """
 
 import base64
@@ -33,6 +35,10 @@ POSITION_PATTERN = r"^[0-9]{1,19}\.[0-9]{1,19}$"
 WRONG_QUERY = "The cursor belongs to another list, filter or order."
 INVALID_CURSOR = "The cursor is not one that this server has given."
 SortValue = datetime | str | int
+Place = Literal["first", "after", "before"]
+"""Which page of a list is read: the first one, or that after or before a row."""
+BEFORE = "before"
+"""The last part of cursors of the page before a row."""
 Key = tuple[SortValue, str]  # the value of the sort column, and the id
 _encode_sorted = json.JSONEncoder(sort_keys=True).encode  # `json.dumps` would make an encoder for each call
 _encode_unicode = json.JSONEncoder(ensure_ascii=False).encode
@@ -43,6 +49,9 @@ class PageOut(BaseModel):
     """The position of a page in its list."""
 
     next: str | None = Field(description="Opaque cursor of the next page, null on the last.")
+    prev: str | None = Field(
+        None, description="Opaque cursor of the page before, null on the first, and where a list is read forwards only."
+    )
     limit: int = Field(description="Maximum number of items on a page.")
     total: int | None = Field(description="Number of all matching items, with `count=exact`; else null.")
 
@@ -58,6 +67,7 @@ class PageInfo(TypedDict):
     """`PageOut` as a dictionary."""
 
     next: str | None
+    prev: str | None
     limit: int
     total: int | None
 
@@ -99,7 +109,7 @@ class PageQuery(ReadQuery):
         None,
         min_length=1,
         max_length=2500,
-        description="`page.next` of the previous page.",
+        description="`page.next` or `page.prev` of another page; it does not expire.",
         json_schema_extra={"pattern": r"^[A-Za-z0-9_-]+={0,2}$"},
     )
     count: Literal["none", "exact"] = Field("none", description="`exact` fills `page.total`, at the cost of counting.")
@@ -137,17 +147,29 @@ class Sort:
     name: str
     descending: bool = False
     kind: type = datetime
+    place: Place = "first"
     query: str = field(default="", compare=False)  # fingerprint of the query that cursors belong to
 
     def bound_to(self, query: PageQuery, *scope: str) -> "Sort":
-        """Return this order with cursors bound to a query; `scope` names the resource to which the list belongs."""
-        return Sort(self.name, self.descending, self.kind, query.fingerprint(*scope))
+        """Return the order of the page that a query asks for, with cursors bound to it.
 
-    def encode(self, value: SortValue, row_id: str) -> str:
-        """Return the cursor of the page after this row."""
+        `scope` names the resource to which the list belongs.
+        """
+        place: Place = "first"
+        if query.cursor is not None:
+            place = "before" if decode_cursor(query.cursor)[4:] == [BEFORE] else "after"
+        return Sort(self.name, self.descending, self.kind, place, query.fingerprint(*scope))
+
+    @property
+    def reads_back(self) -> bool:
+        """Whether the rows of the page are read in the opposite order."""
+        return self.place == "before"
+
+    def encode(self, value: SortValue, row_id: str, *, before: bool = False) -> str:
+        """Return the cursor of the page after this row, or before it."""
         if self.kind is datetime:
             value = format_rfc3339(parse_time(value) if isinstance(value, str) else cast(datetime, value))
-        return encode_cursor(self.query, self.name, value, row_id)
+        return encode_cursor(self.query, self.name, value, row_id, *([BEFORE] if before else []))
 
     def is_in(self, cursor: str) -> bool:
         """Whether a cursor names this order; `decode` checks the rest of it."""
@@ -156,27 +178,27 @@ class Sort:
     def decode(self, cursor: str) -> Key:
         """Return the sort key in a cursor; 400 unless it belongs to this query and order."""
         try:
-            query, name, key, row_id = decode_cursor(cursor)
+            query, name, key, row_id, *before = decode_cursor(cursor)
             value = datetime.fromisoformat(cast(str, key)).astimezone(UTC) if self.kind is datetime else key
         except (ValueError, TypeError, OverflowError, RecursionError):
             raise InvalidParameter("cursor", INVALID_CURSOR) from None
         bad_value = type(value) is not self.kind
         bad_value = bad_value or (isinstance(value, int) and not -(2**63) <= value < 2**63)
         bad_value = bad_value or (isinstance(value, str) and _UNSTORABLE.search(value) is not None)
-        bad_value = bad_value or query != self.query
+        bad_value = bad_value or query != self.query or before not in ([], [BEFORE])
         if name != self.name or bad_value or not isinstance(row_id, str) or not is_id(row_id):
             raise InvalidParameter("cursor", WRONG_QUERY)
         return cast(SortValue, value), row_id
 
     def order_by(self, *columns: Column) -> list[Column]:
         """Return the ORDER BY for the sort column and the id."""
-        return [column.desc() if self.descending else column.asc() for column in columns]
+        return [column.desc() if self.descending != self.reads_back else column.asc() for column in columns]
 
     def after(self, *columns: Column) -> sa.ColumnElement[bool]:
-        """Select rows after the bound parameters `after_key` and `after_id`: one range of an index."""
+        """Select rows after the parameters `after_key` and `after_id`, as they are read: one range of an index."""
         kind = sa.BigInteger() if self.kind is int else columns[0].type  # a number in a forged cursor may be large
         key = sa.tuple_(sa.bindparam("after_key", type_=kind), sa.bindparam("after_id", type_=columns[1].type))
-        return sa.tuple_(*columns) < key if self.descending else sa.tuple_(*columns) > key
+        return sa.tuple_(*columns) < key if self.descending != self.reads_back else sa.tuple_(*columns) > key
 
 
 def bind_cursor(key: Key | None) -> dict[str, SortValue]:
@@ -184,13 +206,27 @@ def bind_cursor(key: Key | None) -> dict[str, SortValue]:
     return {"after_key": key[0], "after_id": key[1]} if key else {}
 
 
-def page_of(rows: Sequence[T], limit: int, sort: Sort, column: str, total: int | None = None) -> Page[T]:
-    """Make a page of rows that were selected with one beyond the limit; `column` contains the sort key."""
-    cursor = None
-    if len(rows) > limit:
-        last = cast(Mapping[str, object], rows[limit - 1])
-        cursor = sort.encode(cast(SortValue, last[column]), str(last["id"]))
-    return {"data": list(rows[:limit]), "page": {"next": cursor, "limit": limit, "total": total}}
+def page_of(
+    rows: Sequence[T], limit: int, sort: Sort, column: str, total: int | None = None, *, last_sort: Sort | None = None
+) -> Page[T]:
+    """Make a page of rows that were selected with one beyond the limit; `column` contains the sort key.
+
+    `last_sort` is the order of its last row, if that is another one than that of its first.
+    """
+    shown, is_cut = list(rows[:limit]), len(rows) > limit
+    if sort.reads_back:
+        shown.reverse()
+    following = previous = None
+    if shown and (is_cut or sort.reads_back):
+        following = _encode_row(last_sort or sort, shown[-1], column, before=False)
+    if shown and (is_cut if sort.reads_back else sort.place == "after"):
+        previous = _encode_row(sort, shown[0], column, before=True)
+    return {"data": shown, "page": {"next": following, "prev": previous, "limit": limit, "total": total}}
+
+
+def _encode_row(sort: Sort, row: object, column: str, *, before: bool) -> str:
+    values = cast(Mapping[str, object], row)
+    return sort.encode(cast(SortValue, values[column]), str(values["id"]), before=before)
 
 
 def _table_of(column: Column) -> str:

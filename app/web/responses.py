@@ -208,10 +208,11 @@ def redirect(request: Request, location: str, groups: Iterable[str]) -> Response
     return RedirectResponse(f"{quote(location)}{query}", 301, headers)
 
 
-def next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
-    """Return the links of a page of a list: the next page, unless it is the last."""
+def page_links(request: Request, page: Mapping[str, object]) -> dict[str, str] | None:
+    """Return the links of a page of a list: the next page and the one before, as far as there are any."""
     # Relative to the requested URL: `Host` comes from the client and must not get into a cached response.
-    if cursor is None:
+    cursors = {relation: cursor for relation in ("prev", "next") if (cursor := page.get(relation)) is not None}
+    if not cursors:
         return None
     parts = request.scope["query_string"].decode("latin-1").split("&")
     kept = [
@@ -219,7 +220,8 @@ def next_link(request: Request, cursor: str | None) -> dict[str, str] | None:
         for part in parts
         if part and not part.startswith("cursor=")
     ]
-    return {"next": f"{quote(request.scope['path'])}?{'&'.join([*kept, f'cursor={cursor}'])}"}
+    path = quote(request.scope["path"])
+    return {relation: f"{path}?{'&'.join([*kept, f'cursor={cursor}'])}" for relation, cursor in cursors.items()}
 
 
 class ReplyOptions(TypedDict, total=False):
@@ -233,8 +235,8 @@ class ReplyOptions(TypedDict, total=False):
 def reply_rendered(
     request: Request, body: bytes, page: Mapping[str, object], **options: Unpack[ReplyOptions]
 ) -> Response:
-    """Reply with a page of a list that is JSON already, with a link to the next one."""
-    return reply(request, body, links=next_link(request, cast("str | None", page["next"])), **options)
+    """Reply with a page of a list that is JSON already, with links to the next one and the one before."""
+    return reply(request, body, links=page_links(request, page), **options)
 
 
 def reply_list(

@@ -9,7 +9,7 @@ from app.db import Database
 from app.db.columns import table_of
 from app.publication.tables import Author, Tag
 from bench.statements import recorded
-from tests.make import author, draft, ok, published
+from tests.make import author, draft, ok, pages, published, said
 
 
 @pytest.mark.parametrize("sort", ["title", "-title", "-updated_at", "-edited_at", "created_at", "-published_at"])
@@ -24,6 +24,29 @@ def test_an_index_gives_the_order_of_editors_lists(
         with db.connect() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {listed.sql}", listed.parameters).all()
         assert not [row for row in plan if "TEMP B-TREE" in row[3]], plan
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("path", "query"), [("articles", {}), ("articles", {"tag": "war"}), ("articles/first/comments", {"view": "all"})]
+)
+def test_the_page_before_is_read_by_the_same_index(
+    path: str, query: dict[str, str], client: TestClient, editor: dict[str, str], db: Database
+) -> None:
+    article = published(client, editor, "First", tags=["war"])
+    published(client, editor, "Second", tags=["war"])
+    for text in ("One of two.", "Another of two."):
+        said(client, article, text)
+    with recorded() as statements:
+        pages(client, f"/v1/{path}", limit=1, **query)
+    lists = [found for found in statements if (" DESC" in found.sql and "LIMIT" in found.sql) or " ASC" in found.sql]
+    with db.connect() as connection:
+        plans = [
+            [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {found.sql}", found.parameters)]
+            for found in lists
+        ]
+    assert len(plans) == 3, "the first page, the page after it, and back"
+    assert plans[0].count("USE TEMP B-TREE FOR ORDER BY") == plans[2].count("USE TEMP B-TREE FOR ORDER BY"), plans
 
 
 @pytest.mark.parametrize("by_id", [False, True])

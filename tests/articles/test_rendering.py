@@ -24,6 +24,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.identity.schemas import ANONYMOUS, Actor
 from app.publication.site import Site
+from app.web.paging import PageInfo
 from tests import make
 
 Headers = dict[str, str]
@@ -83,8 +84,9 @@ def test_a_partner_gets_what_the_level_allows() -> None:
 
 def test_a_page_holds_what_is_selected_and_allowed() -> None:
     articles = [article("full", title="One"), article("none", title="Two")]
-    page = render_page(articles, {"next": None, "limit": 2, "total": None}, {"title": True}, PARTNER, Log())
-    assert json.loads(page) == {"data": [{"title": "One"}], "page": {"next": None, "limit": 2, "total": None}}
+    info: PageInfo = {"next": None, "prev": None, "limit": 2, "total": None}
+    page = render_page(articles, info, {"title": True}, PARTNER, Log())
+    assert json.loads(page) == {"data": [{"title": "One"}], "page": info}
 
 
 def test_an_article_knows_its_version_and_neighbours(

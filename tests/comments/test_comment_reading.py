@@ -1,6 +1,5 @@
 """Reading a discussion: views, orders, pages and first replies; what is not public, and to whom it is shown."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pydantic_core
@@ -44,17 +43,9 @@ def ids(rows: list[dict[str, Any]]) -> list[str]:
     return [row["id"] for row in rows]
 
 
-def walk(client: TestClient, path: str, query: str) -> Iterator[dict[str, Any]]:
-    """All rows of a list, page by page, along `next` and along the link that says the same."""
-    page = ok(answer := client.get(f"{path}?{query}"))
-    while True:
-        yield from page["data"]
-        link = answer.headers.get("link")
-        if page["page"]["next"] is None:
-            assert link is None
-            return
-        assert link is not None
-        page = ok(answer := client.get(link[1 : link.index(">")]))
+def walk(client: TestClient, path: str, **asked: Any) -> list[str]:
+    """The ids of all rows of a list, page by page."""
+    return [row["id"] for page in make.pages(client, path, **asked) for row in page]
 
 
 VOTES = [(0, 0), (9, 0), (1, 0), (5, 5), (40, 38), (0, 3), (2, 1)]
@@ -81,9 +72,9 @@ def test_every_order_on_every_level(
     wanted = [rows[len(first) + n]["id"] for n in order]
     assert ids(ok(client.get(f"{url}?sort={sort}"))["data"]) == wanted
     for limit in (1, 3, 7):
-        assert ids(list(walk(client, url, f"sort={sort}&limit={limit}"))) == wanted
+        assert walk(client, url, sort=sort, limit=limit) == wanted
     flat = f"/v1/articles/{article['id']}/comments"
-    found = ids(list(walk(client, flat, f"view=all&sort={sort}&limit=2")))
+    found = walk(client, flat, view="all", sort=sort, limit=2)
     assert [row for row in found if row in wanted] == wanted
 
 

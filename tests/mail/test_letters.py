@@ -58,7 +58,7 @@ def letter(title: str, name: str = "Ann", text: str = "Text.") -> Letter:
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 def test_nothing_gets_out_of_its_place(writer: MailWriter, hostile: str) -> None:
-    mail = writer.write("comment.published:2", letter(hostile, hostile, hostile))
+    mail = writer.write("comment.published:2", letter(hostile, hostile, hostile), "The Exämple")
     raw = mail.as_bytes(policy=mail.policy)
     head = raw.partition(b"\r\n\r\n")[0]
     names = [line.partition(b":")[0].decode().lower() for line in head.split(b"\r\n") if not line[:1].isspace()]
@@ -82,7 +82,7 @@ def test_nothing_gets_out_of_its_place(writer: MailWriter, hostile: str) -> None
 
 
 def test_letters_and_emoji_stay_whole(writer: MailWriter) -> None:
-    mail = writer.write("x", letter("👩‍👩‍👧‍👦 می‌خواهم soft\u00adhyphen \u202egnp"))
+    mail = writer.write("x", letter("👩‍👩‍👧‍👦 می‌خواهم soft\u00adhyphen \u202egnp"), "The Exämple")
     read = message_from_bytes(mail.as_bytes(policy=mail.policy), policy=policy.default)
     assert str(read["Subject"]) == "Ann replied to you: 👩‍👩‍👧‍👦 می‌خواهم softhyphen gnp"
 

@@ -1,5 +1,6 @@
 """Who hears of what: once each, never before it is public, never its author, never of what is public no more."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -54,6 +55,20 @@ def test_new_articles_once_for_each_reader(
         emit(session, ArticlePublished(subject_id=article["id"], slug=article["slug"], revision=2, within=[]))
     work(client)
     assert len(told(mailbox)) == 3
+
+
+def test_mail_comes_from_the_name_that_editors_gave(
+    client: TestClient, mailbox: Mailbox, editor: Headers, subscribed: Subscribed
+) -> None:
+    subscribed(ANN, "articles.new")
+    ok(client.put("/v1/site", json={"name": "The Herald"}, headers={**editor, "If-Match": "*"}))
+    published(client, editor, "Rivers")
+    work(client)
+    mail = mailbox.mails[-1]
+    assert (mail["From"].addresses[0].display_name, "The Herald" in text_of(mail)) == ("The Herald", True)
+    link = re.search(r"https://api.example(/v1/unsubscribe/[^\s>]+)", text_of(mail))
+    assert link is not None
+    assert "The Herald" in client.get(link[1], headers={"Accept": "text/html"}).text
 
 
 def test_what_comes_back_is_no_news_to_those_who_came_since(

@@ -90,7 +90,7 @@ def test_fields_formats_and_limit(client: TestClient, town: dict[str, Any]) -> N
 
 def test_the_answer_is_kept_until_it_changes(client: TestClient, town: dict[str, Any]) -> None:
     answer = client.get("/v1/articles/ferry/related")
-    assert answer.json()["page"] == {"next": None, "limit": 20, "total": None}
+    assert answer.json()["page"] == {"next": None, "prev": None, "limit": 20, "total": None}
     assert {f"related:{town['ferry']['id']}", "articles", "publication"} <= set(answer.headers["cache-tag"].split(","))
     assert "last-modified" in answer.headers
     same = client.get("/v1/articles/ferry/related", headers={"If-None-Match": answer.headers["etag"]})

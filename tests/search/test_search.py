@@ -162,7 +162,7 @@ def test_filters_fields_counts_and_texts(client: TestClient, editor: Headers) ->
     answer = make.ok(client.get("/v1/articles?q=ferry&section=sea&count=exact&fields=slug"))
     assert answer == {
         "data": [{"slug": "ferry-3"}, {"slug": "ferry-1"}],
-        "page": {"next": None, "limit": 20, "total": 2},
+        "page": {"next": None, "prev": None, "limit": 20, "total": 2},
     }
     answer = make.ok(client.get("/v1/search?q=ferry&fields=highlight.title&limit=1"))
     assert answer["data"] == [{"highlight": {"title": "<mark>Ferry</mark> 3"}}]

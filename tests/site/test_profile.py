@@ -58,6 +58,21 @@ def test_the_settings_hold_until_editors_say_otherwise(client: TestClient, edito
     assert [(change["type"], change["op"], change["id"]) for change in changes] == [("site", "upsert", None)]
 
 
+def test_what_leaves_bears_the_name_that_editors_gave(client: TestClient, editor: Headers) -> None:
+    article = make.published(client, editor, "Rivers", tags=["Water"])
+    paths = [f"/feeds/site.{form}" for form in ("rss", "atom", "json")]
+    paths += ["/feeds/tags/water.json", f"/feeds/articles/{article['id']}/comments.atom", "/sitemap-news.xml"]
+    paths += [f"/feeds/archive/{article['published_at'][:7]}.atom", f"/oembed?url={article['url']}"]
+    for path in paths:
+        assert "The Example" in client.get(path).text, path
+    save(client, editor, name="The Herald")
+    for path in paths:
+        answer = client.get(path)
+        assert "The Herald" in answer.text, path
+        assert "The Example" not in answer.text, path
+        assert "site" in answer.headers["cache-tag"].split(","), path
+
+
 def test_menus_lead_where_readers_may_go(client: TestClient, editor: Headers) -> None:
     make.section(client, editor, "World")
     make.section(client, editor, "Asia", parent="world")

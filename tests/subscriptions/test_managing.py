@@ -24,7 +24,7 @@ def test_one_lists_changes_and_ends_ones_own(
     who = bearer(second["manage_token"])
     answer = client.get(MINE, headers=who)
     assert [row["kind"] for row in ok(answer)["data"]] == ["comments.all", "articles.new"]
-    assert ok(answer)["page"] == {"next": None, "limit": 1000, "total": 2}
+    assert ok(answer)["page"] == {"next": None, "prev": None, "limit": 1000, "total": 2}
     assert answer.headers["cache-control"] == "private, no-store"
     assert ok(client.get(f"{MINE}?fields=kind", headers=who))["data"] == [
         {"kind": "comments.all"},

@@ -54,17 +54,26 @@ def paged(db: Database) -> Iterator[Database]:
 def walk(connection: sa.Connection, sort: Sort, limit: int) -> list[str]:
     column = PAGED.c[sort.name.removeprefix("-")]
     seen: list[str] = []
+    pages = []
     asked = PageQuery(limit=limit, count="exact")
     while True:
         page = fetch_mappings(connection, sa.select(PAGED), sort, column, asked)
+        pages.append(page["data"])
         assert len(page["data"]) <= page["page"]["limit"] == limit
         seen += [row["id"] for row in page["data"]]
         assert len(seen) == len(set(seen))
         if page["page"]["next"] is None:
             assert page["page"]["total"] == len(seen)
-            return seen
+            break
         assert len(page["data"]) == limit
         asked = PageQuery(limit=limit, count="exact", cursor=page["page"]["next"])
+    for rows in pages[-2::-1]:
+        asked = PageQuery(limit=limit, cursor=page["page"]["prev"])
+        page = fetch_mappings(connection, sa.select(PAGED), sort, column, asked)
+        assert page["data"] == rows, "the pages before are those that were read"
+        assert page["page"]["next"] is not None
+    assert page["page"]["prev"] is None
+    return seen
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -117,6 +126,8 @@ ROW_ID = "01890000-0000-7000-8000-000000000000"
         (NAME, encoded(["name", ["a"], ROW_ID])),
         (NAME, encoded(["name", 1, ROW_ID])),
         (RANK, encoded(["rank", True, ROW_ID])),
+        (RANK, encoded(["", "rank", 1, ROW_ID, "beside"])),
+        (RANK, encoded(["", "rank", 1, ROW_ID, "before", 1])),
         (RANK, encoded(["rank", 2**63, ROW_ID])),
         (RANK, encoded(["rank", -(2**63) - 1, ROW_ID])),
         (RANK, encoded(["rank", 1.5, ROW_ID])),
@@ -160,9 +171,9 @@ def test_any_cursor_is_a_page_or_a_400(paged: Database, sort: Sort, cursor: str)
 
 def test_the_last_page_has_no_cursor() -> None:
     rows = [{"id": ROW_ID, "rank": n} for n in range(3)]
-    assert page_of(rows, 3, RANK, "rank")["page"] == {"next": None, "limit": 3, "total": None}
+    assert page_of(rows, 3, RANK, "rank")["page"] == {"next": None, "prev": None, "limit": 3, "total": None}
     assert page_of(rows, 2, RANK, "rank", 9) == {
         "data": rows[:2],
-        "page": {"next": RANK.encode(1, ROW_ID), "limit": 2, "total": 9},
+        "page": {"next": RANK.encode(1, ROW_ID), "prev": None, "limit": 2, "total": 9},
     }
     assert RANK.decode(RANK.encode(1, ROW_ID)) == (1, ROW_ID)

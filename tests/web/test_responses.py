@@ -148,4 +148,4 @@ def test_the_link_to_the_next_page_keeps_the_question_and_not_the_host(site: Tes
     assert answer.links["next"]["url"] == f"/lists/caf%C3%A9?a=1&a=2&cursor={cursor}"
     assert "evil" not in str(answer.headers)
     careless = Request({"type": "http", "path": "/x", "query_string": "a=é<&cursor=1".encode(), "headers": []})
-    assert responses.next_link(careless, "2") == {"next": "/x?a=%C3%A9%3C&cursor=2"}
+    assert responses.page_links(careless, {"next": "2", "prev": None}) == {"next": "/x?a=%C3%A9%3C&cursor=2"}

@@ -155,6 +155,7 @@ def test_the_async_client_does_the_same() -> None:
                     posted = (await api.comments.post(article["id"], text="Live.", author={"name": "Ida"}))["id"]
                 if event.type == "comment.published":
                     assert event.data["id"] == posted
+                    assert posted in [comment["id"] async for comment in api.comments.list(article["id"])]
                     await editor.articles.unpublish(article["id"], if_match="*")
             assert types[0] == "counts"
             assert types[-1] == "article.updated"

@@ -4,7 +4,7 @@ import { readProblem, Unauthorized, type Problem } from "./problems.js";
 import { defaultStorage, isPage, type KeyValueStorage } from "./storage.js";
 import type { Awaitable, Method } from "./types.js";
 
-const POSITION_SECONDS = 60; // for which reads wait for the last write: longer than any cache keeps an answer without asking
+const POSITION_SECONDS = 60; // for which reads wait for the last write or event: longer than any cache keeps an answer without asking
 const MAX_WAIT_SECONDS = 30; // that the server may ask for; beyond it the problem is thrown
 const RETRIED_STATUSES = [429, 502, 503, 504];
 // Of other parameters a list means all of the values, and is sent as several parameters.
@@ -67,7 +67,7 @@ export class Http {
   readonly #retries: number;
   readonly #size: number;
   readonly #kept = new Map<string, Kept>();
-  readonly #writes: LastWrite;
+  readonly #position: LastPosition;
 
   constructor(options: ClientOptions) {
     this.url = String(options.url).replace(/\/+$/, "");
@@ -79,7 +79,7 @@ export class Http {
     this.#size = options.cache ?? (isPage() ? 0 : 100);
     const storage = options.storage ?? defaultStorage();
     this.guest = new Guest(this, storage);
-    this.#writes = new LastWrite(storage, this.url);
+    this.#position = new LastPosition(storage, this.url);
   }
 
   /** Who writes: the key, else the reader, else the guest. */
@@ -99,9 +99,9 @@ export class Http {
     const isUnchanged = response.status === 304 && kept;
     const text = isUnchanged ? kept.text : await response.text();
     const etag = response.headers.get("etag");
-    if (isRead && etag && !isUnchanged) this.#keep(place, { etag, text });
     if (!text) return undefined as T;
     if (!isUnchanged && !/\bjson\b/.test(response.headers.get("content-type") ?? "")) return text as T;
+    if (isRead && etag && !isUnchanged) this.#keep(place, { etag, text });
     const answer: T = JSON.parse(text);
     if (etag && typeof answer === "object" && answer !== null) etags.set(answer, etag);
     return answer;
@@ -114,7 +114,7 @@ export class Http {
 
   async #send(method: Method, path: string, call: Call, token: string | undefined, etag: string | undefined): Promise<Response> {
     const isRead = method === "GET";
-    const position = isRead ? await this.#writes.position() : undefined;
+    const position = isRead ? await this.#position.get() : undefined;
     const url = this.#locate(path, position ? { ...call.query, min_position: position } : call.query);
     const headers = new Headers({ accept: call.accept ?? "application/json" });
     if (etag) headers.set("if-none-match", etag);
@@ -154,14 +154,19 @@ export class Http {
   /** Note what an answer says besides its body: the position of a write, and that a token is not known. */
   async #note(response: Response, method: Method, token: string | undefined): Promise<void> {
     const position = response.headers.get("broadsheet-position");
-    if (position && method !== "GET") await this.#writes.note(position);
+    if (position && method !== "GET") await this.#position.note(position);
     if (response.headers.get("broadsheet-token") === "unknown" && token) await this.#renew(token, {});
+  }
+
+  /** Let reads wait until they see what is at this position of the log. */
+  notePosition(position: string): Promise<void> {
+    return this.#position.note(position);
   }
 
   async #tokenFor(method: Method, call: Call): Promise<string | undefined> {
     if (call.token || this.#key) return call.token ?? this.#key;
     if (!(call.own ?? method !== "GET")) return undefined;
-    return (await this.#readerToken()) ?? (call.needsGuest ? this.guest.ensure(call.signal) : this.guest.token());
+    return (await this.#readerToken()) ?? (call.needsGuest ? this.guest.ensure() : this.guest.token());
   }
 
   async #readerToken(stale?: string): Promise<string | undefined> {
@@ -173,7 +178,7 @@ export class Http {
     if (stale === this.#key) return stale;
     if (stale !== (await this.guest.token())) return this.#readerToken(stale);
     await this.guest.forget();
-    return call.needsGuest ? this.guest.ensure(call.signal) : undefined;
+    return call.needsGuest ? this.guest.ensure() : undefined;
   }
 
   #keep(place: string, answer: Kept): void {
@@ -227,15 +232,15 @@ export class Guest {
   }
 
   /** Return the guest's token; make a guest if there is none. */
-  async ensure(signal?: AbortSignal): Promise<string> {
+  async ensure(): Promise<string> {
     const token = await this.token();
     if (token) return token;
-    this.#making ??= this.#make(signal).finally(() => (this.#making = undefined));
+    this.#making ??= this.#make().finally(() => (this.#making = undefined));
     return this.#making;
   }
 
-  async #make(signal: AbortSignal | undefined): Promise<string> {
-    const made = await this.#http.json<{ guest_token: string }>("POST", "/v1/guests", { own: false, signal });
+  async #make(): Promise<string> {
+    const made = await this.#http.json<{ guest_token: string }>("POST", "/v1/guests", { own: false });
     const other = await this.token(); // of another tab, meanwhile
     if (other) return other;
     await this.keep(made.guest_token);
@@ -243,8 +248,8 @@ export class Guest {
   }
 }
 
-/** The position of the last write, which reads wait for: in storage, so that a page loaded again shows what was posted. */
-class LastWrite {
+/** The position of the last write or event, which reads wait for: in storage, so that a page loaded again shows what was posted. */
+class LastPosition {
   readonly #storage: KeyValueStorage;
   readonly #name: string;
 
@@ -253,7 +258,7 @@ class LastWrite {
     this.#name = `broadsheet:position:${url}`;
   }
 
-  async position(): Promise<string | undefined> {
+  async get(): Promise<string | undefined> {
     const [position, until] = ((await this.#storage.getItem(this.#name)) ?? "").split(" ");
     if (!position) return undefined;
     if (Number(until) > Date.now()) return position;
@@ -262,7 +267,7 @@ class LastWrite {
   }
 
   async note(position: string): Promise<void> {
-    const last = await this.position();
+    const last = await this.get();
     if (last && !isLater(position, last)) return;
     await this.#storage.setItem(this.#name, `${position} ${Date.now() + POSITION_SECONDS * 1000}`);
   }

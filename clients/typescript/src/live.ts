@@ -88,7 +88,9 @@ class ArticleStream {
   #receive(frame: Frame): boolean {
     if (frame.id && this.#last && !isLater(frame.id, this.#last)) return false;
     if (frame.id) this.#last = frame.id;
+    if (frame.event === "reset") this.#last = undefined; // the log may have begun anew
     if (frame.event === "counts") this.#counts = frame;
+    if (frame.event && frame.id) void this.#http.notePosition(frame.id); // what is read next holds what the event tells of
     if (frame.event) this.#deliver({ type: frame.event, data: frame.data, ...(frame.id && { id: frame.id }) } as LiveEvent);
     return true;
   }
@@ -154,7 +156,6 @@ class ArticleStream {
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof Gone && error.code === "position_gone") {
-          this.#last = undefined;
           receive({ event: "reset" });
           continue;
         }

@@ -19,16 +19,35 @@ export function memoryStorage(): KeyValueStorage {
   };
 }
 
-/** `localStorage` of a page, unless the browser forbids it; memory elsewhere. */
+/** `localStorage` of a page; memory elsewhere. */
 export function defaultStorage(): KeyValueStorage {
-  if (!isPage()) return memoryStorage();
+  return isPage() ? new PageStorage() : memoryStorage();
+}
+
+/** `localStorage`, and memory for what it does not take: in a sandboxed frame, switched off, or full. */
+class PageStorage implements KeyValueStorage {
+  readonly #memory = memoryStorage();
+
+  getItem(key: string): Awaitable<string | null> {
+    return this.#memory.getItem(key) ?? attempt(() => localStorage.getItem(key), null);
+  }
+
+  async setItem(key: string, value: string): Promise<void> {
+    const isStored = attempt(() => (localStorage.setItem(key, value), true), false);
+    await (isStored ? this.#memory.removeItem(key) : this.#memory.setItem(key, value));
+  }
+
+  async removeItem(key: string): Promise<void> {
+    await this.#memory.removeItem(key);
+    attempt(() => localStorage.removeItem(key), undefined);
+  }
+}
+
+function attempt<T>(use: () => T, otherwise: T): T {
   try {
-    const probe = "broadsheet:probe";
-    localStorage.setItem(probe, "");
-    localStorage.removeItem(probe);
-    return localStorage;
+    return use();
   } catch {
-    return memoryStorage(); // a sandboxed frame, or storage that is switched off or full
+    return otherwise;
   }
 }
 

@@ -25,7 +25,8 @@ test("a stream goes on after the last event when the connection is lost", async 
     return new Response(readable, response);
   };
   const stop = new AbortController();
-  const events = reader({ fetch: cutting }).articles.follow(SLUG, { signal: stop.signal });
+  const api = reader({ fetch: cutting });
+  const events = api.articles.follow(SLUG, { signal: stop.signal });
   assert.equal(typeof (await next(events, "counts")).data.comments, "number");
   const first = await author.comments.post(SLUG, { text: words("Live."), author: { name: "Ida" } });
   const seen = await next(events, "comment.published");
@@ -35,6 +36,9 @@ test("a stream goes on after the last event when the connection is lost", async 
   assert.equal((await next(events, "comment.published")).data.id, missed.id);
   assert.equal(new URL(requests[1]?.url ?? "").searchParams.get("last_event_id"), seen.id);
   assert.equal(answers.length, 2);
+  const { data } = await api.comments.list(SLUG, { view: "all", fields: ["id"] });
+  assert.ok(data.some((comment) => comment.id === missed.id));
+  assert.ok(requests.at(-1)?.url.includes("min_position="));
   await author.comments.delete(missed.id);
   assert.equal((await next(events, "comment.removed")).data.id, missed.id);
   stop.abort();

@@ -84,6 +84,10 @@ test("tabs of one article share one stream, and the next one goes on when it clo
   }
   assert.equal(log.length, 1);
   for (const tab of tabs) assert.ok(await ask(tab));
+  const guests = await Promise.all(tabs.map((tab) => tab.evaluate(() => (window as unknown as Tab).api.guest.ensure())));
+  const kept = await Promise.all(tabs.map((tab) => tab.evaluate(() => (window as unknown as Tab).api.guest.token())));
+  assert.equal(new Set(kept).size, 1, "tabs have one guest");
+  assert.ok(guests.includes(kept[0] ?? ""));
 
   const first = await author.comments.post(article.slug, { text: words("First."), author: { name: "Ida" } });
   await Promise.all(tabs.map((tab) => sees(tab, first.id)));

@@ -297,6 +297,8 @@ class Articles:
                         pause = frame.retry or pause
                         if frame.id and not (last_event_id and get_seq(frame.id) <= get_seq(last_event_id)):
                             last_event_id = frame.id
+                        if frame.event and frame.id:  # what is read next holds what the event tells of
+                            self._http.kept.note_position(frame.id)
                         if frame.event:
                             event = LiveEvent(frame.event, parse_answer(frame.data, "json", None), frame.id)
                             yield event

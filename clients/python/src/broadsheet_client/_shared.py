@@ -5,7 +5,7 @@ import random
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypedDict
 from urllib.parse import quote
@@ -14,7 +14,7 @@ from uuid import UUID
 import httpx
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-Fields = Iterable[str]
+Fields = Sequence[str]
 Selected = dict[str, Any]
 """What is answered where `fields` chooses: exactly those fields."""
 
@@ -116,12 +116,12 @@ class Kept:
 
     @property
     def position(self) -> str | None:
-        """The position of the last write, for as long as reads wait for it."""
+        """The position of the last write or event, for as long as reads wait for it."""
         position, _, until = self.storage.get(f"broadsheet:position:{self.url}", "").partition(" ")
         return position if position and float(until) > time.time() else None
 
     def note_position(self, position: str) -> None:
-        """Note the position of a write."""
+        """Note the position of a write or event."""
         last = self.position
         if last is None or get_seq(position) > get_seq(last):
             self.storage[f"broadsheet:position:{self.url}"] = f"{position} {time.time() + POSITION_SECONDS}"
