@@ -11,7 +11,7 @@ export type { Page, Schemas };
 export type Client = ReturnType<typeof makeClient>;
 
 type Article = Pick<Schemas["SingleArticleOut"], "id" | "discussion" | "reactions">;
-type ArticleWithDiscussion = Article & { comments: Schemas["CommentList"] | null; anchors: Page<Schemas["PassageOut"]> };
+export type ArticleWithDiscussion = Article & { comments: Schemas["CommentList"] | null; anchors: Page<Schemas["PassageOut"]> };
 
 /** Make a client for the discussion of one article. */
 export function makeClient(options: ClientOptions, article: string) {
@@ -26,16 +26,13 @@ export function makeClient(options: ClientOptions, article: string) {
     getCaller: () => http.json<Schemas["WhoAmI"]>("GET", "/v1/whoami", { own: true }),
     getSite: () => http.json<Pick<Schemas["SiteOut"], "discussion">>("GET", "/v1/site", { query: { fields: ["discussion"] } }),
 
-    /** Read the state and the counts again; with the position of the event that tells of a change, past all caches. */
-    getArticle: (position?: string) =>
-      http.json<Article>("GET", at, { query: { fields: ["id", "discussion", "reactions"], min_position: position } }),
+    getArticle: () => http.json<Article>("GET", at, { query: { fields: ["id", "discussion", "reactions"] } }),
     getDiscussion() {
       const include = ["comments", "anchors"];
       const query = { fields: ["id", "discussion", "reactions", ...include], include };
       return http.json<ArticleWithDiscussion>("GET", at, { query });
     },
-    listAnchors: (position?: string) =>
-      http.json<Page<Schemas["PassageOut"]>>("GET", `${at}/anchors`, { query: { limit: 100, min_position: position } }),
+    listAnchors: () => http.json<Page<Schemas["PassageOut"]>>("GET", `${at}/anchors`, { query: { limit: 100 } }),
     follow: (signal: AbortSignal) => follow(http, article, { signal }),
     react: (value: string | null) =>
       http.json<Schemas["ReactionOut"]>("PUT", `${at}/reaction`, { body: { value }, needsGuest: true }),

@@ -24,7 +24,17 @@ import { Toggles } from "./toggles.ts";
 import { en } from "./strings/en.ts";
 import { shorten, type Quote } from "./text-index.ts";
 import type { Translation } from "./strings/index.ts";
-import type { Client, Comment, DiscussionState, LiveEvent, PostedComment, Rules, Sort, ThreadedComment } from "./types.ts";
+import type {
+  ArticleWithDiscussion,
+  Client,
+  Comment,
+  DiscussionState,
+  LiveEvent,
+  PostedComment,
+  Rules,
+  Sort,
+  ThreadedComment,
+} from "./types.ts";
 
 export interface Options {
   api: Client;
@@ -33,6 +43,8 @@ export interface Options {
   text: Element | null;
   sort: Sort;
   confirmUrl: string | null;
+  /** Called when there is something to show: the discussion, or why there is none. */
+  onready(): void;
   /** Called when the numbers of comments change. */
   oncount(counts: { comments: number; inline: number }): void;
   onposted(comment: Comment): void;
@@ -155,9 +167,13 @@ export class DiscussionView implements Discussion, PassageHost {
     if (this.#abort.signal.aborted) return;
     this.#state = article.discussion;
     this.#reactionCounts = article.reactions;
-    this.#markLoaded();
     this.element.hidden = this.#state.state === "hidden";
-    if (this.element.hidden) return;
+    if (!this.element.hidden) await this.#fill(article);
+    this.#markLoaded();
+    this.#options.onready();
+  }
+
+  async #fill(article: ArticleWithDiscussion): Promise<void> {
     this.#showCounts();
     this.#passages.show(article.anchors.data);
     this.#write();
@@ -258,7 +274,7 @@ export class DiscussionView implements Discussion, PassageHost {
   #receive(event: LiveEvent): void {
     switch (event.type) {
       case "comment.published":
-        this.#showPublished(event.data, event.id);
+        this.#showPublished(event.data);
         break;
       case "comment.edited":
         if (this.#list.get(event.data.id)) this.#list.add(event.data);
@@ -274,7 +290,7 @@ export class DiscussionView implements Discussion, PassageHost {
         for (const [id, votes] of Object.entries(event.data.votes)) this.#setVotes(id, votes);
         break;
       case "article.updated":
-        void this.#attempt(() => this.#refresh(event.data.fields, event.data.state === "published", event.id));
+        void this.#attempt(() => this.#refresh(event.data.fields, event.data.state === "published"));
         break;
       case "reset":
         void this.#attempt(async () => {
@@ -284,25 +300,25 @@ export class DiscussionView implements Discussion, PassageHost {
     }
   }
 
-  #showPublished(comment: Comment, position: string): void {
+  #showPublished(comment: Comment): void {
     this.#session.hidden.delete(comment.id);
-    this.#noteAnchor(comment, position);
+    this.#noteAnchor(comment);
     if (this.#list.get(comment.id)) this.#list.add(comment);
     else if (this.#insert(comment)) this.announce(this.t.text("new", { name: comment.author?.name ?? "" }));
   }
 
   /** Read again what editors have changed. */
-  async #refresh(fields: readonly string[], isPublic: boolean, position?: string): Promise<void> {
+  async #refresh(fields: readonly string[], isPublic: boolean): Promise<void> {
     if (!isPublic) {
       this.#setState({ ...this.#state, state: "closed" });
       return;
     }
     if (fields.includes("discussion")) {
-      const article = await this.#api.getArticle(position);
+      const article = await this.#api.getArticle();
       this.#reactionCounts = article.reactions;
       this.#setState(article.discussion);
     }
-    if (fields.includes("anchors") || fields.includes("body")) await this.#loadAnchors(position);
+    if (fields.includes("anchors") || fields.includes("body")) await this.#loadAnchors();
   }
 
   #setState(state: DiscussionState): void {
@@ -513,14 +529,14 @@ export class DiscussionView implements Discussion, PassageHost {
     }
   }
 
-  async #loadAnchors(position?: string): Promise<void> {
-    this.#passages.show((await this.#api.listAnchors(position)).data);
+  async #loadAnchors(): Promise<void> {
+    this.#passages.show((await this.#api.listAnchors()).data);
   }
 
   /** Count a new comment at its passage. */
-  #noteAnchor(comment: Comment, position?: string): void {
+  #noteAnchor(comment: Comment): void {
     if (!comment.anchor || comment.state !== "published") return;
-    void this.#attempt(() => this.#loadAnchors(position));
+    void this.#attempt(() => this.#loadAnchors());
   }
 
   // ---- showing
@@ -584,6 +600,7 @@ export class DiscussionView implements Discussion, PassageHost {
 
   #showFailure(error: unknown, again?: () => void): void {
     if (this.#abort.signal.aborted) return;
+    this.#options.onready();
     this.#showStatus(`${describe(error, this.t)} `);
     this.#status.setAttribute("role", "alert");
     if (again) this.#status.append(button(this.t.text("error.again"), "again", again));

@@ -92,17 +92,20 @@ export class BroadsheetComments extends HTMLElement {
     const [url, article] = [this.getAttribute("api"), this.getAttribute("article")];
     if (!url || !article || !this.shadowRoot) return;
     const [selector, sort, token] = [this.getAttribute("text"), this.getAttribute("sort"), this.token];
-    this.#view = new DiscussionView({
+    const view = new DiscussionView({
       api: makeClient({ url, token: token ?? undefined }, article),
       t,
       text: selector ? document.querySelector(selector) : null,
       sort: sort !== null && SORTS.includes(sort) ? (sort as Sort) : "newest",
       confirmUrl: this.getAttribute("confirm-url"),
+      onready: () => this.shadowRoot?.replaceChildren(view.element),
       oncount: (detail) => this.#tell("broadsheet-count", detail),
       onposted: ({ id, state }) => this.#tell("broadsheet-posted", { id, state }),
     });
-    this.shadowRoot.append(this.#view.element);
-    void this.#view.start();
+    this.#view = view;
+    // What stands in the element, such as comments that a server has rendered, is shown until the discussion is there.
+    this.shadowRoot.replaceChildren(this.childElementCount ? document.createElement("slot") : view.element);
+    void view.start();
   }
 
   get #language(): string {

@@ -2,7 +2,7 @@
 
 import type { Schemas } from "./client.ts";
 
-export type { Client, LiveEvent } from "./client.ts";
+export type { ArticleWithDiscussion, Client, LiveEvent } from "./client.ts";
 export type Comment = Schemas["CommentOut"];
 export type ThreadedComment = Schemas["ThreadedCommentOut"];
 export type NewComment = Schemas["CommentIn"];

@@ -45,6 +45,7 @@ async function open(t, article, query = {}, options = {}) {
   });
   await page.goto(`${site.url}/?${new URLSearchParams({ article, text: "#text", ...query })}`);
   await page.getByRole("heading", { level: 2 }).waitFor();
+  assert.ok(await page.getByText("The discussion needs JavaScript.").isHidden());
   return page;
 }
 
