@@ -119,6 +119,7 @@ def open_source(data: bytes, factor: int) -> Image.Image:
         width, height = source.size
         source.draft("RGB", (width // factor, height // factor))
         factor = factor * source.width // width
+    source.load()  # here and not at its first use, as threads may share it
     mode = "RGBA" if source.has_transparency_data else "RGB"
     image: Image.Image = source.convert(mode) if source.mode != mode else source
     return image.reduce(factor) if factor > 1 else image
@@ -138,7 +139,7 @@ def encode_rendition(source: Image.Image, spec: Spec, form: Form) -> bytes:
     """Cut, scale and encode a decoded picture; JPEG, which has no transparency, gets a white ground."""
     box = find_box(source.width, source.height, spec)
     size = (spec.width, spec.height)
-    small = source.resize(size, Image.Resampling.HAMMING, box=box, reducing_gap=1.5)
+    small = source.resize(size, Image.Resampling.HAMMING, box=box, reducing_gap=1.1)
     if form == "jpg" and small.mode == "RGBA":
         small = Image.alpha_composite(Image.new("RGBA", size, "white"), small).convert("RGB")
     kind, options = _RENDITIONS[form]

@@ -337,6 +337,7 @@ def test_transparency_becomes_white_in_a_jpeg() -> None:
 def test_large_pictures_are_reduced_while_they_are_decoded() -> None:
     for kind in ("JPEG", "PNG"):
         data = take(encode(scene(4000, 40), kind)).data
+        assert not getattr(open_source(data, 1), "tile", None)  # is decoded, and may be shared by threads
         assert open_source(data, find_reduction(4000, 40, Spec(320, 3))).size == (2000, 20)
         assert open_source(data, find_reduction(4000, 40, Spec(40, 40))).size == (4000, 40)
 
