@@ -58,7 +58,7 @@ WORDS = (
 ).split()
 
 
-SEED_VERSION = 1  # raised by changes of what is seeded, so that no store of a former version is measured
+SEED_VERSION = 2  # raised by changes of what is seeded, so that no store of a former version is measured
 
 
 class Store(NamedTuple):
@@ -115,6 +115,8 @@ def _terms(connection: sa.Connection, rng: random.Random, model: type[SQLModel],
     ]
     if model is Author:
         rows = [{**row, "skeleton": skeleton(row["name"])} for row in rows]
+    if model is Section:  # all at the root of the tree
+        rows = [{**row, "path": row["slug"]} for row in rows]
     _insert(connection, model, rows)
     return _Terms([row["id"] for row in rows], list(accumulate(1 / (n + 1) for n in range(number))))
 
