@@ -448,7 +448,7 @@ BlockId: TypeAlias = 'str'
 
 
 class BlockIn(TypedDict):
-    """A block of articles."""
+    """A block of articles: of one section, series, tag, author or type, unless `pinned`, or of all."""
 
     articles: NotRequired[list[Slug] | None]
     author: NotRequired[Slug | None]
@@ -472,6 +472,16 @@ class BlockOut(TypedDict):
     articles: list[ListedArticleOut]
     kind: FrontBlockKind
     title: str | None
+
+
+class BlockPicture(TypedDict):
+    """What is known of a picture that is stored here."""
+
+    animated: bool
+    credit: str
+    id: str
+    provenance: Literal['c2pa'] | None
+    renditions: list[PictureRendition]
 
 
 BlockText: TypeAlias = 'str'
@@ -1237,6 +1247,13 @@ FilterValues: TypeAlias = 'str'
 """Values of a filter, comma-separated; a leading hyphen excludes them."""
 
 
+class FocalPoint(TypedDict):
+    """The point of a picture that crops keep in view."""
+
+    x: float
+    y: float
+
+
 class FootnotesBlock(TypedDict):
     """The footnotes; `text` has each on a line, with its number."""
 
@@ -1415,6 +1432,7 @@ class ImageBlock(TypedDict):
     lang: NotRequired[BlockLanguage]
     link: str | None
     marks: Marks
+    picture: NotRequired[BlockPicture]
     src: str
     text: BlockText
     title: str | None
@@ -1426,10 +1444,14 @@ class ImageOut(TypedDict):
     """A picture as articles and authors show it."""
 
     alt: str
+    animated: bool
     caption: str
     credit: str
+    crops: list[RenditionOut]
+    focal_point: FocalPoint | None
     height: int | None
     id: str
+    provenance: Literal['c2pa'] | None
     renditions: list[RenditionOut]
     url: str
     width: int | None
@@ -1485,14 +1507,7 @@ class JudgedCommentOut(TypedDict):
     state: CommentState
     text: str
     version: int
-    votes: JudgedVotesOut
-
-
-class JudgedVotesOut(TypedDict):
-    """Votes on a comment."""
-
-    down: int
-    up: int
+    votes: VotesOut
 
 
 class KeyIn(TypedDict):
@@ -1705,9 +1720,11 @@ class MediaOut(ImageOut):
     bytes: int | None
     created_at: str
     mime: str | None
+    original: OriginalOut | None
     sha256: str | None
     state: Literal['stored', 'reference']
     updated_at: str
+    uses: int
     warnings: list[str]
 
 
@@ -1724,6 +1741,7 @@ class MediaPatch(TypedDict):
     alt: NotRequired[Summary]
     caption: NotRequired[Summary]
     credit: NotRequired[str]
+    focal_point: NotRequired[FocalPoint | None]
 
 
 class MediaSource(TypedDict):
@@ -1741,6 +1759,21 @@ class MediaTrack(TypedDict):
     label: str | None
     lang: str | None
     src: str
+
+
+class MediaUseOut(TypedDict):
+    """A place where a picture is used."""
+
+    id: str
+    kind: Literal['article', 'author', 'site']
+    role: Literal['image', 'text', 'seo', 'logo', 'icon']
+    title: str
+
+
+class MediaUsesOut(TypedDict):
+    """Where a picture is used, at most 100 places of each kind and role."""
+
+    data: list[MediaUseOut]
 
 
 class MenuDefinition(TypedDict):
@@ -1772,7 +1805,8 @@ class MenuItemDefinition(TypedDict):
 
 
 class MenuItemIn(TypedDict):
-    """A link of a menu, with further links below it."""
+    """A link of a menu: exactly one of article, section, tag, author, series, front and url, with links below
+    it."""
 
     article: NotRequired[Slug | None]
     author: NotRequired[Slug | None]
@@ -1983,6 +2017,15 @@ class OneSubscriberOut(TypedDict):
     subscriptions: int
 
 
+class OriginalOut(TypedDict):
+    """The file of a picture as it was sent, which editors can download and nobody else is served."""
+
+    bytes: int
+    location: bool
+    mime: str
+    sha256: str
+
+
 class OwnCommentOut(CommentOut):
     """A comment as its author sees it."""
 
@@ -2185,6 +2228,16 @@ class PhrasesOut(TypedDict):
     """The phrases that were created."""
 
     data: list[PhraseOut]
+
+
+class PictureRendition(TypedDict):
+    """A smaller copy of a stored picture."""
+
+    height: int
+    mime: str
+    name: str
+    url: str
+    width: int
 
 
 class PinsIn(TypedDict):
@@ -2462,7 +2515,7 @@ class RelatedReasonOut(TypedDict):
 
 
 class RenditionOut(TypedDict):
-    """A smaller copy of a picture."""
+    """A smaller or cut copy of a picture, which is made when it is first requested."""
 
     height: int
     mime: str
@@ -2563,6 +2616,7 @@ class ResolvedOut(TypedDict):
     """What the site should answer at an address."""
 
     article: NotRequired[SingleArticleOut | None]
+    articles: NotRequired[ListedArticleOutList | None]
     author: NotRequired[AuthorOut | None]
     front: NotRequired[FrontOut | None]
     kind: Literal['article', 'page', 'section', 'tag', 'author', 'series', 'front', 'redirect', 'gone']
@@ -3171,6 +3225,26 @@ class UnsubscribedOut(TypedDict):
     """The subscriptions have ended, now or before."""
 
     unsubscribed: bool
+
+
+class UploadIn(TypedDict):
+    """An upload to begin, with the description of the picture."""
+
+    alt: NotRequired[Summary]
+    bytes: int
+    caption: NotRequired[Summary]
+    credit: NotRequired[str]
+    focal_point: NotRequired[FocalPoint | None]
+
+
+class UploadOut(TypedDict):
+    """Where to send the file of an upload."""
+
+    expires_at: str
+    headers: dict[str, str]
+    id: str
+    method: Literal['PUT']
+    url: str
 
 
 class VideoBlock(TypedDict):
