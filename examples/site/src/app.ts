@@ -6,7 +6,7 @@ import { Pages, type Page } from "./pages.js";
 export type Answer = { status: number; location: string } | { status: number; location?: undefined; lang: string; head: string; body: string };
 
 const LIST_FIELDS = ["url", "title", "dek", "excerpt", "image", "section", "authors", "published_at", "discussion"] as const;
-const SHOWN = { formats: ["html"], include: ["neighbours", "related", "comments", "head", "jsonld"] } as const;
+const SHOWN = { formats: ["html"], include: ["neighbours", "related", "comments", "head", "jsonld", "articles"] } as const;
 const CONFIRM = process.env["CONFIRM_PATH"] ?? "/subscriptions/confirm"; // the same as of the API
 const api = createClient({ url: process.env["API_URL"] ?? "http://localhost:8000", key: process.env["API_KEY"] });
 
@@ -36,7 +36,7 @@ async function find(url: URL): Promise<Outcome> {
   return resolve(url);
 }
 
-/** Everything else: the API knows what is at an address, in one call; a list of a section's articles is a second one. */
+/** Everything else: the API knows what is at an address, in one call, with the newest articles of a section. */
 async function resolve(url: URL): Promise<Outcome> {
   const found = await api.resolve(url.pathname + url.search, SHOWN);
   switch (found.kind) {
@@ -51,7 +51,7 @@ async function resolve(url: URL): Promise<Outcome> {
     default: {
       const place = found.section ?? found.tag ?? found.author ?? found.series;
       const cursor = url.searchParams.get("cursor") ?? undefined;
-      const list = await api.articles.list({ [found.kind]: place.slug, fields: LIST_FIELDS, limit: 12, cursor });
+      const list = cursor ? await api.articles.list({ [found.kind]: place.slug, fields: LIST_FIELDS, cursor }) : found.articles;
       return (pages) => pages.place(place, list.data, list.page.next);
     }
   }
