@@ -99,7 +99,9 @@ def test_an_article_knows_its_version_and_neighbours(
         assert row is not None
         (rendered,) = render_articles(connection, [row], site, ("text",))
         neighbours = render_neighbours(connection, row, site)
-    assert rendered == RenderedArticle(rendered.json, (second["id"],), row["version"])
+    assert rendered == RenderedArticle(rendered.json, (second["id"],), row["version"], counts=rendered.counts)
+    assert rendered.counts is not None
+    assert json.loads(b"{" + rendered.json[rendered.counts].strip(b",") + b"}").keys() == {"discussion", "reactions"}
     assert make.ok(client.get("/v1/articles/second?formats=text")) == rendered.parse()
     assert neighbours.ids == (first["id"],)
     assert neighbours.select({"previous": {"title": True}}).json == b'{"previous":{"title":"First"}}'
