@@ -2062,6 +2062,7 @@ class PageOut(TypedDict):
 
     limit: int
     next: str | None
+    prev: NotRequired[str | None]
     total: int | None
 
 
