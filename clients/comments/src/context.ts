@@ -11,12 +11,11 @@ export type View =
   /** One comment below those that it answers, from the top of the thread down. */
   | { kind: "thread"; chain: Comment[] };
 
-/** Say which part is shown, and lead back to all of the discussion or to the passage in the text. */
+/** Say which part is shown, and lead back to the passage in the text. */
 export function fillContext(
   panel: HTMLElement,
   t: Translation,
   view: View,
-  onall: () => void,
   ontext: ((id: string) => void) | false,
 ): void {
   panel.replaceChildren();
@@ -27,7 +26,6 @@ export function fillContext(
     el("h3", {}, t.text(`view.${view.kind}`)),
     passage && el("blockquote", { part: "quote", dir: "auto" }, passage.exact),
     passage?.question && el("p", { part: "question", dir: "auto" }, passage.question),
-    button(t.text("view.all"), "view-all", onall),
     passage && ontext && button(t.text("view.text"), "view-text", () => ontext(passage.id)),
   ]);
 }

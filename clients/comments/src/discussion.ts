@@ -69,10 +69,14 @@ export class DiscussionView implements Discussion, PassageHost {
   readonly #announcer = new Announcer();
   readonly #abort = new AbortController();
   readonly #title = el("h2", { part: "title", tabindex: -1 });
+  readonly #subscription: Slot;
+  readonly #report: Slot;
   readonly #reactions: Toggles;
   readonly #tabs: Toggles;
   readonly #sortLabel: HTMLElement;
   readonly #toolbar: HTMLElement;
+  readonly #question = el("span");
+  readonly #head = el("div", { part: "prompt" });
   readonly #composer = el("div", { part: "composer" });
   readonly #passages: Passages;
   readonly #context = el("div", { part: "context", tabindex: -1 });
@@ -107,6 +111,8 @@ export class DiscussionView implements Discussion, PassageHost {
     );
     this.#sort.value = options.sort;
     this.#sort.addEventListener("change", () => void this.#show(this.#view));
+    this.#subscription = this.#makeSlot();
+    this.#report = this.#makeSlot();
     setAttribute(this.element, "lang", this.t.language);
     setAttribute(this.element, "dir", this.t.direction);
     this.#reactions = new Toggles(
@@ -119,7 +125,10 @@ export class DiscussionView implements Discussion, PassageHost {
       this.t,
       "tab",
       this.t.text("view"),
-      (kind) => void this.#show({ kind: kind as "threads" | "inline" }),
+      (kind) => {
+        if (this.#view.kind === "passage") this.#write();
+        void this.#show({ kind: kind as "threads" | "inline" });
+      },
     );
     this.#sortLabel = el("label", { part: "sorting" }, this.t.text("sort"), this.#sort);
     this.#toolbar = el("div", { part: "toolbar" }, this.#tabs.element, this.#sortLabel);
@@ -178,11 +187,11 @@ export class DiscussionView implements Discussion, PassageHost {
     this.#passages.show(article.anchors.data);
     this.#write();
     this.#showToolbar();
-    this.#showFooter();
+    this.#offerForms();
     if (article.comments && this.#sort.value === "newest") this.#showPage(article.comments, true);
     else await this.#show({ kind: "threads" });
-    this.#status.after(this.#reactions.element, this.#composer, this.#passages.offer, this.#toolbar, this.#context);
-    this.#context.after(this.#list.element, this.#more, this.#footer);
+    this.#title.before(this.#reactions.element, this.#head, this.#subscription.element, this.#composer, this.#passages.offer);
+    this.#status.after(this.#toolbar, this.#context, this.#list.element, this.#more, this.#footer);
   }
 
   get #formContext(): FormContext {
@@ -457,6 +466,7 @@ export class DiscussionView implements Discussion, PassageHost {
     const { t } = this;
     const text = this.#composer.querySelector("textarea")?.value ?? "";
     if (!this.isOpen) {
+      this.#question.replaceChildren();
       this.#composer.replaceChildren(note(t.text("closed")));
       return;
     }
@@ -465,6 +475,7 @@ export class DiscussionView implements Discussion, PassageHost {
       submit: t.text("post"),
       text,
       place,
+      head: this.#question,
       onposted: (posted, needsConfirmation) => {
         if (place.anchor) this.#write();
         this.#showPosted(posted, needsConfirmation);
@@ -557,19 +568,14 @@ export class DiscussionView implements Discussion, PassageHost {
 
   #showToolbar(): void {
     const { kind } = this.#view;
-    this.#tabs.show("threads", this.t.text("view.threads"), this.#state.comments, kind === "threads");
     this.#tabs.show("inline", this.t.text("view.inline"), this.#state.inline, kind === "inline");
+    this.#tabs.show("threads", this.t.text("view.threads"), this.#state.comments, kind === "threads");
     this.#sortLabel.hidden = kind === "passage" || kind === "thread";
   }
 
-  /** Say which part of the discussion is shown, and lead back to all of it. */
+  /** Say which part of the discussion is shown. */
   #showContext(): void {
-    const back = (): void => {
-      this.#write();
-      void this.#show({ kind: "threads" });
-      this.#title.focus();
-    };
-    fillContext(this.#context, this.t, this.#view, back, this.#passages.hasText && ((id) => this.#passages.focus(id)));
+    fillContext(this.#context, this.t, this.#view, this.#passages.hasText && ((id) => this.#passages.focus(id)));
   }
 
   #showEnd(): void {
@@ -577,18 +583,26 @@ export class DiscussionView implements Discussion, PassageHost {
     this.#showStatus(this.#list.isEmpty && this.#view.kind === "threads" ? this.t.text("empty") : "");
   }
 
-  #showFooter(): void {
-    const { t } = this;
-    const context = this.#formContext;
-    const slot = new Slot(
-      t,
+  #makeSlot(): Slot {
+    return new Slot(
+      this.t,
       (text) => this.announce(text),
       () => this.#title.focus(),
     );
+  }
+
+  /** Show the buttons that open forms about the whole article: beside the question to readers, and at the end. */
+  #offerForms(): void {
+    const { t } = this;
+    const context = this.#formContext;
+    const [subscription, report] = [this.#subscription, this.#report];
+    const subscribe = subscription.makeToggle(t.text("subscribe"), "subscribe", (close) =>
+      makeSubscribeForm(context, this.#articleId, close),
+    );
+    this.#head.replaceChildren(this.#question, subscribe);
     this.#footer.replaceChildren(
-      slot.makeToggle(t.text("subscribe"), "subscribe", (close) => makeSubscribeForm(context, this.#articleId, close)),
-      slot.makeToggle(t.text("report.article"), "report-article", (close) => makeReportForm(context, null, close)),
-      slot.element,
+      report.makeToggle(t.text("report.article"), "report-article", (close) => makeReportForm(context, null, close)),
+      report.element,
     );
   }
 

@@ -15,6 +15,7 @@ export interface FieldOptions {
 
 /** A control with its label and the message of what is wrong with it. */
 export class Field<C extends Control = Control> {
+  readonly label: HTMLElement;
   readonly row: HTMLElement;
   readonly #message: HTMLElement;
 
@@ -28,8 +29,8 @@ export class Field<C extends Control = Control> {
     const hint = options.hint ? el("p", { id: uniqueId(), class: "hint" }, options.hint) : null;
     setAttribute(control, "aria-describedby", [hint?.id, this.#message.id].filter(Boolean).join(" "));
     setAttribute(control, "aria-required", options.required ? "true" : null);
-    const labelElement = el("label", { for: control.id, part: "label", dir: "auto" }, label);
-    this.row = el("div", { class: "field" }, labelElement, control, hint, this.#message);
+    this.label = el("label", { for: control.id, part: "label", dir: "auto" }, label);
+    this.row = el("div", { class: "field" }, this.label, control, hint, this.#message);
   }
 
   get value(): string {
@@ -37,8 +38,7 @@ export class Field<C extends Control = Control> {
   }
 
   setLabel(label: string): void {
-    const element = this.row.querySelector("label");
-    if (element) element.textContent = label;
+    this.label.textContent = label;
   }
 
   /** Say what is wrong with the value; null for nothing. */

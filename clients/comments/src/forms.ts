@@ -25,6 +25,8 @@ export interface CommentFormOptions {
   /** The comment that is answered, or the passage that is commented on. */
   place: Pick<NewComment, "parent_id" | "anchor" | "anchor_id">;
   text?: string;
+  /** Where the label of the text goes, if not above it. */
+  head?: HTMLElement;
   onposted(comment: PostedComment, needsConfirmation: boolean): void;
   onforget(): void;
   oncancel?: (() => void) | undefined;
@@ -49,7 +51,7 @@ function makeAuthorFields(context: FormContext): { name: Field; email: Field; no
   const { t, session, rules } = context;
   const isKnown = session.name !== null;
   const name = new Field(
-    t.text("name"),
+    t.text(session.isSignedIn ? "name" : "guest"),
     input("text", "name", { autocomplete: "name", maxlength: rules.max_name_length, dir: "auto" }),
     { pointer: "/author/name", required: true },
   );
@@ -79,11 +81,12 @@ export function makeCommentForm(context: FormContext, options: CommentFormOption
   const { api, t, session } = context;
   const text = makeTextField(context, options.label, options.text ?? "");
   const { name, email, notify } = makeAuthorFields(context);
-  const who = el("div", { class: "row" }, name.row, email.row, notify.row);
+  const who = el("div", { class: "row" }, notify.row, name.row, email.row);
+  options.head?.replaceChildren(text.label);
   return new Form(t, {
     part: "comment-form",
     label: options.label,
-    fields: [text, name, email, notify],
+    fields: [text, notify, name, email],
     extra: [makeIdentityLine(context, options.onforget), who],
     submit: options.submit,
     oncancel: options.oncancel,

@@ -202,6 +202,7 @@ test("passages are marked in the text, and what is selected can be commented on"
   await page.getByRole("button", { name: "Back to the text" }).click();
   assert.equal(await page.evaluate(() => document.activeElement.localName), "broadsheet-passage");
   await page.getByRole("button", { name: "View all comments" }).click();
+  await page.getByRole("form", { name: "What do you think?" }).waitFor();
 
   await page.evaluate(() => {
     const text = document.querySelector("#text p:last-child").firstChild; // the second of two equal sentences
@@ -228,7 +229,7 @@ test("a guest is known again, may be forgotten, and subscribes", async (t) => {
   const article = await makeArticle("A guest");
   const page = await open(t, article);
   const form = page.getByRole("form", { name: "What do you think?" });
-  await form.getByLabel("Notify me of").selectOption("replies");
+  await form.getByLabel("Notify of").selectOption("replies");
   await form.getByRole("button", { name: "Post comment" }).click();
   assert.equal(await form.getByText("Please fill in this field.").count(), 3, "text, name and address are missing");
   await form.getByLabel("E-mail", { exact: true }).fill("ida@example.org");
@@ -320,14 +321,37 @@ test("problems of the API are told in words", async (t) => {
   await page.route("**/comments", (route) => (route.request().method() === "POST" ? route.fulfill(answer) : route.continue()));
   const form = page.getByRole("form", { name: "Was meinen Sie?" });
   await form.getByRole("textbox", { name: "Was meinen Sie?" }).fill("Geht das?");
-  await form.getByLabel("Name", { exact: true }).fill("Ida");
+  await form.getByLabel("Name als Gast").fill("Ida");
   await form.getByRole("button", { name: "Kommentar absenden" }).click();
   await form.getByText("Zu viele Anfragen in kurzer Zeit. Bitte versuchen Sie es in 40 Sekunden noch einmal.").waitFor();
   await page.unroute("**/comments");
-  await form.getByLabel("Name", { exact: true }).fill("Editor");
+  await form.getByLabel("Name als Gast").fill("Editor");
   await form.getByRole("button", { name: "Kommentar absenden" }).click();
   await form.getByText("Dieser Name ist der Redaktion vorbehalten.").waitFor();
   assert.equal(await form.getByRole("textbox", { name: "Was meinen Sie?" }).inputValue(), "Geht das?", "nothing is lost");
+});
+
+test("the question to readers comes first, then the number of comments and what is shown of them", async (t) => {
+  const page = await open(t, await makeArticle("In order"));
+  await page.getByText("No comments yet.").waitFor();
+  const lines = await page.locator("broadsheet-comments").evaluate(({ shadowRoot }) =>
+    [...shadowRoot.querySelectorAll("h2, label, button")]
+      .filter((element) => element.checkVisibility())
+      .map((element) => (element.querySelector(".label") ?? element).firstChild?.textContent ?? ""),
+  );
+  assert.deepEqual(lines.slice(lines.indexOf("What do you think?")), [
+    "What do you think?",
+    "Subscribe",
+    "Notify of",
+    "Guest name",
+    "E-mail (optional)",
+    "Post comment",
+    "0 comments",
+    "Inline feedback",
+    "View all comments",
+    "Sort by",
+    "Report this article",
+  ]);
 });
 
 test("a comment is written with the keyboard alone", async (t) => {
@@ -339,7 +363,7 @@ test("a comment is written with the keyboard alone", async (t) => {
   };
   await tabTo("What do you think?");
   await page.keyboard.type("No mouse here.");
-  await tabTo("Name");
+  await tabTo("Guest name");
   await page.keyboard.type("Ida");
   await page.keyboard.press("Control+Enter");
   await comment(page, "No mouse here.").waitFor();
