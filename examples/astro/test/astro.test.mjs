@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
-import { auditArticle, auditSearchEngines, auditStructuredData, launch, open } from "../../site/test/audits.mjs";
+import { auditArticle, auditLines, auditSearchEngines, auditStructuredData, launch, open } from "../../site/test/audits.mjs";
 import { startAll } from "../../site/test/servers.mjs";
 
 const RICH = "/culture/what-the-lighthouse-writes-down";
@@ -79,6 +79,8 @@ test("an article with its discussion, search, preview", async () => {
 });
 
 test("an article with everything: nothing moves, is broken, or is hard to reach", () => auditArticle(all, browser, RICH));
+
+test("a page with a disclaimer before and after its text shows all lines in order", () => auditLines(all, browser));
 
 test("structured data is valid, and search engines have nothing to dislike", async () => {
   await auditStructuredData(all.site + RICH);

@@ -58,6 +58,41 @@ export async function auditArticle(all, browser, path) {
   }
 }
 
+/** The lines that readers see, also those inside of components, in order. */
+const readLines = (page) =>
+  page.evaluate(() => {
+    const walk = (node) => {
+      if (node instanceof Text) return [node.data];
+      if (!(node instanceof Element) || ["SCRIPT", "STYLE"].includes(node.tagName) || !node.checkVisibility()) return [];
+      const inline = getComputedStyle(node).display.startsWith("inline");
+      const text = [...(node.shadowRoot ?? node).childNodes].flatMap(walk);
+      return inline ? text : ["\n", ...text, "\n"];
+    };
+    return walk(document.querySelector("main")).join("").split("\n").map((line) => line.replace(/\s+/g, " ").trim()).filter(Boolean);
+  });
+
+/** Write a column between two others, with a disclaimer before and after its text: all its lines are there, in order. */
+export async function auditLines(all, browser) {
+  const disclaimer = "The opinions in this column are those of its author alone. This site gives no legal or medical advice.";
+  const text = ["On Tuesday the weathercock of St Olave's was found to point at the town hall, whatever the wind.", "“It has a point,” said the verger.", "The church council meets on Friday. It will be windy."];
+  const section = await all.edit("POST", "/v1/sections", { name: "Columns" });
+  await all.edit("POST", "/v1/notices", { scope: "section", target_id: section.id, placement: "both", text: disclaimer });
+  for (const [title, day, lines] of [["The bell that rang itself", 1, ["Once."]], ["WEATHERCOCK: what it really wants", 2, text], ["Why nobody looks up any more", 3, ["Because."]]]) {
+    const body = { markdown: lines.join("\n\n") };
+    const { id } = await all.edit("POST", "/v1/articles", { title, section: "columns", published_at: `2026-07-0${day}T06:00:00Z`, body });
+    await all.edit("POST", `/v1/articles/${id}/publish`);
+  }
+  const page = await open(browser, all.site + "/columns/weathercock-what-it-really-wants");
+  await readThrough(page);
+  await page.waitForFunction(() => document.querySelector("broadsheet-comments")?.shadowRoot?.querySelector("textarea"));
+  const lines = await readLines(page);
+  const discussion = ["What do you think?", "Subscribe", "Notify of", "Guest", "0 comments", "Inline feedback", "View all comments"];
+  const expected = ["Columns", "WEATHERCOCK: what it really wants", disclaimer, ...text, "Report", disclaimer, ...discussion, "The bell that rang itself", "Why nobody looks up any more"];
+  let place = -1;
+  for (const line of expected) assert.ok((place = lines.findIndex((each, at) => at > place && each.startsWith(line))) >= 0, `${line} is not in its place in\n${lines.join("\n")}`);
+  await page.context().close();
+}
+
 /** Validate the structured data of an article and its breadcrumbs. */
 export async function auditStructuredData(url) {
   const { structuredDataTest } = require("structured-data-testing-tool");

@@ -1,7 +1,7 @@
 // The site in Chromium, beside the API with the sample publication.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { auditArticle, auditSearchEngines, auditStructuredData, launch, open, readThrough } from "./audits.mjs";
+import { auditArticle, auditLines, auditSearchEngines, auditStructuredData, launch, open } from "./audits.mjs";
 import { startAll } from "./servers.mjs";
 
 const RICH = "/culture/what-the-lighthouse-writes-down"; // pictures, a table, headings, quotes, passages, replies
@@ -16,19 +16,6 @@ after(async () => {
   await browser?.close();
   await all?.stop();
 });
-
-/** The lines that readers see, also those inside of components, in order. */
-const readLines = (page) =>
-  page.evaluate(() => {
-    const walk = (node) => {
-      if (node instanceof Text) return [node.data];
-      if (!(node instanceof Element) || ["SCRIPT", "STYLE"].includes(node.tagName) || !node.checkVisibility()) return [];
-      const inline = getComputedStyle(node).display.startsWith("inline");
-      const text = [...(node.shadowRoot ?? node).childNodes].flatMap(walk);
-      return inline ? text : ["\n", ...text, "\n"];
-    };
-    return walk(document.querySelector("main")).join("").split("\n").map((line) => line.replace(/\s+/g, " ").trim()).filter(Boolean);
-  });
 
 /** Request a page; return the answer and the calls of the API that it took. */
 async function request(path) {
@@ -85,26 +72,7 @@ test("no link of the site is broken", async () => {
   assert.ok(seen.size > 25, [...seen].join(" "));
 });
 
-test("a page with a disclaimer before and after its text shows all lines in order", async () => {
-  const disclaimer = "The opinions in this column are those of its author alone. This site gives no legal or medical advice.";
-  const text = ["On Tuesday the weathercock of St Olave's was found to point at the town hall, whatever the wind.", "“It has a point,” said the verger.", "The church council meets on Friday. It will be windy."];
-  const section = await all.edit("POST", "/v1/sections", { name: "Columns" });
-  await all.edit("POST", "/v1/notices", { scope: "section", target_id: section.id, placement: "both", text: disclaimer });
-  for (const [title, day, lines] of [["The bell that rang itself", 1, ["Once."]], ["WEATHERCOCK: what it really wants", 2, text], ["Why nobody looks up any more", 3, ["Because."]]]) {
-    const body = { markdown: lines.join("\n\n") };
-    const { id } = await all.edit("POST", "/v1/articles", { title, section: "columns", published_at: `2026-07-0${day}T06:00:00Z`, body });
-    await all.edit("POST", `/v1/articles/${id}/publish`);
-  }
-  const page = await open(browser, all.site + "/columns/weathercock-what-it-really-wants");
-  await readThrough(page);
-  await page.waitForFunction(() => document.querySelector("broadsheet-comments")?.shadowRoot?.querySelector("textarea"));
-  const lines = await readLines(page);
-  const discussion = ["0 comments", "What do you think?", "Name", "Notify me", "All comments", "Inline feedback", "Subscribe"];
-  const expected = ["WEATHERCOCK: what it really wants", disclaimer, ...text, "Report", disclaimer, ...discussion, "The bell that rang itself", "Why nobody looks up any more"];
-  let place = -1;
-  for (const line of expected) assert.ok((place = lines.findIndex((each, at) => at > place && each.startsWith(line))) >= 0, `${line} is not in its place in\n${lines.join("\n")}`);
-  await page.context().close();
-});
+test("a page with a disclaimer before and after its text shows all lines in order", () => auditLines(all, browser));
 
 test("a comment of another reader appears, and the count of the article with it", async () => {
   const page = await open(browser, all.site + "/harbour/ferry-six-months-early#comments");
