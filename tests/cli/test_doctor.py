@@ -130,10 +130,10 @@ def test_facts_that_wait_for_a_worker_are_told(
 ) -> None:
     monkeypatch.setattr(checks.wiring, "consumers", lambda _: {"handlers": print})
     values = "'t', '2020-01-01 00:00:00+00:00', '[]', '{}'"
-    sql(store, f"INSERT INTO event (xid, type, at, groups, payload) VALUES (1, {values})")
+    sql(store, f"INSERT INTO event (xid, type, at, groups, payload) VALUES (0, {values})")
     status, detail = looked(broadsheet, 0)["worker"]
     assert (status, "is a worker running?" in detail) == ("warning", True)
-    sql(store, "INSERT INTO log_cursor (reader, xid, seq) VALUES ('handlers', 9, 9)")
+    sql(store, "INSERT INTO log_cursor (reader, xid, seq) VALUES ('handlers', 0, 9)")
     assert looked(broadsheet, 0)["worker"][0] == "ok"
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from app.identity.schemas import SYSTEM
 from app.identity.tables import Audit
 from app.publication import media_library as media
 from app.publication import terms
+from app.publication.media_uses import AUTHOR_USES, MediaUses
 from app.publication.schemas import SectionIn
 from app.publication.tables import Tag, Term
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
@@ -321,11 +323,12 @@ def test_what_is_required_cannot_be_deleted_meanwhile(make: Make, db: Database, 
     with db.transaction() as session:
         media.create_reference(session, SYSTEM, "https://a.example/b.png")
         picture = str(session.execute(sa.text("SELECT id FROM media")).scalar_one())
+    delete_media = partial(media.delete_media, uses=MediaUses((AUTHOR_USES,)))
     with db.transaction() as first:
         SECTIONS.require(first, "one", "/section")
         TAGS.require_all(first, SYSTEM, ["one"])
         media.require_media(first, picture)
-        for delete, ref in (SECTIONS.delete, "one"), (TAGS.delete, "one"), (media.delete_media, picture):
+        for delete, ref in (SECTIONS.delete, "one"), (TAGS.delete, "one"), (delete_media, picture):
             with pytest.raises(sa.exc.OperationalError), impatient() as second:
                 delete(second, SYSTEM, ref, None)
 
