@@ -1,181 +1,20 @@
-"""Authentication of the site's readers by JWT (RFC 7519), with cached keys of the site (JWKS, RFC 7517)."""
+"""Authentication of the site's readers by JWT (RFC 7519)."""
 
-import asyncio
-import re
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias, cast
+from typing import Annotated
 
-import pydantic_core
 from pydantic import AfterValidator, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
-from app.core.logs import get_logger
 from app.core.models import BaseModel
 from app.core.problems import Unauthorized, Unavailable
 from app.core.settings import Settings
+from app.identity.jwks import ALGORITHMS, JwksCache, VerificationKey
 from app.identity.schemas import Actor, Claims
-from app.net.outgoing import CallFailed, Outgoing
 from app.text.inputs import Name, Slug, clean_text
 from app.text.names import public_name
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
-ALGORITHMS: dict[str, tuple[Mapping[str, str], str]] = {
-    "RS256": ({"kty": "RSA"}, "kty n e"),
-    "PS256": ({"kty": "RSA"}, "kty n e"),
-    "ES256": ({"kty": "EC", "crv": "P-256"}, "kty crv x y"),
-    "EdDSA": ({"kty": "OKP", "crv": "Ed25519"}, "kty crv x"),
-}
-"""By algorithm: the required members of a key, and the names of its public members, so that no private one is read."""
-JWKS_TIMEOUT_SECONDS = 5.0  # for the whole request
-MAX_JWKS_BYTES = 256_000
-MAX_JWKS_KEYS = 100
-MIN_RSA_BITS = 2048
-DEFAULT_JWKS_SECONDS = 300.0  # for which keys are fresh if the answer has no max-age
-MAX_JWKS_SECONDS = 3600.0  # limit of max-age
-MAX_STALE_SECONDS = 24 * 3600.0  # for which keys are used while the site cannot be reached
-MIN_REFRESH_SECONDS = 60.0  # between requests for an unknown key
-RETRY_SECONDS = 10.0  # after a failed request
-REFRESH_WAIT_SECONDS = 0.1  # for which the first caller with a stale key waits for fresh ones
-_MAX_AGE = re.compile(r"\bmax-age\s*=\s*\"?(\d{1,9})", re.ASCII | re.IGNORECASE)
-log = get_logger("broadsheet.identity")
-FetchJwks = Callable[[str], Awaitable[tuple[bytes, str]]]
-VerificationKey: TypeAlias = "RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey"
-VerificationKeys = dict[tuple[str | None, str], list[VerificationKey]]
-"""Keys by id and algorithm."""
 
 
 class ReaderKeysUnavailable(Unavailable, code="reader_keys_unavailable", title="The site's keys cannot be fetched"):
     """The keys of the publication's site cannot be fetched now, so that a reader's JWT cannot be verified."""
-
-
-async def fetch_jwks(url: str) -> tuple[bytes, str]:
-    """Fetch a JWKS from the URL of the settings; return the body and the `Cache-Control` header."""
-    outgoing = Outgoing(None)
-    try:
-        answer = await outgoing.call(
-            "GET", url, timeout=JWKS_TIMEOUT_SECONDS, headers=[("Accept", "application/json")], max_bytes=MAX_JWKS_BYTES
-        )
-    finally:
-        await outgoing.stop()
-    if answer.status != 200:
-        raise ValueError(f"status {answer.status}")
-    return answer.body, answer.headers.get("cache-control", "")
-
-
-def parse_jwks(body: bytes) -> VerificationKeys:
-    """Return the keys of a JWKS; keys that are too short or not for verifying signatures are left out."""
-    import jwt
-
-    document = pydantic_core.from_json(body)
-    listed = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(listed, list):
-        raise ValueError("not a JWKS")
-    keys: VerificationKeys = {}
-    for entry in listed[:MAX_JWKS_KEYS]:
-        if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
-            continue
-        if "verify" not in (entry.get("key_ops") or ["verify"]):
-            continue
-        for algorithm, (required, public) in ALGORITHMS.items():
-            fits = all(entry.get(name) == value for name, value in required.items())
-            if not fits or entry.get("alg", algorithm) != algorithm:
-                continue
-            members = {name: entry[name] for name in public.split() if name in entry}
-            try:
-                key = cast("VerificationKey", jwt.get_algorithm_by_name(algorithm).from_jwk(members))
-            except (jwt.PyJWTError, ValueError, TypeError):
-                continue
-            if getattr(key, "key_size", MIN_RSA_BITS) >= MIN_RSA_BITS or required["kty"] != "RSA":
-                keys.setdefault((entry.get("kid"), algorithm), []).append(key)
-    return keys
-
-
-class _CachedKeys(NamedTuple):
-    keys: VerificationKeys
-    read_at: float
-    fresh_until: float
-
-
-class JwksCache:
-    """The site's keys, fetched when they are first needed, when they are stale, and when one is missing.
-
-    Only one request runs at a time. Meanwhile the cached keys are used, and only callers with an unknown key wait.
-    """
-
-    def __init__(self, url: str, fetch: FetchJwks = fetch_jwks, clock: Callable[[], float] = time.monotonic) -> None:
-        self.url, self._fetch, self._clock = url, fetch, clock
-        self._cached: _CachedKeys | None = None
-        self._failed_at = float("-inf")
-        self._refresh: asyncio.Task[None] | None = None
-
-    async def key(self, kid: str | None, algorithm: str) -> "VerificationKey | None":
-        """Return the key with this id for this algorithm, or without an id the only key for it; None if there is none.
-
-        503 if the key is unknown and the site cannot be reached.
-        """
-        cached = self._valid_cache()
-        key = self._select_key(cached, kid, algorithm) if cached else None
-        if cached is None or key is None or self._clock() >= cached.fresh_until:
-            before = self._refresh
-            refresh = self._start_refresh()
-            if refresh and key is None:
-                await asyncio.wait({refresh})  # unlike `await refresh`, not cancelled with the caller
-            elif refresh and refresh is not before:
-                await asyncio.wait({refresh}, timeout=REFRESH_WAIT_SECONDS)
-            cached = self._valid_cache()
-            key = self._select_key(cached, kid, algorithm) if cached else None
-        if key is None and (cached is None or self._failed_at >= cached.read_at):
-            raise ReaderKeysUnavailable(retry_after=int(RETRY_SECONDS))
-        return key
-
-    async def stop(self) -> None:
-        """Cancel a running request."""
-        if self._refresh is not None:
-            self._refresh.cancel()
-            await asyncio.wait({self._refresh})
-
-    def _valid_cache(self) -> _CachedKeys | None:
-        return self._cached if self._cached and self._clock() - self._cached.read_at < MAX_STALE_SECONDS else None
-
-    @staticmethod
-    def _select_key(cached: _CachedKeys, kid: str | None, algorithm: str) -> "VerificationKey | None":
-        if kid is not None:
-            matching = cached.keys.get((kid, algorithm), [])
-        else:
-            matching = [key for (_, known), keys in cached.keys.items() if known == algorithm for key in keys]
-        return matching[0] if len(matching) == 1 else None
-
-    def _start_refresh(self) -> asyncio.Task[None] | None:
-        """Return the running request, started if none is running and the last one is long enough ago."""
-        if self._refresh is not None and not self._refresh.done():
-            return self._refresh
-        cached, clock = self._valid_cache(), self._clock()
-        is_fresh = cached is not None and clock < cached.fresh_until
-        if cached and is_fresh and clock - cached.read_at < MIN_REFRESH_SECONDS:
-            return None
-        if clock - self._failed_at < (MIN_REFRESH_SECONDS if is_fresh else RETRY_SECONDS):
-            return None
-        self._refresh = asyncio.create_task(self._load())
-        return self._refresh
-
-    async def _load(self) -> None:
-        clock = self._clock()
-        try:
-            body, control = await self._fetch(self.url)
-            keys = parse_jwks(body)
-        except (ValueError, CallFailed) as error:
-            self._failed_at = clock
-            log.warning("the site's keys could not be fetched", error=type(error).__name__)
-            return
-        max_age = _MAX_AGE.search(control)
-        lifetime = (
-            min(max(float(max_age[1]), MIN_REFRESH_SECONDS), MAX_JWKS_SECONDS) if max_age else DEFAULT_JWKS_SECONDS
-        )
-        self._cached, self._failed_at = _CachedKeys(keys, clock, clock + lifetime), float("-inf")
 
 
 CLOCK_SKEW_SECONDS = 60.0  # allowed between the clocks of two servers
@@ -225,7 +64,9 @@ class Readers:
     """Authenticates readers by JWTs that the site signs with its private keys or with a shared secret."""
 
     def __init__(self, settings: Settings, keys: JwksCache | None = None) -> None:
-        self._keys = keys or (JwksCache(settings.reader_jwks_url) if settings.reader_jwks_url else None)
+        self._keys = keys or (
+            JwksCache(settings.reader_jwks_url, ReaderKeysUnavailable) if settings.reader_jwks_url else None
+        )
         self._secret = settings.reader_secret.get_secret_value().encode()
         self._issuer, self._audience = settings.reader_issuer, settings.reader_audience
 

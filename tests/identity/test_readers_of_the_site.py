@@ -19,9 +19,11 @@ from starlette.testclient import TestClient
 
 from app.core.problems import Unauthorized
 from app.core.settings import Settings
-from app.identity.readers import MAX_TOKEN_LENGTH, FetchJwks, JwksCache, Readers
+from app.identity.jwks import JwksCache
+from app.identity.readers import MAX_TOKEN_LENGTH, ReaderKeysUnavailable, Readers
 from app.identity.schemas import Actor
 from app.main import create_app
+from app.net.cached_document import Fetch
 from app.web.rate_limits import Limiter
 from tests.make import ok
 from tests.services import replace_services
@@ -57,7 +59,7 @@ def settings(**about: Any) -> Settings:
     return Settings(_env_file=None, **about)
 
 
-def answering(body: bytes) -> FetchJwks:
+def answering(body: bytes) -> Fetch:
     """What reads this body, wherever it is sent to."""
 
     async def fetch(_: str) -> tuple[bytes, str]:
@@ -69,7 +71,7 @@ def answering(body: bytes) -> FetchJwks:
 def fixed(*keys: dict[str, Any]) -> JwksCache:
     """A key set that is always there."""
     body = json.dumps({"keys": keys}).encode()
-    return JwksCache("https://site.example/keys", answering(body))
+    return JwksCache("https://site.example/keys", ReaderKeysUnavailable, answering(body))
 
 
 def claims(**more: Any) -> dict[str, Any]:

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from app.identity import readers
-from app.identity.readers import (
-    DEFAULT_JWKS_SECONDS,
-    MAX_JWKS_BYTES,
-    MAX_JWKS_SECONDS,
+from app.identity.jwks import JwksCache
+from app.identity.readers import ReaderKeysUnavailable
+from app.net import cached_document
+from app.net.cached_document import (
+    DEFAULT_FRESH_SECONDS,
+    MAX_DOCUMENT_BYTES,
+    MAX_FRESH_SECONDS,
     MAX_STALE_SECONDS,
     MIN_REFRESH_SECONDS,
     RETRY_SECONDS,
-    JwksCache,
-    ReaderKeysUnavailable,
-    fetch_jwks,
+    fetch_once,
 )
 from app.net.outgoing import CallFailed
 from tests.identity.test_readers_of_the_site import EC, RSA, answering, published
@@ -33,7 +33,7 @@ class Site:
         self.keys: list[dict[str, Any]] = [published(RSA, "old")]
         self.control, self.asked, self.clock = "", 0, 0.0
         self.error: Exception | None = None
-        self.set = JwksCache("https://site.example/keys", self.fetch, lambda: self.clock)
+        self.set = JwksCache("https://site.example/keys", ReaderKeysUnavailable, self.fetch, lambda: self.clock)
 
     async def fetch(self, url: str) -> tuple[bytes, str]:
         self.asked += 1
@@ -65,11 +65,11 @@ def test_nothing_is_read_before_it_is_needed(site: Site) -> None:
 @pytest.mark.parametrize(
     ("control", "seconds"),
     [
-        ("", DEFAULT_JWKS_SECONDS),
+        ("", DEFAULT_FRESH_SECONDS),
         ("public, max-age=600", 600),
-        ("max-age=999999", MAX_JWKS_SECONDS),
+        ("max-age=999999", MAX_FRESH_SECONDS),
         ("max-age=0", MIN_REFRESH_SECONDS),
-        ("no-cache, max-age=x", DEFAULT_JWKS_SECONDS),
+        ("no-cache, max-age=x", DEFAULT_FRESH_SECONDS),
     ],
 )
 def test_keys_are_read_again_when_their_time_is_over(site: Site, control: str, seconds: float) -> None:
@@ -100,7 +100,7 @@ def test_a_key_that_is_not_there_is_looked_for_once_a_minute(site: Site) -> None
 def test_keys_outlive_their_server_for_a_day(site: Site) -> None:
     assert site.has("old")
     site.error = CallFailed("away")
-    site.clock = DEFAULT_JWKS_SECONDS + 1
+    site.clock = DEFAULT_FRESH_SECONDS + 1
     assert site.has("old")
     with pytest.raises(ReaderKeysUnavailable):
         site.has("new")
@@ -138,7 +138,7 @@ def test_while_the_site_does_not_answer_only_those_wait_whose_key_is_unknown(sit
 
     async def scenario() -> None:
         assert await site.set.key("old", "RS256")
-        site.set._fetch, site.clock = hang, DEFAULT_JWKS_SECONDS
+        site.set._fetch, site.clock = hang, DEFAULT_FRESH_SECONDS
         unknown = [asyncio.create_task(site.set.key("new", "ES256")) for _ in range(20)]
         await asyncio.sleep(0)
         for _ in range(20):  # at once: nothing here lets time go by
@@ -162,7 +162,7 @@ def test_old_keys_serve_when_the_site_hangs(site: Site) -> None:
 
     async def scenario() -> None:
         assert await site.set.key("old", "RS256")
-        site.set._fetch, site.clock = hang, DEFAULT_JWKS_SECONDS
+        site.set._fetch, site.clock = hang, DEFAULT_FRESH_SECONDS
         assert await site.set.key("old", "RS256")
         await site.set.stop()
 
@@ -171,7 +171,7 @@ def test_old_keys_serve_when_the_site_hangs(site: Site) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"keys": 7}', b"<html>", b'{"keys"', b"\xff"])
 def test_what_is_no_key_set_is_a_503(site: Site, body: bytes) -> None:
-    site.set = JwksCache("https://site.example/keys", answering(body), lambda: 0.0)
+    site.set = JwksCache("https://site.example/keys", ReaderKeysUnavailable, answering(body), lambda: 0.0)
     with pytest.raises(ReaderKeysUnavailable):
         site.has("old")
 
@@ -213,7 +213,7 @@ def test_keys_come_over_http() -> None:
         handler.wfile.write(b"{}")
 
     with serving(answer) as url:
-        assert asyncio.run(fetch_jwks(url)) == (b"{}", "max-age=60")
+        assert asyncio.run(fetch_once(url)) == (b"{}", "max-age=60")
     assert paths == ["/keys?of=site"]
 
 
@@ -224,7 +224,7 @@ def test_redirects_are_not_followed() -> None:
         handler.end_headers()
 
     with serving(answer) as url, pytest.raises(ValueError, match="302"):
-        asyncio.run(fetch_jwks(url))
+        asyncio.run(fetch_once(url))
 
 
 def test_an_endless_answer_is_cut() -> None:
@@ -238,12 +238,12 @@ def test_an_endless_answer_is_cut() -> None:
             return
 
     with serving(answer) as url, pytest.raises(CallFailed, match="too large"):
-        asyncio.run(fetch_jwks(url))
-    assert MAX_JWKS_BYTES < 1000 * 65_536
+        asyncio.run(fetch_once(url))
+    assert MAX_DOCUMENT_BYTES < 1000 * 65_536
 
 
 def test_a_slow_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "JWKS_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(cached_document, "FETCH_TIMEOUT_SECONDS", 0.05)
     done = threading.Event()
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -258,6 +258,6 @@ def test_a_slow_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(answer) as url:
         try:
             with pytest.raises(CallFailed, match="in time"):
-                asyncio.run(fetch_jwks(url))
+                asyncio.run(fetch_once(url))
         finally:
             done.set()
