@@ -79,17 +79,36 @@ def publish_article(
     An article without a text can be published: a headline alone, or with a picture, is complete.
     """
     article = lock_article(session, actor, ref, versions, [])
+    publish_locked(session, actor, index_article, article, n)
+    return article.id
+
+
+def publish_locked(
+    session: Session,
+    actor: Actor,
+    index_article: IndexArticle,
+    article: Article,
+    n: int | None = None,
+    moment: datetime | None = None,
+) -> None:
+    """Publish revision `n` of a locked article, as `publish_article` does; `moment` dates one never seen before."""
     revision = _get_revision(session, article, n)
     if article.state == "published" and article.published_revision == revision.n:
-        return article.id
-    _publish_revision(session, actor, index_article, article, revision, take_snapshot(session, article), now())
+        return
+    before = take_snapshot(session, article)
+    _publish_revision(session, actor, index_article, article, revision, before, moment or now())
     record_action(session, actor, "article.publish", "article", article.id, {"revision": article.revision})
-    return article.id
 
 
 def unpublish_article(session: Session, actor: Actor, index_article: IndexArticle, ref: str, versions: Versions) -> str:
     """Unpublish an article: readers get 404, editors keep everything."""
     article = lock_article(session, actor, ref, versions, [])
+    unpublish_locked(session, actor, index_article, article)
+    return article.id
+
+
+def unpublish_locked(session: Session, actor: Actor, index_article: IndexArticle, article: Article) -> None:
+    """Unpublish a locked article, as `unpublish_article` does."""
     if article.state != "published":
         raise WrongState("Only a published article can be unpublished.")
     before = take_snapshot(session, article)
@@ -99,7 +118,6 @@ def unpublish_article(session: Session, actor: Actor, index_article: IndexArticl
         session, article, get_newest_revision(session, article)
     )  # last: the event describes what readers saw
     record_action(session, actor, "article.unpublish", "article", article.id, {})
-    return article.id
 
 
 def retract_article(
