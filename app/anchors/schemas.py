@@ -3,19 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import all_or_none
-from app.text.inputs import LongText, OneLine, Visible, Whole
+from app.text.inputs import Length, LongText, OneLine, Visible, Whole
 from app.web.paging import PageQuery
 
 AnchorKind = Literal["passage", "prompt"]
 AnchorState = Literal["anchored", "moved", "changed", "orphaned", "detached"]
-Quote = Annotated[LongText, StringConstraints(min_length=1, max_length=2000), Visible]
-Context = Annotated[LongText, StringConstraints(max_length=200)]
+Quote = Annotated[LongText, Length(1, 2000), Visible]
+Context = Annotated[LongText, Length(0, 200)]
 Offset = Annotated[int, Field(strict=True, ge=0, le=10_000_000), Whole]
-Question = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=300), Visible]
+Question = Annotated[str, OneLine, Length(1, 300), Visible]
 
 
 class AnchorIn(InputModel):

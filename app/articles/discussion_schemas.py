@@ -3,17 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from app.core.clock import Moment
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import references
-from app.text.inputs import OneLine, Whole
+from app.text.inputs import Length, OneLine, Whole
 from app.web.paging import ReadQuery
 
 State = Literal["open", "closed", "hidden"]
 Moderation = Literal["post", "pre"]
-Prompt = Annotated[str, OneLine, StringConstraints(max_length=300)]
+Prompt = Annotated[str, OneLine, Length(0, 300)]
 Days = Annotated[int, Field(strict=True, ge=0, le=36_500), Whole]
 _STATE = "`closed`: no new comments; `hidden`: comments are not shown either."
 _PROMPT = "Question to readers; empty: none."

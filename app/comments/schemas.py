@@ -4,7 +4,7 @@ from datetime import datetime
 from math import sqrt
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import ConfigDict, EmailStr, Field
 from typing_extensions import TypedDict
 
 from app.anchors.schemas import AnchorIn, AnchorOut
@@ -12,7 +12,7 @@ from app.core.clock import Moment
 from app.core.ids import AnyId, NewId
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import both, not_together
-from app.text.inputs import OneLine, Prose
+from app.text.inputs import Length, OneLine, Prose
 from app.text.names import PersonName
 from app.web.paging import PageOut, PageQuery, ReadQuery, Sort
 
@@ -202,7 +202,7 @@ class CommentAuthorIn(InputModel):
         description="Shown with the comment. Names of the publication's staff and of roles such as Editor are "
         "reserved, and e-mail addresses are refused."
     )
-    email: Annotated[EmailStr, StringConstraints(max_length=320)] | None = Field(
+    email: Annotated[EmailStr, Length(0, 320)] | None = Field(
         None, description="Never shown, and trusted only after it was confirmed."
     )
 
@@ -271,7 +271,7 @@ class PostQuery(BaseModel):
     dry_run: bool = Field(False, description="Return the outcome that the comment would have, without posting it.")
 
 
-Token = Annotated[str, OneLine, Field(max_length=200)]
+Token = Annotated[str, OneLine, Length(0, 200)]
 
 
 class PostOp(InputModel):

@@ -5,7 +5,7 @@ from datetime import datetime
 from ipaddress import ip_address
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from app.core.clock import Moment
@@ -14,7 +14,7 @@ from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import absent, both, exactly_one, matching, where
 from app.moderation.schemas import ModeratorText, ParticipantOut
 from app.moderation.text_analysis import PhraseAction, PhraseMatch, fold_text
-from app.text.inputs import OneLine, Visible
+from app.text.inputs import Length, OneLine, Visible
 from app.web.paging import PageQuery
 
 
@@ -24,9 +24,7 @@ def _check_letters(text: str) -> str:
     return text
 
 
-PhraseText = Annotated[
-    str, OneLine, StringConstraints(min_length=2, max_length=200), Visible, AfterValidator(_check_letters)
-]
+PhraseText = Annotated[str, OneLine, Length(2, 200), Visible, AfterValidator(_check_letters)]
 """A word, several words, or a part of one, 2 to 200 characters on one line."""
 _MATCH: Final = (
     "`word` matches whole words; `text` also matches inside longer words and needs at least three letters or digits."
@@ -106,7 +104,7 @@ def _parse_ban_value(value: str) -> str:
     return value.lower()
 
 
-BanValue = Annotated[str, OneLine, StringConstraints(min_length=3, max_length=254), AfterValidator(_parse_ban_value)]
+BanValue = Annotated[str, OneLine, Length(3, 254), AfterValidator(_parse_ban_value)]
 """An e-mail address, a domain or a network address, in lower case."""
 _BAN = both(
     exactly_one("comment_id", "value"),
@@ -164,7 +162,7 @@ class CheckerAnswerIn(BaseModel):
     """The checker's response; unknown members are ignored."""
 
     verdict: Literal["publish", "hold", "reject", "spam"]
-    reason: Annotated[str, OneLine, StringConstraints(max_length=500)] | None = Field(None)
+    reason: Annotated[str, OneLine, Length(0, 500)] | None = Field(None)
 
 
 class BanData(TypedDict):

@@ -3,16 +3,16 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, EmailStr, Field, StringConstraints
+from pydantic import ConfigDict, EmailStr, Field
 from typing_extensions import TypedDict
 
 from app.comments.schemas import VotesOut
 from app.core.ids import AnyId
 from app.core.models import BaseModel, InputModel
-from app.text.inputs import Identifier, ManyLines, Visible
+from app.text.inputs import Identifier, Length, ManyLines, Visible
 from app.web.paging import PageQuery
 
-ModeratorText = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=2000), Visible]
+ModeratorText = Annotated[str, ManyLines, Length(1, 2000), Visible]
 """Text of a moderator or reader, 1 to 2,000 characters."""
 CommentState = Literal["pending", "published", "rejected", "spam", "removed"]
 
@@ -243,7 +243,7 @@ class ReportIn(InputModel):
 
     reason: ReportReason
     text: ModeratorText | None = Field(None, description="The reporter's explanation; visible to moderators only.")
-    email: Annotated[EmailStr, StringConstraints(max_length=320)] | None = Field(
+    email: Annotated[EmailStr, Length(0, 320)] | None = Field(
         None, description="Address for an answer; visible to moderators only."
     )
 
@@ -336,7 +336,7 @@ class DecisionOut(BaseModel):
     redaction: RedactionOut | None = Field(description="The last redaction; null if the text is not redacted.")
 
 
-Passage = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=2000)]
+Passage = Annotated[str, ManyLines, Length(1, 2000)]
 
 
 class RedactIn(InputModel):

@@ -11,7 +11,7 @@ from app.core.schema_rules import Rule, absent, both, exactly_one, given, not_to
 from app.db.rows import JsonObject
 from app.publication import renditions
 from app.publication.renditions import MAX_RENDITION_SIDE, MEDIA_PATH, Form
-from app.text.inputs import HttpUrl, Identifier, LongText, Name, OneLine, Slug, Summary, Title, Whole
+from app.text.inputs import HttpUrl, Identifier, Length, LongText, Name, OneLine, Slug, Summary, Title, Whole
 from app.web.paging import PageQuery, ReadQuery, Sort
 
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
@@ -24,9 +24,9 @@ LEVELS: tuple[str, ...] = get_args(Level)
 LEVEL_DESCRIPTION = (
     "How much partners may read: `full`, `excerpt` (no text), `headline` (neither text nor standfirst) or `none`."
 )
-NoteHtml = Annotated[LongText, Field(max_length=50_000)]
+NoteHtml = Annotated[LongText, Length(0, 50_000)]
 """Short HTML, sanitised to inline markup and paragraphs."""
-NoteText = Annotated[LongText, Field(max_length=10_000)]
+NoteText = Annotated[LongText, Length(0, 10_000)]
 """Plain text; an empty line separates paragraphs."""
 PageUrl = Annotated[str, Field(description="Its address on the publication's site.")]
 
@@ -275,7 +275,7 @@ class NoticeQuery(PageQuery):
     )
 
 
-Credit = Annotated[str, OneLine, StringConstraints(max_length=300)]
+Credit = Annotated[str, OneLine, Length(0, 300)]
 """A line of up to 300 characters; may be empty."""
 
 

@@ -10,20 +10,18 @@ from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import any_of, exactly_one
 from app.fronts.schemas import FrontName, FrontOut
 from app.publication.schemas import AuthorOut, ImageOut, SectionOut, SeriesOut, TagDetailOut
-from app.text.inputs import HttpUrl, Identifier, LanguageTag, Name, OneLine, Slug, Summary, Title
+from app.text.inputs import HttpUrl, Identifier, LanguageTag, Length, Name, OneLine, Slug, Summary, Title
 from app.web.paging import PageQuery
 
 MAX_MENUS, MAX_LINKS, MAX_MENU_DEPTH = 20, 200, 3
 LinkKind = Literal["article", "section", "tag", "author", "series", "front", "url"]
 LINK_KINDS: tuple[str, ...] = get_args(LinkKind)
 _LINK = "Id or slug of what it leads to."
-SitePath = Annotated[
-    str, OneLine, StringConstraints(min_length=1, max_length=500, pattern=r"^/([^/\\\x00-\x1f][^\x00-\x1f]*)?$")
-]
+SitePath = Annotated[str, OneLine, Length(1, 500), StringConstraints(pattern=r"^/([^/\\\x00-\x1f][^\x00-\x1f]*)?$")]
 """A path of the site, such as `/about`."""
 
 
-Tagline = Annotated[str, OneLine, StringConstraints(max_length=300)]
+Tagline = Annotated[str, OneLine, Length(0, 300)]
 
 
 class SocialAccount(InputModel):
@@ -184,7 +182,7 @@ class SiteOut(BaseModel):
 
 
 RedirectStatus = Literal[301, 302, 410]
-RedirectTarget = Annotated[str, OneLine, StringConstraints(max_length=2048)]
+RedirectTarget = Annotated[str, OneLine, Length(0, 2048)]
 _SOURCE = (
     "A path of the site, such as `/old`, with a query if the old address had one; `/old/*` redirects all paths below "
     "`/old`. Full URLs of the site are taken, too."
@@ -199,7 +197,7 @@ _STATUS = "301 moved permanently, 302 moved for now, 410 gone."
 class RedirectIn(InputModel):
     """A redirect."""
 
-    source: Annotated[str, OneLine, StringConstraints(min_length=1, max_length=500)] = Field(description=_SOURCE)
+    source: Annotated[str, OneLine, Length(1, 500)] = Field(description=_SOURCE)
     target: RedirectTarget | None = Field(None, description=_TARGET)
     status: RedirectStatus = Field(301, description=_STATUS)
 
@@ -207,9 +205,7 @@ class RedirectIn(InputModel):
 class RedirectPatch(InputModel):
     """Changes to a redirect (RFC 7396)."""
 
-    source: Annotated[str, OneLine, StringConstraints(min_length=1, max_length=500)] = Field(
-        default_factory=str, description=_SOURCE
-    )
+    source: Annotated[str, OneLine, Length(1, 500)] = Field(default_factory=str, description=_SOURCE)
     target: RedirectTarget | None = Field(None, description=_TARGET)
     status: RedirectStatus = Field(301, description=_STATUS)
 

@@ -4,12 +4,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, EmailStr, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, EmailStr, Field, model_validator
 
 from app.core.ids import AnyId
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import both, exactly_one, given, where
-from app.text.inputs import HttpUrl, Identifier
+from app.text.inputs import HttpUrl, Identifier, Length
 from app.web.paging import PageQuery
 
 Kind = Literal["comments.all", "comments.replies_to_me", "comments.thread", "articles.new", "article.updated"]
@@ -38,7 +38,7 @@ def _normalize_email(address: str) -> str:
     return address.lower()
 
 
-Email = Annotated[EmailStr, StringConstraints(max_length=254), AfterValidator(_normalize_email)]
+Email = Annotated[EmailStr, Length(0, 254), AfterValidator(_normalize_email)]
 """An e-mail address, in lower case."""
 
 

@@ -12,10 +12,10 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
-    StringConstraints,
+    ValidatorFunctionWrapHandler,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 MAX_INT63: Final = 2**63 - 1
 WORDS_PER_MINUTE: Final = 238
@@ -36,7 +36,9 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LANGUAGE_FORM: Final = r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*"
 _LANGUAGE = re.compile(LANGUAGE_FORM)
 _URL = re.compile(r"https?://[^\s\\<>\"`{}|^/?#]+(?:[/?#][^\s\\<>\"`{}|^]*)?", re.IGNORECASE)
-_SLUG_PATTERN: Final = r"^[^\W_]+(?:-[^\W_]+)*$"
+# Characters that may stand in a slug, for the OpenAPI document: `\w` of JavaScript has no letters outside ASCII.
+_SLUG_CHARACTER: Final = r"[^\s\x00-/:-@\[-`{-\x9F]"
+_SLUG_PATTERN: Final = rf"^\s*{_SLUG_CHARACTER}+(?:-{_SLUG_CHARACTER}+)*\s*$"
 # Latin letters that do not decompose into a base letter and a mark.
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"})
 LATIN = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ħ": "h", "ı": "i"})
@@ -210,6 +212,38 @@ class _Patterned:
         return {**handler(schema), "pattern": self.pattern}
 
 
+@dataclass(frozen=True)
+class Length:
+    """Limit the length of a text, in characters, both as it is sent and after it was cleaned.
+
+    The OpenAPI document can only count what is sent, and what is stored is bounded as well. It stands after the
+    validators that clean the text.
+    """
+
+    min_length: int
+    max_length: int
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(self._validate, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        least = {"minLength": self.min_length} if self.min_length else {}
+        return {**handler(schema), "maxLength": self.max_length, **least}
+
+    def _validate(self, value: object, clean: ValidatorFunctionWrapHandler) -> str:
+        if isinstance(value, str):
+            self._require_short(value)  # before much of it is cleaned
+        text: str = clean(value)
+        self._require_short(text)
+        if len(text) < self.min_length:
+            raise PydanticKnownError("string_too_short", {"min_length": self.min_length})
+        return text
+
+    def _require_short(self, text: str) -> None:
+        if len(text) > self.max_length:
+            raise PydanticKnownError("string_too_long", {"max_length": self.max_length})
+
+
 OneLine = _Patterned(BeforeValidator(_one_line), CLEAN_PATTERN)
 """Text on one line: line breaks and tabs become spaces, and the ends are stripped."""
 ManyLines = _Patterned(BeforeValidator(_stripped), CLEAN_PATTERN)
@@ -217,21 +251,21 @@ ManyLines = _Patterned(BeforeValidator(_stripped), CLEAN_PATTERN)
 Visible = _Patterned(AfterValidator(_visible), VISIBLE_PATTERN)
 """Text with at least one visible character."""
 
-Name = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=200), Visible]
+Name = Annotated[str, OneLine, Length(1, 200), Visible]
 """A name on one line, 1 to 200 characters."""
-Title = Annotated[str, OneLine, StringConstraints(min_length=1, max_length=300), Visible]
+Title = Annotated[str, OneLine, Length(1, 300), Visible]
 """A headline on one line, 1 to 300 characters."""
-Summary = Annotated[str, ManyLines, StringConstraints(max_length=2000)]
+Summary = Annotated[str, ManyLines, Length(0, 2000)]
 """Plain text of up to 2,000 characters; may be empty."""
 MAX_PROSE_LENGTH = 10_000
-Prose = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=MAX_PROSE_LENGTH), Visible]
+Prose = Annotated[str, ManyLines, Length(1, MAX_PROSE_LENGTH), Visible]
 """Plain text of 1 to 10,000 characters, such as a correction or a reason."""
-LongText = Annotated[str, _Patterned(BeforeValidator(_text), CLEAN_PATTERN), StringConstraints(max_length=1_000_000)]
+LongText = Annotated[str, _Patterned(BeforeValidator(_text), CLEAN_PATTERN), Length(0, 1_000_000)]
 """A whole document, such as HTML or Markdown, of up to 1,000,000 characters; spaces at the ends are kept."""
 Slug = Annotated[
     str,
     BeforeValidator(_lowered),
-    StringConstraints(min_length=1, max_length=200),
+    Length(1, 200),
     AfterValidator(_slug),
     AfterValidator(_not_uuid),
     Field(json_schema_extra={"pattern": _SLUG_PATTERN}),
@@ -240,7 +274,7 @@ Slug = Annotated[
 Identifier = Annotated[
     str,
     BeforeValidator(_lowered),
-    StringConstraints(min_length=1, max_length=200),
+    Length(1, 200),
     AfterValidator(_reference),
     Field(json_schema_extra={"pattern": _SLUG_PATTERN}),
 ]
@@ -248,15 +282,15 @@ Identifier = Annotated[
 LanguageTag = Annotated[
     str,
     ManyLines,
-    StringConstraints(min_length=2, max_length=35),
+    Length(2, 35),
     AfterValidator(_language),
-    Field(json_schema_extra={"pattern": f"^{LANGUAGE_FORM}$"}),
+    Field(json_schema_extra={"pattern": rf"^\s*{LANGUAGE_FORM}\s*$"}),
 ]
 """A language tag (BCP 47, RFC 5646) in its usual letter case, such as `en`, `pt-BR` or `zh-Hant`."""
 HttpUrl = Annotated[
     str,
     BeforeValidator(_stripped),
-    StringConstraints(max_length=2048),
+    Length(0, 2048),
     AfterValidator(_http_url),
     Field(json_schema_extra={"format": "uri"}),
 ]

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator
 
 from app.text.confusables import skeletons
-from app.text.inputs import Name
+from app.text.inputs import Length, OneLine, Visible
 
 # Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX #9), and invisible characters.
 _DIRECTION: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
@@ -71,7 +71,9 @@ def _no_email(value: str) -> str:
     return value
 
 
-PersonName = Annotated[Name, BeforeValidator(_strip_invisible), AfterValidator(_no_email)]
+PersonName = Annotated[
+    str, OneLine, BeforeValidator(_strip_invisible), Length(1, 200), Visible, AfterValidator(_no_email)
+]
 """A public name, 1 to 200 characters on one line, without e-mail addresses and bidirectional controls."""
 
 
