@@ -45,7 +45,7 @@ def _lock_article(session: Session, actor: Actor, ref: str) -> Article:
     """Lock the article: 404 unless the caller may see it, 403 outside the key's sections or without the needed
     scope.
     """
-    article = lock_article(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [], scope="content:write")
     check_attachment(actor, article)
     if article.state == "retracted":
         raise WrongState("The article is retracted.")

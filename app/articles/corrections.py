@@ -51,7 +51,7 @@ def add_correction(
     versions: frozenset[int] | None,
 ) -> str:
     """Add a correction to an article that was published."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:publish")
     if article.published_revision is None or article.state == "retracted":
         raise WrongState("Only an article that was published can be corrected.")
     if len(article.corrections) >= MAX_CORRECTIONS:
@@ -84,7 +84,7 @@ def change_correction(
     versions: frozenset[int] | None,
 ) -> str:
     """Change a correction and archive its former text. Without a difference the version stays."""
-    article = lock_article(session, actor, ref, versions, ["corrections"])
+    article = lock_article(session, actor, ref, versions, ["corrections"], scope="content:publish")
     old = _get_correction(article, n)
     values = data.model_dump(exclude_unset=True)
     stored: Mapping[str, object] = old
@@ -110,7 +110,7 @@ def withdraw_correction(
     session: Session, actor: Actor, index_article: IndexArticle, ref: str, n: int, versions: frozenset[int] | None
 ) -> str:
     """Withdraw a correction: readers no longer see it, editors find it in the history."""
-    article = lock_article(session, actor, ref, versions, ["corrections"])
+    article = lock_article(session, actor, ref, versions, ["corrections"], scope="content:publish")
     old = _get_correction(article, n)
     before = take_snapshot(session, article)
     _archive_version(session, actor, article, old, "withdrawn")

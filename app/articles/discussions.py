@@ -14,13 +14,13 @@ from app.articles.exposure import is_shown
 from app.articles.reading import is_visible
 from app.articles.tables import SITE_ID, Discussion
 from app.core.clock import now
-from app.core.problems import Forbidden, NotFound
+from app.core.problems import NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, get_row, insert_into
 from app.events.catalog import DiscussionChanged, LoggedEvent, SectionDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
-from app.identity.permissions import require_publish
+from app.identity.permissions import require_in, require_publish
 from app.identity.schemas import Actor
 from app.publication.generations import bump_generation
 from app.publication.term_queries import is_section_shown
@@ -32,7 +32,7 @@ _DISCUSSION = table_of(Discussion)
 
 def set_site_discussion(session: Session, actor: Actor, data: DiscussionIn, versions: frozenset[int] | None) -> str:
     """Replace the discussion settings of the site."""
-    require_all_sections(actor)
+    require_all_sections(actor, "comments:moderate")
     _set_discussion(session, actor, "site", SITE_ID, data, versions, shown=True)
     return SITE_ID
 
@@ -44,8 +44,7 @@ def set_section_discussion(
     row = discussion_settings.find_section_settings(session.connection(), ref)
     if row is None:
         raise NotFound
-    if not actor.may_in(row["id"]):
-        raise Forbidden("The key is limited to other sections.")
+    require_in(actor, "comments:moderate", row["id"])
     shown = is_section_shown(session.connection(), row["id"])
     _set_discussion(session, actor, "section", row["id"], data, versions, shown=shown, section_id=row["id"])
     return str(row["id"])
@@ -58,8 +57,7 @@ def set_article_discussion(
     row = discussion_settings.find_article_settings(session.connection(), ref)
     if row is None or not is_visible(row, actor):
         raise NotFound
-    if not actor.may_in(row["section_id"]):
-        raise Forbidden("The key is limited to other sections.")
+    require_in(actor, "comments:moderate", row["section_id"])
     shown = is_shown(row["state"], row["public"], row["due_at"])
     _set_discussion(
         session,

@@ -27,11 +27,12 @@ from app.blocks.convert import Body, body_from_blocks, body_from_html, body_from
 from app.blocks.schemas import Block
 from app.core.clock import now
 from app.core.ids import new_id
-from app.core.problems import Forbidden, Invalid
+from app.core.problems import Invalid
 from app.db.rows import JsonObject
 from app.events.catalog import ArticlePurged
 from app.events.log import emit
 from app.identity.audit import record_action
+from app.identity.permissions import require_in
 from app.identity.schemas import Actor
 from app.publication import media_library as media
 from app.publication import notices
@@ -116,8 +117,7 @@ def _text_changes(
         changes["tags"] = TAGS.require_all(session, actor, data.tags)
     if "body" in sent_fields:
         changes |= body_columns_of(text or convert_body(data.body, cast("list[Block]", old.blocks) if old else []))
-    if not actor.may_in(changes.get("section_id", old.section_id if old else None)):
-        raise Forbidden("The key is limited to other sections.")
+    require_in(actor, "content:write", changes.get("section_id", old.section_id if old else None))
     different = {name: value for name, value in changes.items() if old is None or getattr(old, name) != value}
     return cast(RevisionChanges, different)
 
@@ -257,9 +257,11 @@ def update_article(
 
     Raises `BodyOutdated` if `after` is set and is not the newest revision.
     """
-    article = lock_article(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [], scope="content:write")
     if versions is not None and article.version not in versions:
-        lock_article(session, actor, ref, versions, list_differing_fields(session, article, data, text))
+        lock_article(
+            session, actor, ref, versions, list_differing_fields(session, article, data, text), scope="content:write"
+        )
     if after is not None and after != article.latest_revision:
         raise BodyOutdated
     before = take_snapshot(session, article)
@@ -287,7 +289,7 @@ def update_article(
 
 def delete_article(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a draft that was never published, with its revisions; others are unpublished or retracted."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:write")
     was_published = article.state != "draft" or article.published_revision is not None
     if was_published:
         raise WrongState("Only drafts that were never published can be deleted; unpublish or retract the article.")

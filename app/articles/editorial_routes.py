@@ -93,7 +93,7 @@ async def _list_for_editors(
 
     def find(connection: sa.Connection) -> Page[R]:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
-        if not actor.may_in(row["section_id"]):
+        if not actor.reads_drafts_in(row["section_id"]):
             raise NotFound
         return list_rows(connection, row["id"], query)
 
@@ -341,7 +341,7 @@ async def get_revision(
     def find(connection: sa.Connection) -> JsonObject:
         row = get_visible_to_editor(connection, article, actor, ArticleServices.of(request).site)
         revision = revisions.find_revision_with_terms(connection, row["id"], n)
-        if revision is None or not actor.may_in(revision["section_id"]):
+        if revision is None or not actor.reads_drafts_in(revision["section_id"]):
             raise NotFound
         columns: Mapping[str, object] = revision
         body = {name: columns[name] for name in formats}

@@ -210,8 +210,8 @@ def _audience_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
             yield is_offered()
         return
     yield visible_to(shape.actor)
-    if shape.own_sections_only and shape.actor.sections is not None:
-        yield ARTICLE.c.section_id.in_(sorted(shape.actor.sections))
+    if shape.own_sections_only and (sections := shape.actor.draft_sections) is not None:
+        yield ARTICLE.c.section_id.in_(sorted(sections))
     if not shape.includes_pages:
         yield ARTICLE.c.type != PAGE_TYPE
     if shape.states:

@@ -58,7 +58,7 @@ def list_previews(connection: sa.Connection, article_id: str, query: PageQuery) 
 
 def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tuple[str, str]:
     """Create a link to an article; returns its id and its token, of which only a hash is stored."""
-    article = lock_article(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [], scope="content:write")
     token = secrets.token_urlsafe(32)
     row = Preview(
         id=new_id(),
@@ -74,7 +74,7 @@ def create_preview(session: Session, actor: Actor, ref: str, hours: int) -> tupl
 
 def revoke_preview(session: Session, actor: Actor, ref: str, preview_id: str) -> None:
     """Revoke a link; revoking it again changes nothing."""
-    article = lock_article(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [], scope="content:write")
     row = session.get(Preview, preview_id, with_for_update=True)
     if row is None or row.article_id != article.id:
         raise NotFound

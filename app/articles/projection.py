@@ -17,7 +17,8 @@ from app.db.columns import table_of
 from app.db.prepared import Prepared
 from app.events.catalog import ArticlePublished, ArticleUnpublished, ArticleUpdated
 from app.events.log import emit
-from app.identity.schemas import Actor
+from app.identity.permissions import OTHER_SECTIONS
+from app.identity.schemas import Actor, Scope
 from app.publication.section_tree import find_ancestors
 from app.publication.tables import Author, Series, Tag, Term
 from app.publication.tallies import ShownKind, adjust_counts, adjust_shown_counts
@@ -88,20 +89,21 @@ def _lock_by_ref(session: Session, ref: str) -> Article | None:
 
 
 def lock_article(
-    session: Session, actor: Actor, ref: str, versions: frozenset[int] | None, fields: list[str]
+    session: Session, actor: Actor, ref: str, versions: frozenset[int] | None, fields: list[str], *, scope: Scope
 ) -> Article:
-    """Lock the article to change.
+    """Lock the article to change, which requires the scope in its section and in that of its newest revision.
 
-    404 unless the caller may see it, 403 outside of the key's sections, 412 if it has another version; `fields` are
-    those that the 412 names.
+    404 unless the caller may see it, 403 without the scope there, 412 if it has another version; `fields` are those
+    that the 412 names.
     """
     article = _lock_by_ref(session, ref)
     if article is None:
         raise NotFound
-    if not actor.may_in(article.section_id):
-        raise Forbidden("The key is limited to other sections.") if article.public else NotFound()
-    if actor.sections is not None and not actor.may_in(get_newest_revision(session, article).section_id):
-        raise Forbidden("The newest revision moves the article to a section that the key is not for.")
+    if not actor.may_in(scope, article.section_id):
+        is_seen = article.public or actor.reads_drafts_in(article.section_id)
+        raise Forbidden(OTHER_SECTIONS) if is_seen else NotFound()
+    if not (actor.may_in(scope, None) or actor.may_in(scope, get_newest_revision(session, article).section_id)):
+        raise Forbidden("The newest revision moves the article to a section in which the caller may not do this.")
     etag.check_version(article.version, versions, fields)
     return article
 

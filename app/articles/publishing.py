@@ -78,7 +78,7 @@ def publish_article(
 
     An article without a text can be published: a headline alone, or with a picture, is complete.
     """
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:publish")
     publish_locked(session, actor, index_article, article, n)
     return article.id
 
@@ -102,7 +102,7 @@ def publish_locked(
 
 def unpublish_article(session: Session, actor: Actor, index_article: IndexArticle, ref: str, versions: Versions) -> str:
     """Unpublish an article: readers get 404, editors keep everything."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:publish")
     unpublish_locked(session, actor, index_article, article)
     return article.id
 
@@ -124,7 +124,7 @@ def retract_article(
     session: Session, actor: Actor, index_article: IndexArticle, ref: str, data: RetractIn, versions: Versions
 ) -> str:
     """Retract an article that was published: readers get 410, or 451, with a public reason."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:publish")
     if article.state not in {"published", "unpublished"} or article.published_revision is None:
         raise WrongState("Only an article that was published can be retracted.")
     before = take_snapshot(session, article)
@@ -148,7 +148,7 @@ def schedule_article(
     n: int | None = None,
 ) -> str:
     """Schedule revision `n`, or the present newest one, to be published at `at`, whatever is saved later."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:publish")
     if article.state not in {"draft", "unpublished", "scheduled"}:
         raise WrongState("A published or retracted article cannot be scheduled.")
     if at <= now():
@@ -167,7 +167,7 @@ def unschedule_article(
     session: Session, actor: Actor, index_article: IndexArticle, ref: str, versions: Versions
 ) -> str:
     """Cancel a schedule; the article returns to its state before it."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:publish")
     if article.state != "scheduled":
         raise WrongState("The article is not scheduled.")
     before = take_snapshot(session, article)

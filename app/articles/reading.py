@@ -70,9 +70,9 @@ def visible_to(actor: Actor) -> ColumnElement[bool]:
     """Return the one rule of visibility: everyone sees public articles, readers of drafts also their sections."""
     if not actor.reads_drafts:
         return ARTICLE.c.public
-    if actor.sections is None:
+    if actor.draft_sections is None:
         return sa.true()
-    return ARTICLE.c.public | ARTICLE.c.section_id.in_(sorted(actor.sections))
+    return ARTICLE.c.public | ARTICLE.c.section_id.in_(sorted(actor.draft_sections))
 
 
 def select_visible_ids(actor: Actor) -> Statement:
@@ -276,7 +276,7 @@ class ArticlesWithNotices:
 
 def is_visible(row: VisibilityRow, actor: Actor) -> bool:
     """Apply the rule of `visible_to` to a row."""
-    return bool(row["public"]) or (actor.reads_drafts and actor.may_in(row["section_id"]))
+    return bool(row["public"]) or actor.reads_drafts_in(row["section_id"])
 
 
 class EarlyRow(TypedDict):

@@ -512,7 +512,7 @@ def render_articles(
 
 def _render_editing(row: Mapping[str, object], editor: Actor) -> bytes:
     """Return what an editor sees of an article, as a further member; nothing of other sections."""
-    if not editor.may_in(cast("str | None", row["section_id"])):
+    if not editor.reads_drafts_in(cast("str | None", row["section_id"])):
         return b""
     return b"," + _dump_members({"editing": {name: row[name] for name in EDITING_COLUMNS}})
 

@@ -126,9 +126,9 @@ def restore_revision(
     session: Session, actor: Actor, index_article: IndexArticle, ref: str, n: int, versions: frozenset[int] | None
 ) -> str:
     """Save the text of an old revision as a new one, without publishing it; returns the article's id."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:write")
     old = session.get(Revision, (article.id, n))
-    if old is None or not actor.may_in(old.section_id):
+    if old is None or not actor.may_in("content:write", old.section_id):
         raise NotFound
     before = take_snapshot(session, article)
     revision = save_revision(
@@ -272,8 +272,8 @@ def list_revisions(
     """List an article's revisions in sections that the caller may read, newest first, without their texts."""
     columns = [REVISION.c[name] for name in _LISTED_COLUMNS]
     statement = sa.select(*columns, REVISION.c.article_id.label("id")).where(REVISION.c.article_id == article_id)
-    if actor.sections is not None:
-        statement = statement.where(REVISION.c.section_id.in_(sorted(actor.sections)))
+    if (sections := actor.draft_sections) is not None:
+        statement = statement.where(REVISION.c.section_id.in_(sorted(sections)))
     page = fetch_page(connection, statement, NEWEST_FIRST, REVISION.c.n, query, ListedRevision, within=article_id)
     terms = _name_terms(connection, page["data"])
     rows = zip(page["data"], terms, strict=True)
@@ -382,7 +382,9 @@ def compare_revisions(
 ) -> JsonObject | None:
     """Return what changed from revision `old` to `new`, as `DiffOut`; None if the caller may not read both."""
     left, right = find_revision(connection, article_id, old), find_revision(connection, article_id, new)
-    if left is None or right is None or not (actor.may_in(left["section_id"]) and actor.may_in(right["section_id"])):
+    if left is None or right is None:
+        return None
+    if not (actor.reads_drafts_in(left["section_id"]) and actor.reads_drafts_in(right["section_id"])):
         return None
     before: Mapping[str, object] = left
     after: Mapping[str, object] = right

@@ -144,9 +144,9 @@ def _render_revision(
     overlaid = overlay_revision(
         connection, row, row["latest_revision"] if has_preview or number == "latest" else int(number), needed
     )
-    if overlaid is None or not (has_preview or actor.may_in(overlaid["section_id"])):
+    if overlaid is None or not (has_preview or actor.reads_drafts_in(overlaid["section_id"])):
         raise NotFound
-    editing = actor.reads_drafts and actor.may_in(row["section_id"])
+    editing = actor.reads_drafts_in(row["section_id"])
     overlaid = add_block_ids(overlaid) if _shows_block_ids(query, formats) else overlaid
     presented = reading.present_article(overlaid, site, formats, editing=editing)
     return overlaid, RenderedArticle(dump_json(SingleArticleOut, presented), (row["id"],), overlaid["version"])

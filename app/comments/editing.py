@@ -56,10 +56,9 @@ def _connection(store: Store) -> sa.Connection:
 
 def _is_moderator(store: Store, editor: Editor, row: StoredComment) -> bool:
     """Return whether the caller moderates the article: moderators may edit their own comments at any time."""
-    if row["removed_by"] == "author" or not editor.actor.may("comments:moderate"):
+    if row["removed_by"] == "author":
         return False
-    editor.moderation.check_reach(_connection(store), editor.actor, row["article_id"])
-    return True
+    return editor.moderation.may_moderate(_connection(store), editor.actor, row["article_id"])
 
 
 def _require_own(store: Store, actor: Actor, row: StoredComment, is_own: bool) -> None:

@@ -125,7 +125,10 @@ class CommentModeration(Protocol):
     """The rules of moderation that hold when comments are changed or removed."""
 
     def check_reach(self, connection: sa.Connection, actor: Actor, article_id: str) -> None:
-        """Raise 404 for an article in a section that the moderator's key does not reach."""
+        """Raise 404 for an article in a section that the caller may not moderate."""
+
+    def may_moderate(self, connection: sa.Connection, actor: Actor, article_id: str) -> bool:
+        """Whether the caller may moderate the comments of an article."""
 
     def remove(self, session: Session, actor: Actor, comment_id: str) -> None:
         """Remove a comment as a moderator, without a reason."""

@@ -23,6 +23,7 @@ from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
 from app.db.prepared import Prepared
 from app.db.rows import JsonObject, Store, dialect_of
 from app.identity.participants import ParticipantRow, find_caller, get_or_create_participant
+from app.identity.permissions import OTHER_SECTIONS
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.publication.taxonomies import AUTHORS
@@ -124,13 +125,16 @@ def check_may_write(actor: Actor) -> None:
     """Raise 403 for callers who cannot take part: keys that only read, and tokens for other purposes."""
     if actor.kind in ("edit", "subscriber"):
         raise Forbidden("This token is valid only for one comment or for subscriptions.")
-    if actor.kind == "key" and not (actor.may("content:write") or actor.may("comments:moderate")):
+    if actor.is_staff and not (actor.may("content:write") or actor.may("comments:moderate")):
         raise Forbidden("Commenting as staff requires a key with the scope content:write or comments:moderate.")
 
 
 def _check_section(actor: Actor, article: PostingContext) -> None:
-    if not actor.may_in(article.section_id):
-        raise Forbidden("The key is limited to other sections.")
+    section_id = article.section_id
+    if actor.is_staff and not (
+        actor.may_in("content:write", section_id) or actor.may_in("comments:moderate", section_id)
+    ):
+        raise Forbidden(OTHER_SECTIONS)
 
 
 def _find_posted(store: Store, comment_id: str) -> _PostedBefore | None:
@@ -241,7 +245,7 @@ def check_post(store: Store, poster: Poster, ref: str, data: CommentIn, ahead: C
         article.article_id,
         data.parent_id or article.article_id,
         moment,
-        is_staff=poster.actor.kind == "key" or (person is not None and person["kind"] == "staff"),
+        is_staff=poster.actor.is_staff or (person is not None and person["kind"] == "staff"),
     )
     if data.id is not None and _find_posted(store, data.id) is not None:
         return PostCheck(attempt, is_known=True)

@@ -365,5 +365,5 @@ def is_author(store: Store, actor: Actor, comment_id: str, participant_id: str |
         return actor.comment == comment_id
     if actor.kind == "guest":
         return actor.id == participant_id
-    participant = find_caller(store, actor) if actor.kind in ("reader", "key") else None
+    participant = find_caller(store, actor) if actor.kind == "reader" or actor.is_staff else None
     return participant is not None and bool(participant["id"] == participant_id)

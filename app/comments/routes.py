@@ -259,7 +259,7 @@ async def make_poster(request: Request, actor: Actor) -> tuple[Poster, bool]:
 
 def make_draft(article: str, name: str | None, body: Body, actor: Actor) -> Draft:
     """Return a comment as the external checker receives it."""
-    kind = {"key": "staff", "reader": "reader"}.get(actor.kind, "guest")
+    kind = {"key": "staff", "person": "staff", "reader": "reader"}.get(actor.kind, "guest")
     return Draft(article, body.text, body.html, body.links, name, kind)
 
 
@@ -271,7 +271,7 @@ async def count_attempt(request: Request, actor: Actor) -> None:
 async def _count_trial(request: Request, actor: Actor) -> None:
     """Count a trial towards the flood limit that holds for posted comments; 429 beyond it."""
     config, caller = settings(request), actor if actor.kind == "reader" else None
-    if actor.kind != "key" and config.rate_limits != "off":
+    if not actor.is_staff and config.rate_limits != "off":
         rate = config.flood_address if caller is None else config.flood_author
         await enforce_rate(request, "trial", rate, caller)
 
@@ -450,7 +450,7 @@ async def prepare_edit(
     if not is_ahead:
         attempt = await database(request).scan_fresh(editing.check_edit, editor, comment, data.text)
     body = await render_text_offloaded(request, data.text)
-    if not is_ahead and (attempt is None or editor.actor.kind == "key"):
+    if not is_ahead and (attempt is None or editor.actor.is_staff):
         return PreparedText(body)
     draft = make_draft(comment, None, body, editor.actor)
     return await prepare_moderation(request, editor.pipeline, draft, body, attempt)

@@ -104,7 +104,7 @@ class Unauthorized(Problem, status=401, code="unauthorized", title="A valid key 
 
 
 class Forbidden(Problem, status=403, code="forbidden", title="The key does not allow this"):
-    """The key lacks the scope, or is limited to other sections."""
+    """The caller lacks the scope, or has it in other sections only."""
 
 
 class NotFound(Problem, status=404, code="not_found", title="Not found"):

@@ -145,7 +145,7 @@ async def export_content(request: Request, query: Annotated[ExportQuery, Query()
         created_at=now(),
         cursor=encode_cursor(name, await db.read(find_settled_position)),
     )
-    who = "key" if actor.kind == "key" else "anonymous"
+    who = "key" if actor.is_staff else "anonymous"
     first = make_line("manifest", pydantic_core.to_json(manifest))
     limit = partial(limit_for_partner, actor, ArticleServices.of(request).access_log)
     return _ExportStream(

@@ -126,7 +126,7 @@ def save_front(
     session: Session, actor: Actor, ref: str, data: FrontIn, versions: frozenset[int] | None, new: bool
 ) -> str:
     """Create a front if `new`, else replace an existing one; 412 otherwise. Return its id."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:publish")
     if not is_id(ref) and (not is_slug(ref) or len(ref) > 200):
         raise NotFound
     take_name_lock(session, f"front:{ref}")
@@ -168,7 +168,7 @@ def _store_version(session: Session, row: Front, title: str, blocks: list[Block]
 
 def delete_front(session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
     """Delete a front and its draft."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:publish")
     row = _lock_front(session, ref)
     if row is None:
         raise NotFound

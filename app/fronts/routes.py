@@ -56,7 +56,7 @@ Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_pre
 @router.get("", summary="List fronts", response_model=ListOut[ListedFront])
 async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Public) -> Response:
     """List fronts, by slug. Keys with `content:read` for all sections get the definitions of all of them, too."""
-    all_versions = actor.may("content:read") and actor.sections is None
+    all_versions = actor.may_in("content:read", None)
     site = ArticleServices.of(request).site
     page = await database(request).read(fronts.list_fronts, query, site, all_versions=all_versions)
     fields = parse_fields(ListedFront, query.fields)
@@ -94,7 +94,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     if query.preview and not actor.may("content:read"):
         raise refusal(actor, "`preview` requires an API key with the scope content:read.")
     if query.preview:
-        require_all_sections(actor)
+        require_all_sections(actor, "content:read")
     rendered, groups = await read_front(services, front, preview=query.preview)
     counts = shows_counts(fields, "blocks", "articles")
     return reply(
@@ -110,7 +110,7 @@ async def get_front_definition(
     request: Request, front: RefPath, query: ReadParameters, actor: ContentReader
 ) -> Response:
     """Get the published and draft definition of a front. Not available to keys limited to sections."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:read")
     row = await database(request).read(fronts.find_front, front)
     if row is None:
         raise NotFound

@@ -28,7 +28,7 @@ from app.identity.callers import is_reader_token
 from app.identity.keys import PUBLISHABLE_POLICY
 from app.identity.participants import find_caller
 from app.identity.permissions import refusal
-from app.identity.schemas import ANONYMOUS, PUBLISHABLE, Actor, Scope, WhoAmI
+from app.identity.schemas import ANONYMOUS, PUBLISHABLE, Actor, Scope, Sections, WhoAmI, join_sections
 from app.identity.services import IdentityServices
 from app.identity.writes import read_idempotency_key
 from app.web import etag
@@ -58,7 +58,14 @@ AdmissionCheck = Callable[[Request, Actor], Awaitable[None]]
 """Refuses a caller, or counts a request, before the body is read."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OTHER_PAGING_PARAMETERS = frozenset({"page", "offset", "p", "start", "skip", "after", "page_token"})  # of other APIs
-POLICY_BY_KIND = {"key": "key", "guest": "reader", "reader": "reader", "edit": "read", "subscriber": "reader"}
+POLICY_BY_KIND = {
+    "key": "key",
+    "person": "key",
+    "guest": "reader",
+    "reader": "reader",
+    "edit": "read",
+    "subscriber": "reader",
+}
 
 
 async def enforce_limit(request: Request, policy: str, actor: Actor | None = None) -> None:
@@ -82,7 +89,7 @@ async def count_write(request: Request, actor: Actor, policy: str = "write") -> 
     Keys have a limit for all their requests. Guest tokens are free, so only the site's readers count by their token,
     and all others by network address.
     """
-    if actor.kind != "key":
+    if not actor.is_staff:
         await enforce_limit(request, policy, actor if actor.kind == "reader" else None)
 
 
@@ -318,10 +325,24 @@ ExpectedVersions = Annotated[frozenset[int] | None, Depends(read_if_match)]
 @router.get("/whoami", summary="Get the caller", response_model=WhoAmI)
 async def get_caller(request: Request, actor: AnyCaller) -> Response:
     """Return the caller as this server identifies it; use it to check a token, or a key and its scopes."""
-    sections = sorted(actor.sections) if actor.sections is not None else None
     shown_id = actor.comment or actor.id
     if actor.kind in ("guest", "reader"):
         participant = await database(request).read(find_caller, actor)
         shown_id = participant["public_id"] if participant else None
-    row = {"kind": actor.kind, "id": shown_id, "name": actor.name or None, "scopes": sorted(actor.scopes)}
-    return reply(request, dump_json(WhoAmI, {**row, "sections": sections}), groups=(), private=True)
+    row = {
+        "kind": actor.kind,
+        "id": shown_id,
+        "name": actor.name or None,
+        "scopes": sorted(actor.scopes),
+        "sections": _list_sections(join_sections(actor.grants)) if actor.grants else None,
+        "person": actor.person,
+        "grants": [
+            {"role": grant.role, "scopes": sorted(grant.scopes), "sections": _list_sections(grant.sections)}
+            for grant in actor.grants
+        ],
+    }
+    return reply(request, dump_json(WhoAmI, row), groups=(), private=True)
+
+
+def _list_sections(sections: Sections) -> list[str] | None:
+    return None if sections is None else sorted(sections)

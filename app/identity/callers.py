@@ -1,6 +1,7 @@
 """Authentication: API keys, tokens of this server, and JWTs of the publication's site."""
 
 import asyncio
+from typing import Protocol
 
 from app.core.ids import id_from_hex
 from app.core.problems import Unauthorized
@@ -12,6 +13,7 @@ from app.identity.schemas import Actor
 from app.identity.secrets import EDIT_PREFIX, GUEST_PREFIX, MANAGE_PREFIX, Vault
 from app.identity.tokens import hash_token, is_well_formed
 
+ACCESS_PREFIX = "ba_"  # of the access tokens of people who signed in
 GUEST_CACHE_SECONDS = 5.0  # seconds for which a guest is cached; writes read the participant again
 MAX_CACHED_GUESTS = 10_000
 
@@ -23,11 +25,26 @@ def is_reader_token(token: str) -> bool:
     )
 
 
+class AccessTokens(Protocol):
+    """Identifies people who signed in; implemented by the room `people`."""
+
+    async def identify(self, token: str) -> Actor:
+        """Return the person with this access token; 401 if it is unknown, expired or revoked."""
+
+
 class Callers:
     """Identifies callers by their token."""
 
-    def __init__(self, db: Database, vault: Vault, readers: Readers, find_inside: FindInside) -> None:
+    def __init__(
+        self,
+        db: Database,
+        vault: Vault,
+        readers: Readers,
+        find_inside: FindInside,
+        access_tokens: AccessTokens | None = None,
+    ) -> None:
         self.keys, self.vault, self.readers = KeyRing(db, find_inside), vault, readers
+        self.access_tokens = access_tokens
         self._db = db
         self._guests: dict[str, tuple[float, ParticipantRow]] = {}  # cached, by hash of the token
 
@@ -45,6 +62,8 @@ class Callers:
             if body is None:
                 raise Unauthorized("This is not a token of this server.")
             return Actor("subscriber", subscriber=id_from_hex(body[:32]), generation=int(body[32:], 16))
+        if token.startswith(ACCESS_PREFIX) and self.access_tokens is not None:
+            return await self.access_tokens.identify(token)
         if not token.startswith(KEY_PREFIXES) and token.count(".") == 2:
             return await self.readers.identify(token)
         return await self.keys.identify(token)

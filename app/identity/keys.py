@@ -17,7 +17,7 @@ from app.db import Database
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row
 from app.identity.audit import record_action
-from app.identity.schemas import PUBLISHABLE_SCOPE, Actor, QuotaUnit
+from app.identity.schemas import PUBLISHABLE_SCOPE, Actor, Grant, QuotaUnit
 from app.identity.tables import ApiKey
 from app.identity.tokens import hash_token, is_well_formed, make_token
 from app.text.confusables import skeleton
@@ -182,7 +182,7 @@ def record_key_use(session: Session, key_id: str) -> None:
 
 def _actor_of(row: ApiKeyRow) -> Actor:
     sections = frozenset(row["sections"]) if row["sections"] is not None else None
-    return Actor("key", row["id"], row["name"], frozenset(row["scopes"]), sections, quotas=_quotas_of(row))
+    return Actor("key", row["id"], row["name"], (Grant(frozenset(row["scopes"]), sections),), quotas=_quotas_of(row))
 
 
 def _quotas_of(row: ApiKeyRow) -> tuple[tuple[QuotaUnit, int], ...]:

@@ -1,9 +1,10 @@
 """The permission to change what readers see."""
 
 from app.core.problems import Forbidden, Problem, Unauthorized
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.schemas import ANONYMOUS, Actor, Scope
 
 NEEDS_PUBLISH = "Changing what readers see, now or at a set time, requires a key with the scope content:publish."
+OTHER_SECTIONS = "The caller has this permission in other sections only."
 
 
 def refusal(actor: Actor, detail: str) -> Problem:
@@ -11,12 +12,18 @@ def refusal(actor: Actor, detail: str) -> Problem:
     return Unauthorized(detail) if actor is ANONYMOUS else Forbidden(detail)
 
 
+def require_in(actor: Actor, scope: Scope, section_id: str | None) -> None:
+    """Raise 403 unless the caller has the scope in this section; None, for what has no section, needs it everywhere."""
+    if not actor.may_in(scope, section_id):
+        raise Forbidden(OTHER_SECTIONS)
+
+
 def require_publish(actor: Actor, *section_ids: str | None) -> None:
-    """Raise 403 unless the caller may publish in the sections.
+    """Raise 403 unless the caller may publish in these sections, or everywhere if none is given.
 
     To be called where a change makes a difference to what readers see, now or at a set time.
     """
     if not actor.may("content:publish"):
         raise Forbidden(NEEDS_PUBLISH)
-    if not all(actor.may_in(section_id) for section_id in section_ids):
-        raise Forbidden("The key is limited to other sections.")
+    for section_id in section_ids or (None,):
+        require_in(actor, "content:publish", section_id)

@@ -1,7 +1,9 @@
 """Callers, API keys, the audit log and guests, as they are sent and returned."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Literal, get_args
 
@@ -17,6 +19,7 @@ from app.web.paging import PageQuery
 Scope = Literal[
     "content:read",
     "content:write",
+    "content:approve",
     "content:publish",
     "comments:moderate",
     "subscribers:manage",
@@ -42,19 +45,54 @@ class Claims:
     author: str | None = None  # slug of the reader's profile among the publication's authors
 
 
+Sections = frozenset[str] | None
+"""Ids of sections, with those of all their subsections; None: everywhere, also where there is no section."""
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Scopes that hold together, everywhere or in some sections."""
+
+    scopes: frozenset[str]
+    sections: Sections = None
+    role: str | None = None  # that a person has; None for the scopes of a key
+
+    def allows(self, scope: str) -> bool:
+        """Whether the grant includes a scope; `admin` includes them all."""
+        return scope in self.scopes or "admin" in self.scopes
+
+    @property
+    def reads_drafts(self) -> bool:
+        """Whether the grant includes reading drafts, as `content:write` does unless it comes with `syndicate`."""
+        return self.allows("content:read") or ("content:write" in self.scopes and "syndicate" not in self.scopes)
+
+
+def join_sections(grants: Iterable[Grant]) -> Sections:
+    """Return the sections of several grants; None if one of them holds everywhere."""
+    joined: frozenset[str] = frozenset()
+    for grant in grants:
+        if grant.sections is None:
+            return None
+        joined = joined | grant.sections if joined else grant.sections
+    return joined
+
+
 @dataclass(frozen=True)
 class Actor:
-    """The caller. Only keys have scopes.
+    """The caller. Only keys and people have grants.
 
-    `id` is the id of the key, or of the participant for guests. `sections` are the ids of the sections that a key is
-    limited to; None means all.
+    A grant's scopes hold in its own sections alone: whoever reads drafts in one section and publishes in another does
+    just that. So ask for the scope and the section together (`may_in`, `sections_for`); `may` alone tells only
+    whether there is any section at all.
+
+    `id` is the id of the key or person, or of the participant for guests.
     """
 
-    kind: Literal["anonymous", "key", "guest", "reader", "edit", "subscriber", "system"]
+    kind: Literal["anonymous", "key", "person", "guest", "reader", "edit", "subscriber", "system"]
     id: str | None = None
     name: str = ""
-    scopes: frozenset[str] = frozenset()
-    sections: frozenset[str] | None = None
+    grants: tuple[Grant, ...] = ()
+    person: str | None = None  # id of the person who signed in, or to whom the key belongs
     comment: str | None = None  # id of the comment that an edit token is for
     subscriber: str | None = None  # id of the subscriber whose subscriptions a manage token is for
     generation: int = 0  # of the manage token; invalid once the subscriber has a later one
@@ -68,17 +106,43 @@ class Actor:
         known = self.reader.subject if self.reader else self.comment or self.subscriber
         return self.id or (sha256(f"{self.kind}:{known}".encode()).hexdigest()[:36] if known else None)
 
-    def may(self, scope: str) -> bool:
-        """Whether the caller has a scope; `admin` has them all."""
+    @cached_property
+    def scopes(self) -> frozenset[str]:
+        """The scopes that the caller has anywhere."""
+        return frozenset().union(*(grant.scopes for grant in self.grants))
+
+    def may(self, scope: Scope) -> bool:
+        """Whether the caller has a scope anywhere; `admin` includes them all."""
         return scope in self.scopes or "admin" in self.scopes
+
+    def may_in(self, scope: Scope, section_id: str | None) -> bool:
+        """Whether the caller has a scope in this section; None, for what has no section, needs it everywhere."""
+        return any(
+            grant.allows(scope) and (grant.sections is None or section_id in grant.sections) for grant in self.grants
+        )
+
+    def sections_for(self, scope: Scope) -> Sections:
+        """Return the sections in which the caller has a scope; None for everywhere."""
+        return join_sections(grant for grant in self.grants if grant.allows(scope))
 
     @property
     def reads_drafts(self) -> bool:
-        """Whether the caller may read drafts in its sections, as keys with `content:write` may.
+        """Whether the caller may read drafts in any section; `draft_sections` are those."""
+        return any(grant.reads_drafts for grant in self.grants)
 
-        Keys with `syndicate` need `content:read`.
-        """
-        return self.may("content:read") or ("content:write" in self.scopes and "syndicate" not in self.scopes)
+    @cached_property
+    def draft_sections(self) -> Sections:
+        """The sections in which the caller may read drafts; None for everywhere."""
+        return join_sections(grant for grant in self.grants if grant.reads_drafts)
+
+    def reads_drafts_in(self, section_id: str | None) -> bool:
+        """Whether the caller may read drafts in this section; None, for drafts without one, needs all sections."""
+        return self.draft_sections is None or section_id in self.draft_sections
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the caller works for the publication, by a key or as a person who signed in."""
+        return self.kind in ("key", "person")
 
     @property
     def is_anonymous(self) -> bool:
@@ -95,33 +159,41 @@ class Actor:
         """Whether the caller is a partner, who syndicates articles and may not read drafts."""
         return "syndicate" in self.scopes and not self.may("content:read")
 
-    def may_in(self, section_id: str | None) -> bool:
-        """Whether the caller may act in this section; None, for things without a section, needs an unlimited key."""
-        return self.sections is None or section_id in self.sections
-
 
 ANONYMOUS = Actor("anonymous")
 PUBLISHABLE = Actor("anonymous", name="publishable key")
 """A caller with a publishable key, who reads what the public may, but is refused with 403 instead of 401."""
-SYSTEM = Actor("system", name="system", scopes=frozenset({"admin"}))
+EVERYTHING = Grant(frozenset({"admin"}))
+SYSTEM = Actor("system", name="system", grants=(EVERYTHING,))
+
+
+class GrantOut(BaseModel):
+    """Scopes that hold together, everywhere or in some sections."""
+
+    role: str | None = Field(description="The role of the person that gives them; null for those of a key.")
+    scopes: list[str]
+    sections: list[str] | None = Field(description="Ids of sections, including all subsections; null: all.")
 
 
 class WhoAmI(BaseModel):
     """The caller, as the server identified it."""
 
-    kind: Literal["anonymous", "key", "guest", "reader", "edit", "subscriber"] = Field(
-        description="`anonymous` without a token; `key`: an API key; `guest`: a guest token; `reader`: a JWT of the "
-        "publication's site; `edit`: a token for one comment; `subscriber`: a token to manage subscriptions."
+    kind: Literal["anonymous", "key", "person", "guest", "reader", "edit", "subscriber"] = Field(
+        description="`anonymous` without a token; `key`: an API key; `person`: who signed in; `guest`: a guest "
+        "token; `reader`: a JWT of the publication's site; `edit`: a token for one comment; `subscriber`: a token to "
+        "manage subscriptions."
     )
     id: str | None = Field(
-        description="Id of the key; for a guest or reader who takes part, the `author.id` of their comments; for an "
-        "edit token, the id of the comment."
+        description="Id of the key or person; for a guest or reader who takes part, the `author.id` of their comments; "
+        "for an edit token, the id of the comment."
     )
-    name: str | None = Field(description="Name of the key, guest or reader.")
-    scopes: list[str] = Field(description="Scopes of the key; `admin` includes all others.")
+    name: str | None = Field(description="Name of the key, person, guest or reader.")
+    scopes: list[str] = Field(description="Scopes that the caller has anywhere; `admin` includes all others.")
     sections: list[str] | None = Field(
-        description="Ids of the sections that the key is limited to, including all subsections; null: all."
+        description="Ids of the sections that the caller is limited to, including all subsections; null: all."
     )
+    person: str | None = Field(description="Id of the person who signed in, or to whom the key belongs.")
+    grants: list[GrantOut] = Field(description="What the caller may do where.")
 
 
 SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]
@@ -145,7 +217,7 @@ class KeyIn(InputModel):
     model_config = ConfigDict(json_schema_extra=_KEY)
 
     name: Name = Field(description="Name of the key, such as its purpose.")
-    scopes: list[Scope] = Field(min_length=1, max_length=9, description=_SCOPES)
+    scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES), description=_SCOPES)
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
     expires_at: Moment | None = Field(None, description=_EXPIRY)
 
@@ -158,7 +230,7 @@ class KeyPatch(InputModel):
 
     name: Name = Field(default_factory=str, description="Name of the key, such as its purpose.")
     scopes: list[Scope] = Field(
-        default_factory=list[Scope], min_length=1, max_length=9, description="Scopes of the key."
+        default_factory=list[Scope], min_length=1, max_length=len(SCOPES), description="Scopes of the key."
     )
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
     expires_at: Moment | None = Field(None, description=_EXPIRY)

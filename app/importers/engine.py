@@ -14,11 +14,11 @@ from sqlmodel import Session
 
 from app.core.problems import Problem
 from app.db import Database, is_unavailable
-from app.identity.schemas import Actor
+from app.identity.schemas import EVERYTHING, Actor
 from app.importers.ledger import ImportedRow, Ledger, is_edited, row_exists
 from app.importers.report import Outcome, Report
 
-IMPORT = Actor("system", name="import", scopes=frozenset({"admin"}))
+IMPORT = Actor("system", name="import", grants=(EVERYTHING,))
 BATCH_SIZE = 40  # entries that are decided at a time
 MAX_TRANSACTION_SECONDS = 0.03  # other writers wait briefly, and commits still cost little
 MAX_ATTEMPTS = 5

@@ -216,8 +216,9 @@ async def follow_site(
             now = await callers.identify(token)
         except Unauthorized:
             return False
-        return (now.scopes, now.sections) == (actor.scopes, actor.sections)
+        return now.grants == actor.grants
 
     types = parse_types(query.types, moderation=actor.may("comments:moderate"))
-    stream = Stream(_name_caller(request, actor), since, types=types, key_sections=actor.sections, may_stay=may_stay)
+    sections = actor.sections_for("comments:moderate")
+    stream = Stream(_name_caller(request, actor), since, types=types, moderated_sections=sections, may_stay=may_stay)
     return _open_stream(request, stream)

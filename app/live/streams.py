@@ -16,7 +16,7 @@ class Stream:
     """An open stream with the pieces that wait to be sent, limited in number so that slow clients cost little."""
 
     __slots__ = (
-        *("article_id", "caller", "is_over", "key_sections", "may_stay", "sections", "since", "types", "until"),
+        *("article_id", "caller", "is_over", "moderated_sections", "may_stay", "sections", "since", "types", "until"),
         *("_emit", "_pieces", "_task"),
     )
 
@@ -28,12 +28,12 @@ class Stream:
         article_id: str | None = None,
         sections: Sequence[str] = (),
         types: frozenset[str] = frozenset(),
-        key_sections: frozenset[str] | None = None,
+        moderated_sections: frozenset[str] | None = None,
         may_stay: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.caller, self.since, self.may_stay = caller, since, may_stay
         self.article_id, self.sections, self.types = article_id, sections, types
-        self.key_sections = key_sections  # whose moderation events are sent; None: all
+        self.moderated_sections = moderated_sections  # whose moderation events are sent; None: all
         self.until = 0.0  # monotonic time
         self.is_over = False
         self._pieces: list[bytes] = []
@@ -67,9 +67,9 @@ class Stream:
         """Return whether this stream of the publication sends an event."""
         if entry.type not in self.types:
             return False
-        if self.key_sections is None or not isinstance(entry.event, ModerationEvent):
+        if self.moderated_sections is None or not isinstance(entry.event, ModerationEvent):
             return True
-        return entry.event.section_id in self.key_sections
+        return entry.event.section_id in self.moderated_sections
 
     def choose(self, frames: list[Frame]) -> bytes:
         """Join the frames that are new to this client, which may have been ahead of this process."""

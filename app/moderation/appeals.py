@@ -15,7 +15,7 @@ from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row, fetch_rows
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
-from app.moderation.comment_access import C, check_reach
+from app.moderation.comment_access import C, check_reach, may_moderate
 from app.moderation.events import emit_appealed, emit_decided
 from app.moderation.log import LogEntry, find_decision, find_redaction, log_decision
 from app.moderation.queue import find_case, update_case
@@ -47,7 +47,7 @@ class _DecidedComment(_Appealable):
 _SELECT_COMMENT = sa.select(
     *(C.c[name] for name in "id article_id participant_id state removed_by redacted_at".split())
 ).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
-_DECIDER_BY_ACTOR_KIND = {"key": "moderator", "system": "system"}
+_DECIDER_BY_ACTOR_KIND = {"key": "moderator", "person": "moderator", "system": "system"}
 
 
 def find_appeal(connection: sa.Connection, comment_id: str, decision_id: str) -> AppealRow | None:
@@ -69,9 +69,10 @@ def get_decision(connection: sa.Connection, comment_id: str, actor: Actor) -> Js
     comment = fetch_row(connection, _SELECT_COMMENT, _DecidedComment, {"id": comment_id})
     if comment is None:
         raise NotFound
-    if actor.may("comments:moderate"):
-        check_reach(connection, actor, comment["article_id"])
-    elif not is_author(connection, actor, comment_id, comment["participant_id"]):
+    if not (
+        may_moderate(connection, actor, comment["article_id"])
+        or is_author(connection, actor, comment_id, comment["participant_id"])
+    ):
         raise NotFound
     decision = find_decision(connection, comment_id)
     redaction = find_redaction(connection, comment_id) if comment["redacted_at"] else None

@@ -163,7 +163,7 @@ def create_ban(session: Session, actor: Actor, data: BanIn, address: str | None 
 
     `address` is the hash of the named network address under the current salt.
     """
-    require_all_sections(actor)
+    require_all_sections(actor, "comments:moderate")
     moment = now()
     if data.until is not None and data.until <= moment:
         raise Invalid("`until` must be in the future.", pointer="/until", code="in_the_past")
@@ -213,7 +213,7 @@ def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[s
 
 def lift_ban(session: Session, actor: Actor, ban_id: str) -> None:
     """Lift a ban."""
-    require_all_sections(actor)
+    require_all_sections(actor, "comments:moderate")
     if not count_affected(session.execute(sa.delete(BAN).where(BAN.c.id == ban_id))):
         raise NotFound
     audit(session, actor, "ban.lift", "ban", ban_id, {})

@@ -82,8 +82,9 @@ def get_comment(connection: sa.Connection, comment_id: str) -> JsonObject:
 
 
 def is_in_reach(actor: Actor) -> ColumnElement[bool]:
-    """Build the SQL condition for articles whose section the key may moderate."""
-    return sa.true() if actor.sections is None else A.c.section_id.in_(sorted(actor.sections))
+    """Build the SQL condition for articles whose section the caller may moderate."""
+    sections = actor.sections_for("comments:moderate")
+    return sa.true() if sections is None else A.c.section_id.in_(sorted(sections))
 
 
 def find_section(connection: sa.Connection, article_id: str) -> str | None:
@@ -92,9 +93,16 @@ def find_section(connection: sa.Connection, article_id: str) -> str | None:
     return section_id
 
 
+def may_moderate(connection: sa.Connection, actor: Actor, article_id: str) -> bool:
+    """Whether the caller may moderate the comments of an article."""
+    if actor.may_in("comments:moderate", None):
+        return True
+    return actor.may("comments:moderate") and actor.may_in("comments:moderate", find_section(connection, article_id))
+
+
 def check_reach(connection: sa.Connection, actor: Actor, article_id: str) -> None:
-    """Raise 404 for an article in a section that the key may not moderate."""
-    if actor.sections is not None and not actor.may_in(find_section(connection, article_id)):
+    """Raise 404 for an article in a section that the caller may not moderate."""
+    if not may_moderate(connection, actor, article_id):
         raise NotFound
 
 

@@ -84,10 +84,10 @@ def erase_article_notes(session: Session, article_id: str) -> None:
 
 
 def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> Page[LogEntry]:
-    """List the log, newest first; a key limited to sections sees only entries about their articles."""
+    """List the log, newest first; who moderates some sections sees only entries about their articles."""
     query = sa.select(LOG)
-    if actor.sections is not None:
-        within = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.section_id.in_(sorted(actor.sections)))
+    if (sections := actor.sections_for("comments:moderate")) is not None:
+        within = sa.select(_ARTICLE.c.id).where(_ARTICLE.c.section_id.in_(sorted(sections)))
         query = query.where(LOG.c.article_id.in_(within))
     for column, value in (
         (LOG.c.comment_id, filters.comment),

@@ -84,7 +84,7 @@ def _check_length(text: str, match: str, pointer: str = "/text") -> None:
 
 def create_phrase(session: Session, actor: Actor, data: PhraseIn) -> str:
     """Create a phrase and return its id."""
-    require_all_sections(actor)
+    require_all_sections(actor, "comments:moderate")
     _check_length(data.text, data.match)
     if session.execute(sa.select(sa.func.count()).select_from(PHRASE)).scalar_one() >= MAX_PHRASES:
         raise TooManyPhrases
@@ -98,7 +98,7 @@ def create_phrase(session: Session, actor: Actor, data: PhraseIn) -> str:
 
 def create_phrases(session: Session, actor: Actor, data: PhrasesIn) -> list[str]:
     """Create phrases, all of them or none, and return the ids of the new ones. Existing phrases stay as they are."""
-    require_all_sections(actor)
+    require_all_sections(actor, "comments:moderate")
     for at, entry in enumerate(data.phrases):
         _check_length(entry.text, entry.match, f"/phrases/{at}/text")
     # locks the generation row, so that nobody else adds phrases before this transaction ends
@@ -116,7 +116,7 @@ def create_phrases(session: Session, actor: Actor, data: PhrasesIn) -> list[str]
 
 
 def _lock_phrase(session: Session, actor: Actor, phrase_id: str) -> Phrase:
-    require_all_sections(actor)
+    require_all_sections(actor, "comments:moderate")
     return lock_row(session, Phrase, phrase_id)
 
 

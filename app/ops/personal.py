@@ -181,7 +181,7 @@ def erase_own_data(session: Session, actor: Actor, forget_imported: ForgetPartic
 
 def record_export(session: Session, actor: Actor, name: str) -> None:
     """Record in the audit log that a person's data were exported; `name` is the pseudonym of the address."""
-    require_all_sections(actor)
+    require_all_sections(actor, "admin")
     record_action(session, actor, "person.export", "person", None, {"person": name})
 
 
@@ -192,7 +192,7 @@ def erase_person(
 
     `name` is the pseudonym of the address in the audit log.
     """
-    require_all_sections(actor)
+    require_all_sections(actor, "admin")
     _lock(session, _find_person(session, email, None))
     person = _find_person(session, email, None)
     _erase(session, person, forget_imported)

@@ -34,8 +34,8 @@ def purge_article(session: Session, actor: Actor, ref: str, data: PurgeIn, versi
     Rows with a foreign key to it are deleted with it; the functions called here erase texts and addresses without one.
     All of it is one transaction, which blocks other writers on SQLite.
     """
-    require_all_sections(actor)
-    article = lock_article(session, actor, ref, versions, [])
+    require_all_sections(actor, "admin")
+    article = lock_article(session, actor, ref, versions, [], scope="admin")
     if article.public:
         raise WrongState("This article is public: unpublish or retract it before purging it.")
     article_id = article.id

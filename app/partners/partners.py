@@ -67,7 +67,7 @@ def get_editable_article(connection: sa.Connection, ref: str, actor: Actor) -> E
     column = ARTICLE.c.id if is_id(ref) else ARTICLE.c.slug
     query = sa.select(ARTICLE.c.id, ARTICLE.c.version, ARTICLE.c.section_id).where(column == ref)
     row = fetch_row(connection, query, EditableArticle)
-    if row is None or not actor.may_in(row["section_id"]):
+    if row is None or not actor.may_in("content:read", row["section_id"]):
         raise NotFound
     return row
 
@@ -168,7 +168,7 @@ log = get_logger("broadsheet.syndication")
 
 def set_partners(session: Session, actor: Actor, ref: str, data: PartnersIn, versions: frozenset[int] | None) -> str:
     """Set the keys that may read an article before it is public, and return its id."""
-    article = lock_article(session, actor, ref, versions, [])
+    article = lock_article(session, actor, ref, versions, [], scope="content:publish")
     keys = set(data.keys)
     if article.public and keys:
         raise WrongState("The article is public already. Partners read it like everybody else.")

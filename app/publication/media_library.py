@@ -205,7 +205,7 @@ def update_media(
     session: Session, actor: Actor, media_id: str, data: MediaPatch, versions: frozenset[int] | None
 ) -> str:
     """Update the description of a picture; returns its id."""
-    terms.require_all_sections(actor)
+    terms.require_all_sections(actor, "content:write")
     row = lock_row(session, Media, media_id)
     shown = row.shown > 0 or _is_author_image(session, row.id)
     values = columns_of(data.model_dump(exclude_unset=True))
@@ -222,7 +222,7 @@ def delete_media(
 
     Files are public and pages elsewhere may link to them, so deleting one requires `content:publish`.
     """
-    terms.require_all_sections(actor)
+    terms.require_all_sections(actor, "content:write")
     row = lock_row(session, Media, media_id)
     if row.key is not None:
         require_publish(actor)

@@ -31,7 +31,7 @@ class MergeableTaxonomy(Taxonomy[T, New, Patch]):
         self, session: Session, actor: Actor, ref: str, into: str | None, versions: frozenset[int] | None
     ) -> TermMerge:
         """Record that a term is merged into another one, or removed; its articles are not moved yet."""
-        require_all_sections(actor)
+        require_all_sections(actor, "content:publish")
         source = lock_term(session, self.model, ref, follow=False)  # repeating a merge must not merge its target
         etag.check_version(source.version, versions)
         target_id = self.require(session, into, "/into") if into is not None else None

@@ -79,7 +79,7 @@ def find_target(
 
 def _visible_to(actor: Actor, articles: NoticeArticles) -> ColumnElement[bool]:
     """Restrict notices for keys that are limited to sections: none on drafts of other sections."""
-    if actor.sections is None:
+    if actor.draft_sections is None:
         return sa.true()
     return (_NOTICE.c.scope != "article") | _NOTICE.c.target_id.in_(articles.select_visible(actor))
 

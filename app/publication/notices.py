@@ -7,13 +7,13 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
-from app.core.problems import Forbidden, Invalid
+from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.db.rows import lock_row
 from app.events.catalog import NoticeChanged, NoticeDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
-from app.identity.permissions import require_publish
+from app.identity.permissions import require_in, require_publish
 from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.generations import bump_generation
@@ -40,10 +40,9 @@ def _find_target(
         if ref is None:
             raise Invalid(f"target_id must be the id or slug of the {scope}.", pointer="/target_id", code="missing")
         target = find_target(session.connection(), articles, scope, ref)
-        if target is None or (scope == "article" and not actor.may_in(target["section_id"])):
+        if target is None or (scope == "article" and not actor.may_in("content:write", target["section_id"])):
             raise Invalid(f"There is no {scope} with this id or slug.", pointer="/target_id", code="not_found")
-    if not actor.may_in(target["section_id"] if target else None):
-        raise Forbidden("The key is limited to other sections.")
+    require_in(actor, "content:write", target["section_id"] if target else None)
     return target
 
 

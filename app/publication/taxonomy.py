@@ -120,7 +120,7 @@ class Taxonomy(Generic[T, New, Patch]):
 
     def create(self, session: Session, actor: Actor, data: New) -> str:
         """Create a term and return its id; 409 if its slug or name is taken."""
-        require_all_sections(actor)
+        require_all_sections(actor, "content:write")
         values = self.resolve(session, None, data.model_dump(exclude={"name", "slug"}))
         values["seo"] = merge_seo(None, data.seo.model_dump() if data.seo else None)
         if self.names_are_unique:
@@ -141,7 +141,7 @@ class Taxonomy(Generic[T, New, Patch]):
 
     def update(self, session: Session, actor: Actor, ref: str, data: Patch, versions: frozenset[int] | None) -> str:
         """Change a term and return its id; 412 on another version, 409 if its new slug or name is taken."""
-        require_all_sections(actor)
+        require_all_sections(actor, "content:write")
         row = lock_term(session, self.model, ref)
         values = self.resolve(session, row, data.model_dump(exclude_unset=True))
         if "seo" in values:
@@ -159,7 +159,7 @@ class Taxonomy(Generic[T, New, Patch]):
 
     def delete(self, session: Session, actor: Actor, ref: str, versions: frozenset[int] | None) -> None:
         """Delete a term and its notices; 409 while anything refers to it, 412 on another version."""
-        require_all_sections(actor)
+        require_all_sections(actor, "content:write")
         row = lock_term(session, self.model, ref)
         self.check_deletion(actor)
         if is_merging(session, row.id):

@@ -17,7 +17,7 @@ from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 from app.db.columns import PAST, table_of
 from app.db.rows import Statement, Store, fetch_row
 from app.identity.permissions import require_publish
-from app.identity.schemas import Actor
+from app.identity.schemas import Actor, Scope
 from app.publication.generations import bump_generation
 from app.publication.references import PLURALS, Kind, resolve_reference, resolve_references
 from app.publication.tables import Media, Notice, Term, TermMerge
@@ -129,10 +129,10 @@ class InUse(Conflict, code="in_use", title="It is still in use"):
         super().__init__(detail, uses=dict(uses or {}))
 
 
-def require_all_sections(actor: Actor) -> None:
-    """Raise 403 for a key that is limited to sections: all sections share what it would change."""
-    if actor.sections is not None:
-        raise Forbidden("A key that is limited to sections may not change what all sections share.")
+def require_all_sections(actor: Actor, scope: Scope) -> None:
+    """Raise 403 unless the caller has the scope everywhere: all sections share what it would change."""
+    if not actor.may_in(scope, None):
+        raise Forbidden("Who is limited to sections may not change what all sections share.")
 
 
 def take_name_lock(session: Session, name: str) -> None:

@@ -199,7 +199,7 @@ def membership_groups(article_id: str) -> tuple[str, ...]:
 
 def pin_articles(session: Session, actor: Actor, ref: str, data: PinsIn, versions: frozenset[int] | None) -> str:
     """Replace the pinned articles of an article and return its id."""
-    article = lock_article(session, actor, ref, None, [])
+    article = lock_article(session, actor, ref, None, [], scope="content:write")
     current = read_version(session.connection(), article.id)
     query = sa.select(_PIN.c.target_id).where(_PIN.c.article_id == article.id).order_by(_PIN.c.position)
     before = list(session.execute(query).scalars())

@@ -80,8 +80,8 @@ def _select_matching(shape: QueryShape, dialect: str, words: tuple[tuple[bool, i
     )
     indexed = sa.select(ENTRY.c.article_id).select_from(tables).where(*matches).correlate(None)
     newest = (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.latest_revision)
-    if shape.actor is not None and shape.actor.sections is not None:
-        own = sorted(shape.actor.sections)
+    if shape.actor is not None and shape.actor.draft_sections is not None:
+        own = sorted(shape.actor.draft_sections)
         newest &= ARTICLE.c.section_id.in_(own) & REVISION.c.section_id.in_(own)
     conditions = [
         ~_contains(at, number) if excluded else _contains(at, number) for at, (excluded, number) in enumerate(words)

@@ -330,7 +330,7 @@ def _groups_of(row: ProfileRow) -> tuple[str, ...]:
 
 def save_profile(session: Session, actor: Actor, data: SiteIn, versions: frozenset[int] | None) -> None:
     """Replace the profile; 412 on another version, 422 for references to what does not exist."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:publish")
     take_name_lock(session, "site profile")
     row = session.get(SiteProfile, PROFILE_ID)
     values = data.model_dump(exclude={"logo", "icon", "home_front", "menus"})

@@ -208,7 +208,7 @@ def _announce(session: Session, number: int) -> None:
 
 def create_redirect(session: Session, actor: Actor, data: RedirectIn, site: Site) -> str:
     """Create a redirect and return its id; 409 if its source has one, 422 if it would lead back to itself."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:publish")
     take_name_lock(session, "redirects")
     rule = Rule(_normalise_source(data.source, site, "/source"), data.target, data.status)
     _check_target(rule, site, "/target")
@@ -234,7 +234,7 @@ def update_redirect(
     session: Session, actor: Actor, redirect_id: str, data: RedirectPatch, versions: frozenset[int] | None, site: Site
 ) -> str:
     """Change a redirect and return its id."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:publish")
     take_name_lock(session, "redirects")
     row = lock_row(session, Redirect, redirect_id)
     values = data.model_dump(exclude_unset=True)
@@ -260,7 +260,7 @@ def update_redirect(
 
 def delete_redirect(session: Session, actor: Actor, redirect_id: str, versions: frozenset[int] | None) -> None:
     """Delete a redirect."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:publish")
     row = lock_row(session, Redirect, redirect_id)
     etag.check_version(row.version, versions)
     session.delete(row)
@@ -322,7 +322,7 @@ def _parse_row(cells: Sequence[str], site: Site) -> Rule:
 
 def import_redirects(session: Session, actor: Actor, rules: Mapping[str, Rule], site: Site) -> Imported:
     """Create or change redirects by their sources, all or none of them; others stay."""
-    require_all_sections(actor)
+    require_all_sections(actor, "content:publish")
     take_name_lock(session, "redirects")
     stored = {row.source: row for row in session.exec(select(Redirect))}
     if len(stored.keys() | rules.keys()) > MAX_REDIRECTS:

@@ -145,7 +145,7 @@ Manager = Annotated[Actor, require_scope("subscribers:manage")]
 @subscribers_router.get("", summary="List subscribers", response_model=ListOut[SubscriberOut])
 async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Query()], actor: Manager) -> Response:
     """List addresses with subscriptions, confirmed or not, newest first."""
-    require_all_sections(actor)
+    require_all_sections(actor, "subscribers:manage")
     page = await database(request).scan(subscribers.list_subscribers, query)
     return reply_private_list(request, ListOut[SubscriberOut], page, query)
 
@@ -153,7 +153,7 @@ async def list_subscribers(request: Request, query: Annotated[SubscriberQuery, Q
 @subscribers_router.get("/{subscriber}", summary="Get a subscriber", response_model=OneSubscriberOut)
 async def get_subscriber(request: Request, subscriber: IdPath, query: ReadParameters, actor: Manager) -> Response:
     """Return a subscriber with all subscriptions."""
-    require_all_sections(actor)
+    require_all_sections(actor, "subscribers:manage")
     row = await database(request).scan(subscribers.get_subscriber, subscriber)
     return reply_private(request, OneSubscriberOut, row, query)
 
@@ -170,7 +170,7 @@ suppressions_router = Router(prefix="/v1/suppressions", tags=["subscriptions"])
 @suppressions_router.get("", summary="List suppressed addresses", response_model=ListOut[SuppressionOut])
 async def list_suppressions(request: Request, query: Annotated[SuppressionQuery, Query()], actor: Manager) -> Response:
     """List suppressed addresses, which get no mail, newest first. Use `email` to look up an address."""
-    require_all_sections(actor)
+    require_all_sections(actor, "subscribers:manage")
     page = await database(request).scan(suppressions.list_suppressions, query)
     return reply_private_list(request, ListOut[SuppressionOut], page, query)
 

@@ -25,7 +25,7 @@ from app.web.paging import Page, Sort, fetch_page
 
 def delete_subscriber(session: Session, actor: Actor, subscriber_id: str) -> None:
     """Delete a subscriber and their subscriptions. Unlike a suppressed address, it can subscribe again."""
-    require_all_sections(actor)
+    require_all_sections(actor, "subscribers:manage")
     if not erase_subscriber(session, subscriber_id):
         raise NotFound
     record_action(session, actor, "subscriber.delete", "subscriber", subscriber_id, {})

@@ -84,7 +84,7 @@ def suppress_address(session: Session, address: str, reason: str, by: str | None
 
 def create_suppression(session: Session, actor: Actor, data: SuppressionIn) -> str:
     """Suppress an address for staff, or for a service that processes complaints of mail providers."""
-    require_all_sections(actor)
+    require_all_sections(actor, "subscribers:manage")
     suppression_id = suppress_address(session, address_hash(data.email), data.reason, actor.id)
     record_action(session, actor, "suppression.create", "suppression", suppression_id, {"reason": data.reason})
     return suppression_id
@@ -92,7 +92,7 @@ def create_suppression(session: Session, actor: Actor, data: SuppressionIn) -> s
 
 def lift_suppression(session: Session, actor: Actor, suppression_id: str) -> None:
     """Lift a suppression. Former subscriptions are not restored."""
-    require_all_sections(actor)
+    require_all_sections(actor, "subscribers:manage")
     if not count_affected(session.execute(sa.delete(SUPPRESSION).where(SUPPRESSION.c.id == suppression_id))):
         raise NotFound
     record_action(session, actor, "suppression.lift", "suppression", suppression_id, {})

@@ -208,9 +208,9 @@ def _present_delivery(row: _DeliveryRow) -> JsonObject:
 
 def is_visible_to(actor: Actor) -> ColumnElement[bool]:
     """Build the SQL condition for deliveries that a key may see: those of moderation events need
-    `comments:moderate`.
+    `comments:moderate` for all sections.
     """
-    return sa.true() if actor.may("comments:moderate") else DELIVERY.c.what.not_in(MODERATION_TYPES)
+    return sa.true() if actor.may_in("comments:moderate", None) else DELIVERY.c.what.not_in(MODERATION_TYPES)
 
 
 def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, query: DeliveryQuery) -> Page[JsonObject]:
@@ -259,7 +259,7 @@ def _check_url(url: str, settings: Settings) -> None:
 
 def _moderation_of(actor: Actor, events: Sequence[str]) -> JsonObject:
     """Return the columns that allow moderation events among these; 403 if the key may not request such events."""
-    if actor.may("comments:moderate"):
+    if actor.may_in("comments:moderate", None):
         includes_moderation = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
         return {"moderation": includes_moderation, "moderator_id": actor.id if includes_moderation else None}
     if denied := sorted(set(MODERATION_TYPES).intersection(events)):
@@ -269,7 +269,7 @@ def _moderation_of(actor: Actor, events: Sequence[str]) -> JsonObject:
 
 def lock_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
     """Lock a webhook for a change; 404 if missing."""
-    require_all_sections(actor)
+    require_all_sections(actor, "webhooks:manage")
     return lock_row(session, Webhook, webhook_id)
 
 
@@ -283,7 +283,7 @@ def lock_enabled_webhook(session: Session, actor: Actor, webhook_id: str) -> Web
 
 def create_webhook(session: Session, actor: Actor, settings: Settings, data: WebhookIn) -> str:
     """Create a webhook and return its id."""
-    require_all_sections(actor)
+    require_all_sections(actor, "webhooks:manage")
     _check_url(data.url, settings)
     if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MAX_WEBHOOKS:
         raise TooManyWebhooks
@@ -305,7 +305,7 @@ def update_webhook(
 ) -> str:
     """Update a webhook and return its id. A new URL, or enabling it again, resets its circuit breaker."""
     row = lock_webhook(session, actor, webhook_id)
-    if row.moderation and not actor.may("comments:moderate"):
+    if row.moderation and not actor.may_in("comments:moderate", None):
         raise Forbidden("This webhook receives moderation events. Changing it requires the scope comments:moderate.")
     values = data.model_dump(exclude_unset=True)
     if "events" in values:

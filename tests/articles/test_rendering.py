@@ -22,13 +22,13 @@ from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.core.settings import Settings
 from app.db import Database
-from app.identity.schemas import ANONYMOUS, Actor
+from app.identity.schemas import ANONYMOUS, Actor, Grant
 from app.publication.site import Site
 from app.web.paging import PageInfo
 from tests import make
 
 Headers = dict[str, str]
-PARTNER = Actor("key", new_id(), "A partner", frozenset({"syndicate"}), None)
+PARTNER = Actor("key", new_id(), "A partner", (Grant(frozenset({"syndicate"})),))
 
 
 class Log:

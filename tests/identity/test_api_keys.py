@@ -23,7 +23,7 @@ from app.identity.keys import (
     find_api_key_by_hash,
     revoke_api_key,
 )
-from app.identity.schemas import SCOPES, SYSTEM, Actor
+from app.identity.schemas import SCOPES, SYSTEM, Actor, Grant, Scope
 from app.identity.tokens import hash_token, is_well_formed
 from app.publication.section_tree import find_descendants
 
@@ -88,7 +88,7 @@ def test_a_key_names_its_owner_and_scopes(db: Database) -> None:
     async def story() -> None:
         await db.start()
         assert await KeyRing(db, find_descendants).identify(key) == Actor(
-            "key", key_id, "for tests", frozenset({"content:read", "content:write"}), None
+            "key", key_id, "for tests", (Grant(frozenset({"content:read", "content:write"})),)
         )
         for wrong in ("", "bs_x", KEY, key[:-1], key + "x"):
             with pytest.raises(Unauthorized):
@@ -198,18 +198,27 @@ def test_a_store_that_takes_no_writes_does_not_shut_readers_out(db: Database, mo
     asyncio.run(story())
 
 
+def granted(*grants: tuple[Scope, str | None]) -> Actor:
+    return Actor("key", grants=tuple(Grant(frozenset({scope}), part and frozenset(part)) for scope, part in grants))
+
+
 def test_admin_has_every_scope_and_others_have_their_own() -> None:
-    assert all(Actor("key", scopes=frozenset({"admin"})).may(scope) for scope in SCOPES)
-    assert [scope for scope in SCOPES if Actor("key", scopes=frozenset({"content:read"})).may(scope)] == [
-        "content:read"
-    ]
+    assert all(granted(("admin", None)).may(scope) for scope in SCOPES)
+    assert [scope for scope in SCOPES if granted(("content:read", None)).may(scope)] == ["content:read"]
     assert not any(Actor("anonymous").may(scope) for scope in SCOPES)
 
 
-def test_a_limited_key_may_act_in_its_sections_alone() -> None:
-    everywhere, limited = Actor("key"), Actor("key", sections=frozenset({"a"}))
-    assert [everywhere.may_in(section) for section in ("a", "b", None)] == [True] * 3
-    assert [limited.may_in(section) for section in ("a", "b", None)] == [True, False, False]
+def test_a_scope_holds_in_the_sections_that_it_was_given_for() -> None:
+    everywhere, limited = granted(("content:read", None)), granted(("content:read", "a"))
+    assert [everywhere.may_in("content:read", section) for section in ("a", "b", None)] == [True] * 3
+    assert [limited.may_in("content:read", section) for section in ("a", "b", None)] == [True, False, False]
+    mixed = granted(("content:read", "a"), ("content:publish", "b"), ("comments:moderate", None))
+    assert [mixed.may_in("content:publish", section) for section in ("a", "b", None)] == [False, True, False]
+    assert [mixed.reads_drafts_in(section) for section in ("a", "b", None)] == [True, False, False]
+    assert (mixed.draft_sections, mixed.sections_for("comments:moderate")) == (frozenset("a"), None)
+    assert (mixed.sections_for("content:publish"), mixed.sections_for("admin")) == (frozenset("b"), frozenset())
+    writer = granted(("content:write", "a"), ("content:write", "b"), ("syndicate", None))
+    assert writer.draft_sections == frozenset("ab"), "syndicate takes away what it is given with, and nothing else"
 
 
 def test_what_cannot_be_made_or_ended(db: Database) -> None:

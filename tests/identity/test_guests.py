@@ -24,8 +24,9 @@ def test_a_guest_is_made_and_known(client: TestClient, db: Database) -> None:
     made = ok(answer, 201)
     assert answer.headers["cache-control"] == "private, no-store"
     assert made["guest_token"].startswith("bg_")
+    anonymous = ok(client.get("/v1/whoami"))
     seen = ok(client.get("/v1/whoami", headers=bearer(made["guest_token"])))
-    assert seen == {"kind": "guest", "id": made["id"], "name": None, "scopes": [], "sections": None}
+    assert seen == {**anonymous, "kind": "guest", "id": made["id"]}
     with db.connect() as connection:
         row = find_participant_by(connection, "token_hash", hash_token(made["guest_token"]))
     assert row is not None

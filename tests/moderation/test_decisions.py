@@ -13,7 +13,7 @@ from app.core.ids import new_id
 from app.core.problems import Problem
 from app.db import Database
 from app.db.columns import table_of
-from app.identity.schemas import Actor
+from app.identity.schemas import Actor, Grant
 from app.identity.tables import Audit
 from app.moderation.decisions import TRANSITIONS
 from app.moderation.decisions import decide_comment as decide_about
@@ -27,7 +27,7 @@ from tests.moderation.stock import PARTICIPANT, C, comment, decide, participant,
 
 Article = dict[str, Any]
 STATES = ("pending", "published", "rejected", "spam", "removed")
-MODERATOR = Actor("key", new_id(), scopes=frozenset({"comments:moderate"}))
+MODERATOR = Actor("key", new_id(), grants=(Grant(frozenset({"comments:moderate"})),))
 
 
 @pytest.mark.parametrize("action", TRANSITIONS)

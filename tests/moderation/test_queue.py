@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database
-from app.identity.schemas import Actor
+from app.identity.schemas import Actor, Grant
 from app.moderation.log import log_decision
 from app.moderation.queue import LEASE, claim_comments, list_items, prune_leases, select_waiting
 from app.moderation.schemas import ClaimIn, QueueQuery
@@ -20,6 +20,10 @@ from tests.make import Headers, ok, published, section
 from tests.moderation.stock import comment, decide, ids, participant, queued, report, stored
 
 Article = dict[str, Any]
+
+
+def _moderator() -> Actor:
+    return Actor("key", new_id(), grants=(Grant(frozenset({"comments:moderate"})),))
 
 
 def test_what_waits_stands_in_it(client: TestClient, db: Database, article: Article, moderator: Headers) -> None:
@@ -171,7 +175,7 @@ def test_a_lease_runs_out(client: TestClient, db: Database, article: Article, mo
 
 def test_two_who_claim_at_once_share_nothing(db: Database, article: Article) -> None:
     made = {comment(db, article, age=n) for n in range(24)}
-    actors = [Actor("key", new_id(), scopes=frozenset({"comments:moderate"})) for _ in range(4)]
+    actors = [_moderator() for _ in range(4)]
     taken: dict[str, list[str]] = {str(actor.id): [] for actor in actors}
     together = threading.Barrier(len(actors))
 
@@ -196,7 +200,7 @@ def test_an_open_claim_is_passed_by(db: Database, article: Article) -> None:
     if db.dialect == "sqlite":
         pytest.skip("SQLite has one writer at a time")
     made = [comment(db, article, age=9 - n) for n in range(4)]
-    one, two = Actor("key", new_id()), Actor("key", new_id())
+    one, two = _moderator(), _moderator()
     with db.transaction() as first, db.transaction() as second:
         assert claim_comments(first, one, ClaimIn(limit=2))[0] == made[:2]
         assert claim_comments(second, two, ClaimIn(limit=2))[0] == made[2:]
@@ -210,7 +214,7 @@ def test_it_walks_along_indexes(db: Database, article: Article) -> None:
         if db.dialect == "postgresql":
             for other_way in ("seqscan", "bitmapscan", "sort"):  # they are cheaper for three rows
                 connection.exec_driver_sql(f"SET LOCAL enable_{other_way} = off")
-        query = select_waiting(Actor("key", new_id()), QueueQuery(), 21)
+        query = select_waiting(_moderator(), QueueQuery(), 21)
         text = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
         explain = "EXPLAIN QUERY PLAN " if db.dialect == "sqlite" else "EXPLAIN "
         plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + text.replace("%", "%%")))

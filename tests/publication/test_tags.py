@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app.core.problems import Forbidden, Invalid
 from app.db import Database
-from app.identity.schemas import SYSTEM, Actor
+from app.identity.schemas import SYSTEM, Actor, Grant
 from app.publication.schemas import TagIn
 from app.publication.taxonomies import TAGS
 
@@ -54,7 +54,7 @@ def test_what_cannot_be_a_name_is_told_by_its_place(db: Database) -> None:
 
 
 def test_a_limited_key_makes_tags_only_through_articles(db: Database) -> None:
-    limited = Actor("key", None, "limited", frozenset({"content:write"}), frozenset({"somewhere"}))
+    limited = Actor("key", None, "limited", (Grant(frozenset({"content:write"}), frozenset({"somewhere"})),))
     with db.transaction() as session:
         with pytest.raises(Forbidden):
             TAGS.create(session, limited, TagIn(name="One"))
