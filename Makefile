@@ -20,7 +20,7 @@ export PY_COLORS := 0
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-browser clients-check component-test s3-test demo-site sites-test sites-build supply audit docs lock migration clean
+.PHONY: help setup run test test-long torture check bench browser openapi clients-test clients-browser clients-check component-test s3-test demo-site desk-test sites-test sites-build supply audit docs lock migration clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-15s %s\n' "$$name" "$$text"; done
@@ -86,6 +86,10 @@ openapi: .venv/.stamp-run ## write openapi.json, the pages of docs/ that are mad
 
 demo-site: .venv/.stamp-run sites-build ## serve an example site on SITE_PORT beside the API on PORT: needs Node and npm packages
 	@BIN=$(BIN) HOST=$(HOST) PORT=$(PORT) SITE_PORT=$(SITE_PORT) examples/site/serve
+
+desk-test: .venv/.stamp-run ## open the desk in Chromium and go through a story: needs Node, Chromium and npm packages
+	@cd examples/desk && npm install --no-package-lock --no-audit --no-fund --loglevel=error > /dev/null
+	@cd examples/desk && npm run --silent test
 
 sites-test: .venv/.stamp-run sites-build ## open the example sites in Chromium: needs Node, Chromium and npm packages
 	@cd examples/astro && npm install --no-package-lock --no-audit --no-fund --loglevel=error > /dev/null

@@ -18,7 +18,11 @@ def demo(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
 ) -> None:
-    """Load a sample publication into an empty store, print commands to try, and serve it."""
+    """Load a sample publication into an empty store, print commands to try, and serve it.
+
+    From a source tree the next port serves `examples/desk`, a desk for editors and moderators.
+    """
+    from app.cli import desk
     from app.cli.sample import load_sample
     from app.cli.serve import serve
     from app.db import migrations
@@ -29,10 +33,16 @@ def demo(
         if load_sample(session, settings):
             say("Loaded the sample publication into the empty store.")
         key = editor_key(session, settings.data_dir / KEY_FILE)
-    address = f"http://{'localhost' if host in {'127.0.0.1', '0.0.0.0', '::'} else host}:{port}"  # noqa: S104
+    name = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::"} else host  # noqa: S104
+    address, desk_address = f"http://{name}:{port}", f"http://{name}:{port + 1}"
+    about_desk = f"No desk is served on port {port + 1}"
+    if desk.start_server(host, port + 1, address) is not None:
+        about_desk = f"A desk for editors and moderators is at {desk_address}"
+        os.environ["BROADSHEET_FRONTEND_ORIGINS"] = ",".join(dict.fromkeys([*settings.frontend_origins, desk_address]))
     typer.echo(
         f"""
 Broadsheet is at {address}, its documentation at {address}/docs
+{about_desk}
 An editor's key, also in {settings.data_dir / KEY_FILE}:
 
     {key}

@@ -1,0 +1,116 @@
+// Requests to the API: tokens and their renewal, problems, versions for If-Match, live streams.
+
+export const API = document.querySelector('meta[name="api"]').content;
+const STORED = "desk.session"; // shared by the tabs of a browser: {access_token, refresh_token} or {access_token: key}
+const RENEW_BEFORE_MS = 60_000;
+const RECONNECT_MS = 2_000;
+
+/** An error answer (RFC 9457), told apart by `code`. */
+export class Problem extends Error {
+  constructor(status, details = {}) {
+    const errors = details.errors?.map((error) => `${error.pointer ?? error.parameter ?? ""} ${error.detail}`.trim());
+    super([details.detail ?? details.title ?? `The server answered ${status}.`, ...(errors ?? [])].join(" "));
+    Object.assign(this, { status, code: details.code, details });
+  }
+}
+
+export const readSession = () => JSON.parse(localStorage.getItem(STORED));
+
+/** Keep what a sign-in answered, or forget it with null. */
+export function storeSession(answer) {
+  if (!answer) return localStorage.removeItem(STORED);
+  const expires_at = answer.expires_in ? Date.now() + answer.expires_in * 1000 : null;
+  localStorage.setItem(STORED, JSON.stringify({ ...answer, expires_at }));
+}
+
+/** Renew the access token, in one tab at a time: a refresh token works once, and its second use ends the session. */
+function renew(stale) {
+  return navigator.locks.request("desk.renew", async () => {
+    const session = readSession();
+    if (!session?.refresh_token || session.access_token !== stale) return; // signed out, or renewed by another tab
+    const answer = await send("POST", "/v1/sign-in/refresh", { body: { refresh_token: session.refresh_token }, token: null });
+    if (answer.ok) storeSession(await answer.json());
+    else if (answer.status < 500 && answer.status !== 429) storeSession(null);
+  });
+}
+
+/** Renew before the token expires, so that nobody waits for it. */
+setInterval(() => {
+  const session = readSession();
+  if (session?.expires_at && Date.now() > session.expires_at - RENEW_BEFORE_MS) renew(session.access_token).catch(() => {});
+}, RENEW_BEFORE_MS / 4);
+
+async function send(method, path, { body, version, headers = {}, token = readSession()?.access_token, ...options } = {}) {
+  headers = { Accept: "application/json", ...headers };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  if (version) headers["If-Match"] = version;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (method === "POST") headers["Idempotency-Key"] = options.once ?? crypto.randomUUID();
+  const init = { method, headers, body: body && JSON.stringify(body), credentials: "omit", cache: "no-store", ...options };
+  return fetch(API + path, init).catch((error) => {
+    throw error.name === "AbortError" ? error : new Problem(0, { detail: "The server cannot be reached. Nothing was saved." });
+  });
+}
+
+async function open(method, path, options) {
+  const { access_token: token, refresh_token: isRenewable } = readSession() ?? {};
+  let answer = await send(method, path, options);
+  if (answer.status === 401 && isRenewable && options.token === undefined) {
+    await renew(token);
+    answer = await send(method, path, options);
+  }
+  if (answer.ok) return answer;
+  if (answer.status === 401 && options.token === undefined && token) {
+    storeSession(null);
+    dispatchEvent(new Event("signed-out"));
+  }
+  throw new Problem(answer.status, await answer.json().catch(() => ({})));
+}
+
+/** Send a request; return its JSON and its version for `If-Match`. Throws `Problem`. */
+export async function call(method, path, options = {}) {
+  const answer = await open(method, path, options);
+  const text = await answer.text();
+  return { data: text ? JSON.parse(text) : null, version: answer.headers.get("ETag") };
+}
+
+export const get = async (path, options) => (await call("GET", path, options)).data;
+export const post = async (path, body, options) => (await call("POST", path, { body, ...options })).data;
+
+/** A query string of those parameters that have a value. */
+export const query = (parameters) => `?${new URLSearchParams(Object.entries(parameters).filter(([, value]) => value))}`;
+
+/**
+ * Receive the events of a stream (Server-Sent Events) until the signal is aborted, and go on after interruptions where
+ * it ended. EventSource cannot send a token.
+ */
+export async function* follow(path, signal) {
+  for (let last; !signal.aborted; ) {
+    try {
+      const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
+      const answer = await open("GET", path, { headers, signal });
+      let text = "";
+      for await (const piece of readPieces(answer.body.pipeThrough(new TextDecoderStream()))) {
+        const frames = (text + piece).split("\n\n");
+        text = frames.pop();
+        for (const frame of frames) {
+          const lines = Object.fromEntries(frame.split("\n").map((line) => line.split(/: ?(.*)/s, 2)));
+          last = lines.id ?? last;
+          if (lines.event) yield { type: lines.event, data: lines.data && JSON.parse(lines.data) };
+        }
+      }
+    } catch (error) {
+      if (error.status >= 400 && error.status < 500 && error.status !== 429) throw error;
+    }
+    if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+  }
+}
+
+async function* readPieces(stream) {
+  const reader = stream.getReader();
+  try {
+    for (let read; !(read = await reader.read()).done; ) yield read.value;
+  } finally {
+    reader.cancel().catch(() => {}); // it may have failed already
+  }
+}

@@ -1,0 +1,180 @@
+// The moderators' queue, decided by single keys: what waits is loaded ahead, and a decision is one request.
+import { call, follow, get, post, query } from "./api.js";
+import { ask, attempt, button, field, h, say, time } from "./dom.js";
+
+const UNDO_MS = 5_000; // a decision is sent after this time: its author is told at once, which nothing takes back
+const PAGE = 50;
+const REFILL_BELOW = 15;
+const DECISIONS = { a: "approve", r: "reject", s: "spam", d: "remove" };
+const DONE = { approve: "Approved", reject: "Rejected", spam: "Marked as spam", remove: "Removed" };
+const KEYS = {
+  j: "next comment",
+  k: "previous comment",
+  a: "approve",
+  r: "reject",
+  s: "spam",
+  d: "remove, with a reason",
+  u: "undo the last decision",
+  "?": "this help",
+};
+const STATES = { "": "Waiting", reported: "Reported", appealed: "Appeals", rejected: "Rejected", spam: "Spam", removed: "Removed" };
+
+export async function moderateQueue({ signal }) {
+  let state = "";
+  let cursor;
+  let reachedEnd = false;
+  const decided = new Set(); // ids which the server may still list
+  const held = []; // decisions that can be undone: {action, reason, card, timer}
+  const list = h("ol", { class: "queue", tabindex: "-1", onkeydown: pressKey, "aria-label": "Comments" });
+  const rest = h("p", { role: "status" });
+
+  const cards = () => [...list.children];
+  const current = () => document.activeElement?.closest?.(".queue > li") ?? list.firstElementChild;
+  const select = (card) => card?.focus();
+
+  async function fill() {
+    if (reachedEnd) return;
+    const page = await get(`/v1/moderation/queue${query({ state, limit: PAGE, cursor })}`, { signal });
+    cursor = page.page.next;
+    reachedEnd = !cursor;
+    const known = new Set([...decided, ...cards().map(({ item }) => item.id)]);
+    list.append(...page.data.filter(({ id }) => !known.has(id)).map(drawCard));
+    showRest();
+  }
+
+  function showRest() {
+    const count = list.childElementCount;
+    rest.textContent = `${count}${reachedEnd ? "" : " or more"} to decide` + (held.length ? `, ${held.length} not sent yet (u takes back)` : "");
+    if (!reachedEnd && count < REFILL_BELOW) attempt(fill);
+  }
+
+  /** Take a comment off the list, and send the decision when it cannot be undone any more. */
+  function decide(card, action, reason) {
+    if (!card.isConnected) return;
+    const next = card.nextElementSibling ?? card.previousElementSibling;
+    const decision = { action, reason, card, next };
+    decided.add(card.item.id);
+    held.push(decision);
+    card.remove();
+    select(next ?? list);
+    say(`${DONE[action]}: ${card.item.comment.author.name}. Press u to undo.`);
+    decision.timer = setTimeout(() => send(decision), UNDO_MS);
+    showRest();
+  }
+
+  async function send(decision, options) {
+    const { action, reason, card } = decision;
+    clearTimeout(decision.timer);
+    held.splice(held.indexOf(decision), 1);
+    showRest();
+    await attempt(async () => {
+      try {
+        await post(`/v1/comments/${card.item.id}/${action}`, reason ? { reason } : {}, options);
+      } catch (error) {
+        putBack(decision); // for example, another moderator has claimed it
+        throw error;
+      }
+    });
+  }
+
+  function putBack({ card, next }) {
+    decided.delete(card.item.id);
+    if (next?.isConnected) next.before(card);
+    else list.prepend(card);
+    select(card);
+  }
+
+  function undo() {
+    const decision = held.pop();
+    if (!decision) return say("There is nothing to undo: decisions are sent after five seconds.");
+    clearTimeout(decision.timer);
+    putBack(decision);
+    say("Taken back.");
+    showRest();
+  }
+
+  async function remove(card) {
+    const answer = await ask("Remove", field("Reason, told to the author", { name: "reason", maxlength: 500, autofocus: true }), { remove: "Remove" });
+    select(card);
+    if (answer) decide(card, "remove", answer.reason);
+  }
+
+  function pressKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select")) return;
+    const card = current();
+    const { key } = event;
+    if (key === "j") select(card?.nextElementSibling);
+    else if (key === "k") select(card?.previousElementSibling);
+    else if (key === "u") undo();
+    else if (key === "?") showHelp();
+    else if (card && key === "d") attempt(() => remove(card));
+    else if (card && key in DECISIONS) decide(card, DECISIONS[key]);
+    else return;
+    event.preventDefault();
+  }
+
+  function drawCard(item) {
+    const { comment, reasons, reports, appeal } = item;
+    const { author } = comment;
+    const why = [
+      ...reasons.map(({ stage, detail }) => `${stage}: ${detail}`),
+      ...Object.entries(reports.by_reason).map(([reason, count]) => `reported ${count} × ${reason}`),
+    ];
+    const card = h(
+      "li",
+      { tabindex: "-1" },
+      h("p", {}, h("strong", {}, author.name), ` on ${comment.article.title}, `, time(comment.created_at)),
+      h("p", { class: "words" }, comment.text),
+      why.length && h("ul", { class: "reasons", "aria-label": "Why it is here" }, why.map((reason) => h("li", {}, reason))),
+      reports.latest.filter(({ text }) => text).map(({ text }) => h("blockquote", {}, text)),
+      appeal && h("blockquote", {}, h("strong", {}, "Appeal: "), appeal.text),
+      h("p", {}, h("small", {}, `${author.kind}, ${author.approved} approved, ${author.rejected} rejected`)),
+      h(
+        "p",
+        { class: "actions" },
+        Object.entries(DECISIONS).map(([key, action]) =>
+          button(`${action} (${key})`, () => (key === "d" ? remove(card) : decide(card, action)), { tabindex: "-1" }),
+        ),
+      ),
+    );
+    card.item = item;
+    return card;
+  }
+
+  async function showAll() {
+    [cursor, reachedEnd] = [undefined, false];
+    list.replaceChildren();
+    await fill();
+  }
+
+  /** What arrives is looked for at the end of the list, where it belongs: the oldest come first. */
+  async function listen() {
+    for await (const { type } of follow("/v1/live?types=comment.pending,comment.held,comment.reported,comment.appealed", signal)) {
+      if (type === "counts") continue;
+      reachedEnd = false;
+      if (list.childElementCount < REFILL_BELOW) {
+        cursor = undefined;
+        await fill();
+      }
+    }
+  }
+
+  await fill();
+  attempt(listen);
+  addEventListener("pagehide", () => held.slice().forEach((decision) => send(decision, { keepalive: true })), { signal });
+  signal.addEventListener("abort", () => held.slice().forEach((decision) => send(decision)));
+  (list.firstElementChild ?? list).setAttribute("autofocus", "");
+  const onchange = ({ target }) => {
+    state = target.value;
+    attempt(showAll);
+  };
+  const options = Object.entries(STATES).map(([value, label]) => h("option", { value }, label));
+  return [
+    h("div", { class: "filters" }, field("Show", { tag: "select", onchange }, options), button("Keys (?)", showHelp)),
+    rest,
+    list,
+  ];
+}
+
+const showHelp = () =>
+  ask("Keys", h("dl", {}, Object.entries(KEYS).map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]).flat()), {});

@@ -1,0 +1,144 @@
+// The desk in Chromium, against a server with the sample publication.
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+import { ROOT, startDemo } from "./servers.mjs";
+
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const PICTURES = join(ROOT, "build/desk");
+let demo, browser;
+
+before(async () => {
+  demo = await startDemo({ RATE_LIMITS: "off" });
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--disable-gpu", "--no-sandbox"],
+  });
+  await mkdir(PICTURES, { recursive: true });
+});
+
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+/** Open the desk in a browser of its own; any error in it fails the test, except of requests that may be refused. */
+async function open(t, { mayRefuse = false, ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  const page = await context.newPage();
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  page.on("console", (message) => {
+    const isRefusal = mayRefuse && message.text().startsWith("Failed to load resource");
+    if (message.type() === "error" && !isRefusal) errors.push(message.text());
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(errors, []);
+  });
+  await page.goto(demo.desk);
+  return page;
+}
+
+async function signInWithKey(page, key = demo.key) {
+  await page.getByLabel("API key").fill(key);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+}
+
+/** Check a view as axe does, that it fits a telephone, and take its picture. */
+async function audit(page, name) {
+  await page.locator("iframe").first().waitFor({ timeout: 100 }).catch(() => null); // some views have none
+  const { violations } = await page.evaluate(`${AXE}; axe.run({ resultTypes: ["violations"], iframes: false })`);
+  const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
+  assert.deepEqual(serious.map(({ id, nodes }) => [id, nodes[0].html]), [], name);
+  await page.screenshot({ path: join(PICTURES, `${name}.png`) });
+  const size = page.viewportSize();
+  await page.setViewportSize({ width: 360, height: 740 });
+  const width = await page.evaluate("document.documentElement.scrollWidth");
+  assert.ok(width <= 360, `${name} is ${width} wide on a telephone`);
+  await page.screenshot({ path: join(PICTURES, `${name}-360.png`) });
+  await page.setViewportSize(size);
+}
+
+const post = (slug, text, name) => demo.send("POST", `/v1/articles/${slug}/comments`, { text, author: { name } }, null);
+
+test("an article is written, previewed, and published", async (t) => {
+  const page = await open(t);
+  await signInWithKey(page);
+  await audit(page, "articles");
+  await page.getByRole("link", { name: "New article" }).click();
+  await page.getByLabel("Title").fill("Low water at the mole");
+  await page.getByLabel("Section").selectOption("Harbour");
+  await page.getByLabel("Text in Markdown").fill("The ferry waits *outside*.\n\n- <b onclick=\"alert(1)\">bold</b>\n- nobody minds");
+  await page.getByRole("button", { name: "Save" }).click();
+  const preview = page.frameLocator("iframe");
+  await preview.locator("em", { hasText: "outside" }).waitFor();
+  assert.equal(await preview.locator("[onclick]").count(), 0);
+  await audit(page, "editor");
+  await page.getByRole("button", { name: "Publish", exact: true }).click();
+  await page.getByText("Published: readers see it now.").waitFor();
+  assert.equal((await demo.send("GET", "/v1/articles/low-water-at-the-mole", undefined, null)).state, "published");
+});
+
+test("whoever saves second sees both texts and overwrites nothing unseen", async (t) => {
+  const { id } = await demo.send("POST", "/v1/articles", { title: "Two pens", body: { markdown: "One line.\n\nAnother." } });
+  const page = await open(t, { mayRefuse: true });
+  await signInWithKey(page);
+  await page.goto(`${demo.desk}/#/article/${id}`);
+  const text = page.getByLabel("Text in Markdown");
+  await text.fill("One line.\n\nMine.");
+  await demo.send("PATCH", `/v1/articles/${id}`, { title: "Two pens, one hand", body: { markdown: "One line.\n\nTheirs." } });
+  await text.press("Control+s");
+  const dialog = page.getByRole("dialog", { name: "Somebody saved before you" });
+  await dialog.getByText("Theirs.").waitFor();
+  await audit(page, "conflict");
+  await dialog.getByRole("button", { name: "Save mine over theirs" }).click();
+  await page.getByText("Saved.", { exact: true }).waitFor();
+  const saved = await demo.send("GET", `/v1/articles/${id}?revision=latest&formats=markdown`);
+  assert.deepEqual([saved.title, saved.body.markdown], ["Two pens, one hand", "One line.\n\nMine."]);
+  // what is not saved comes back
+  await text.fill("Not saved yet.");
+  await page.getByRole("link", { name: "Articles" }).click();
+  await page.getByRole("link", { name: "Two pens, one hand" }).click();
+  assert.equal(await text.inputValue(), "Not saved yet.");
+});
+
+test("comments are moderated by keyboard alone", async (t) => {
+  const links = "https://a.example https://b.example https://c.example";
+  for (const name of ["Ann", "Bo", "Cyd", "Dee"]) await post("four-metres-of-quay", `${name} thinks: ${links}`, name);
+  const page = await open(t);
+  await signInWithKey(page);
+  await page.goto(`${demo.desk}/#/queue`);
+  const card = (name) => page.getByRole("listitem").filter({ hasText: `${name} thinks` });
+  await card("Ann").and(page.locator(":focus")).waitFor();
+  await audit(page, "queue");
+  const decisions = [];
+  page.on("request", (request) => request.method() === "POST" && decisions.push(new URL(request.url()).pathname.split("/").at(-1)));
+  await page.keyboard.press("a"); // Ann
+  await page.keyboard.press("u");
+  await card("Ann").and(page.locator(":focus")).waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("r"); // Bo
+  await page.keyboard.press("s"); // Cyd
+  await page.keyboard.press("d"); // Dee
+  await page.keyboard.type("Advertising.");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("a"); // Ann
+  await page.getByText("0 to decide").waitFor();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("link", { name: "Articles" }).click(); // sends what could still be undone
+  const log = await (async () => {
+    for (;;) {
+      const { data } = await demo.send("GET", "/v1/moderation/log?limit=4&fields=action,note");
+      if (data.length === 4 && data.every(({ action }) => ["approve", "reject", "spam", "remove"].includes(action))) return data;
+    }
+  })();
+  assert.deepEqual(new Set(log.map(({ action, note }) => `${action} ${note ?? ""}`.trim())), new Set(["approve", "reject", "spam", "remove Advertising."]));
+  assert.deepEqual(decisions.sort(), ["approve", "reject", "remove", "spam"]);
+});
