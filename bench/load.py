@@ -11,6 +11,7 @@ import uvloop
 
 from bench.cases import Request
 
+MIN_REQUESTS = 20  # of a slice, however slow the machine is; fewer give no percentiles
 MAX_WAIT_SECONDS = 30  # seconds to wait for the last responses
 
 
@@ -89,7 +90,7 @@ class _Connection(asyncio.Protocol):
         self._ask()
 
     def _ask(self) -> None:
-        if time.perf_counter() >= self.run.until:
+        if time.perf_counter() >= self.run.until and len(self.run.latencies) >= MIN_REQUESTS:
             self.transport.close()
             return
         self.waiting = True
