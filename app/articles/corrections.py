@@ -150,6 +150,7 @@ def _archive_version(session: Session, actor: Actor, article: Article, old: Corr
             change=change,
             actor_id=actor.id,
             actor_name=actor.name,
+            person_id=actor.person,
         )
     )
 
@@ -169,6 +170,7 @@ class CorrectionVersionRow(TypedDict):
     change: str
     actor_id: str | None
     actor_name: str
+    person_id: str | None
 
 
 def list_versions(connection: sa.Connection, article_id: str, query: PageQuery) -> Page[CorrectionVersionRow]:

@@ -191,8 +191,9 @@ class CorrectionVersionOut(BaseModel):
     text: str
     change: Literal["changed", "withdrawn"] = Field(description="Whether this version was changed or withdrawn.")
     replaced_at: datetime
-    actor_id: str | None = Field(description="Id of the key that changed or withdrew it.")
+    actor_id: str | None = Field(description="Id of the key or person that changed or withdrew it.")
     actor_name: str
+    person_id: str | None = Field(description="Id of the person, also where a key of theirs did it.")
 
 
 class MergeIn(InputModel):
@@ -394,8 +395,9 @@ class RevisionOut(BaseModel):
 
     n: int = Field(description="Number, from 1.")
     created_at: datetime
-    actor_id: str | None = Field(description="Id of the key that saved it.")
+    actor_id: str | None = Field(description="Id of the key or person that saved it.")
     actor_name: str
+    person_id: str | None = Field(description="Id of the person who saved it, also by a key of theirs.")
     restored_from: int | None = Field(description="Number of the revision that was restored.")
     published: bool = Field(description="Whether it is the revision published last.")
     title: str

@@ -1,6 +1,7 @@
 """Parameters of lists of articles: filters, order, and how filter values are parsed and resolved."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple, cast, get_args
 from urllib.parse import quote
 
@@ -57,6 +58,8 @@ Languages = Annotated[
 ]
 EDITOR_SORTS = frozenset({"-edited_at", "edited_at", "-created_at", "created_at"})
 """Orders by columns that are not public."""
+EDITOR_COLUMNS = MappingProxyType({"id": ("actor_id", "person_id"), "name": ("actor_name",)})
+"""The columns of revisions by which `editor` finds who saved them."""
 _FILTER = "Slugs or ids. Comma-separated: any of them. Repeated: all of them. Leading `-`: none of them."
 _WORDS = "Comma-separated: any of them. Leading `-`: none of them."
 _DAY = "RFC 3339, or a day of the publication's time zone"
@@ -125,7 +128,7 @@ class ListQuery(FilterQuery):
         None,
         min_length=1,
         max_length=200,
-        description="Only articles of which this key, named by id or name, has saved a revision. Requires "
+        description="Only articles of which this key or person, named by id or name, has saved a revision. Requires "
         "`content:read`; implies `state=any` unless `state` is set.",
     )
     sort: Literal[
@@ -281,9 +284,9 @@ def check_editor(connection: sa.Connection, query: ListQuery) -> None:
         return
     by_id = is_id(query.editor)
     key = (_API_KEY.c.id if by_id else _API_KEY.c.name) == query.editor
-    saved = (REVISION.c.actor_id if by_id else REVISION.c.actor_name) == query.editor
-    if not connection.execute(sa.select(sa.exists().where(key) | sa.exists().where(saved))).scalar_one():
-        raise InvalidParameter("editor", "editor: there is no key with this id or name.")
+    saved = [sa.exists().where(REVISION.c[name] == query.editor) for name in EDITOR_COLUMNS["id" if by_id else "name"]]
+    if not connection.execute(sa.select(sa.or_(sa.exists().where(key), *saved))).scalar_one():
+        raise InvalidParameter("editor", "editor: there is no key or person with this id or name.")
 
 
 def membership_groups(requested: Sequence[Filter], resolved: Sequence[Filter]) -> tuple[str, ...]:

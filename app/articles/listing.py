@@ -18,6 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from app.articles import rendering
 from app.articles.counters import ACTIVITY, activity_column
 from app.articles.list_parameters import (
+    EDITOR_COLUMNS,
     EDITOR_SORTS,
     SORTS,
     Filter,
@@ -93,7 +94,7 @@ class QueryShape(NamedTuple):
     includes_pages: bool = False
     inactive_by: str | None = None  # an order by activity; selects the articles without any
     changed: bool | None = None
-    editor: Literal["actor_id", "actor_name"] | None = None
+    editor: Literal["id", "name"] | None = None
     own_sections_only: bool = False  # hide published articles outside the key's sections
     leading: int | None = None  # place of the filter whose index is walked
     resolves_inline: bool = False  # see `_can_resolve_inline`
@@ -181,6 +182,10 @@ def _filter_condition(
     return ~condition if negative else condition
 
 
+def _editor_parameter(name: str) -> sa.BindParameter[str]:
+    return sa.bindparam("editor", type_=REVISION.c[name].type)
+
+
 def _bound_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
     moment = ARTICLE.c.listed_at.type
     for name in shape.bounds:
@@ -194,10 +199,8 @@ def _bound_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
             else ARTICLE.c.latest_revision <= ARTICLE.c.revision
         )
     if shape.editor is not None:
-        saved = REVISION.c[shape.editor]
-        yield ARTICLE.c.id.in_(
-            sa.select(REVISION.c.article_id).where(saved == sa.bindparam("editor", type_=saved.type))
-        )
+        saved = sa.or_(*(REVISION.c[name] == _editor_parameter(name) for name in EDITOR_COLUMNS[shape.editor]))
+        yield ARTICLE.c.id.in_(sa.select(REVISION.c.article_id).where(saved))
     if shape.featured is not None:
         yield ARTICLE.c.featured if shape.featured else ~ARTICLE.c.featured
 
@@ -377,7 +380,7 @@ def shape_of(
         partner=actor.is_partner,
         includes_pages=any(filter_.names_pages for filter_ in filters),
         changed=changed,
-        editor=None if editor is None else "actor_id" if is_id(editor) else "actor_name",
+        editor=None if editor is None else "id" if is_id(editor) else "name",
         own_sections_only=changed is not None or editor is not None or sort.name in EDITOR_SORTS,
     )
     values: dict[str, object] = {**bounds, **({} if editor is None else {"editor": editor})}

@@ -95,6 +95,7 @@ def save_revision(
         created_at=now(),
         actor_id=actor.id,
         actor_name=actor.name,
+        person_id=actor.person,
         restored_from=restored_from,
         **{**values, **changes},
     )
@@ -141,7 +142,16 @@ def restore_revision(
 
 _ADDRESS = table_of(Address)
 NEWEST_FIRST = Sort("-n", descending=True, kind=int)
-_LISTED_COLUMNS = ["n", "created_at", "actor_id", "actor_name", "restored_from", *META_COLUMNS, "word_count"]
+_LISTED_COLUMNS = [
+    "n",
+    "created_at",
+    "actor_id",
+    "actor_name",
+    "person_id",
+    "restored_from",
+    *META_COLUMNS,
+    "word_count",
+]
 
 
 _TERM_TABLES = {"section": SECTION, "series": SERIES, "authors": AUTHOR, "tags": TAG}
@@ -176,6 +186,7 @@ class RevisionRow(FiledUnder):
     created_at: datetime
     actor_id: str | None
     actor_name: str
+    person_id: str | None
     restored_from: int | None
     published_at: datetime | None
     title: str
@@ -200,6 +211,7 @@ class ListedRevision(FiledUnder):
     created_at: datetime
     actor_id: str | None
     actor_name: str
+    person_id: str | None
     restored_from: int | None
     title: str
     dek: str | None

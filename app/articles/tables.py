@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.db.columns import ID
+from app.db.columns import ID, partial_index
 from app.db.rows import JsonObject
 from app.text.collation import SORT_KEY
 
@@ -197,6 +197,7 @@ class CorrectionVersion(SQLModel, table=True):
     change: str = Field(max_length=10)  # changed, withdrawn
     actor_id: str | None = Field(sa_type=ID)  # who replaced it
     actor_name: str = Field(max_length=200)
+    person_id: str | None = Field(default=None, sa_type=ID)
 
 
 SITE_ID = "00000000-0000-0000-0000-000000000000"  # target of settings of the whole site
@@ -247,6 +248,7 @@ class Revision(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_revision_actor", "actor_id", "article_id"),
         sa.Index("ix_revision_actor_name", "actor_name", "article_id"),
+        partial_index("ix_revision_person", "person_id", "article_id", where="person_id IS NOT NULL"),
     )
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
@@ -254,6 +256,7 @@ class Revision(SQLModel, table=True):
     created_at: datetime
     actor_id: str | None = Field(sa_type=ID)
     actor_name: str = Field(max_length=200)
+    person_id: str | None = Field(default=None, sa_type=ID)  # who saved it, signed in or by a key of theirs
     restored_from: int | None = None
     published_at: datetime | None = None  # when it first became public; null: never
 

@@ -535,6 +535,7 @@ class LoggedEvent:
     groups: list[str]
     payload: JsonObject
     request_id: str | None = None  # as in the log of requests
+    person_id: str | None = None  # of the staff, who caused it: for webhooks of admins alone
 
     @cached_property
     def event(self) -> Event | None:

@@ -35,6 +35,7 @@ class EventRow(TypedDict):
     groups: list[str]
     payload: JsonObject
     request_id: str | None
+    person_id: str | None
 
 
 XID_OFFSET = sa.func.coalesce(
@@ -158,6 +159,7 @@ def _logged_event(row: EventRow) -> LoggedEvent:
         row["groups"],
         row["payload"],
         row["request_id"],
+        row["person_id"],
     )
     if logged.article_id is None and logged.event is not None and logged.event.about_article is not None:
         # During an upgrade, processes of the former release still write events without this column.
@@ -296,6 +298,8 @@ def has_reached(connection: sa.Connection, position: Position) -> bool:
 POSITION_KEY = "position"
 REQUEST_ID_KEY = "request_id"
 """Key in a session's info: the id of the request that it works for, which its events bear."""
+PERSON_KEY = "person"
+"""Key in a session's info: the id of the person of the staff for whom it works, which its events bear."""
 TEXT_MEMBERS = ("slug", "text", "reason")  # members of payloads that people wrote
 BLANK_BATCH_SIZE = 500  # subjects in one statement
 _OWN_XID: Column = sa.cast(sa.cast(sa.func.pg_current_xact_id(), sa.Text), sa.BigInteger) + XID_OFFSET
@@ -307,7 +311,7 @@ _XID: Column = sa.func.greatest(_OWN_XID, _LATEST_XID)
 _NEW = sa.insert(_EVENT).returning(_EVENT.c.xid, _EVENT.c.seq)
 _EMIT: Prepared[JsonObject] = Prepared(
     lambda dialect: _NEW.values(xid=_XID if dialect == "postgresql" else 0),
-    ("type", "subject_id", "article_id", "at", "groups", "payload", "request_id"),
+    ("type", "subject_id", "article_id", "at", "groups", "payload", "request_id", "person_id"),
 )
 
 
@@ -321,6 +325,7 @@ def emit(session: Session, event: EventBase) -> Position:
         "groups": event.cache_groups(),
         "payload": event.payload(),
         "request_id": session.info.get(REQUEST_ID_KEY),
+        "person_id": session.info.get(PERSON_KEY),
     }
     session.flush()  # the change is written before the event that reports it
     position = Position(*_EMIT.one(session, values))

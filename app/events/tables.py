@@ -23,6 +23,7 @@ class Event(SQLModel, table=True):
     groups: list[str] = Field(sa_type=sa.JSON)
     payload: JsonObject = Field(sa_type=sa.JSON)
     request_id: str | None = Field(None, max_length=100)  # of the request that caused it; None where no request did
+    person_id: str | None = Field(default=None, sa_type=ID)  # of the staff, who caused it; readers never see it
 
 
 class LogCursor(SQLModel, table=True):

@@ -30,6 +30,7 @@ def record_action(
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_name=actor.name,
+            person_id=actor.person,
             action=action,
             subject_kind=subject_kind,
             subject_id=subject_id,
@@ -53,6 +54,7 @@ class AuditRow(TypedDict):
     actor_kind: str
     actor_id: str | None
     actor_name: str
+    person_id: str | None
     action: str
     subject_kind: str
     subject_id: str | None
@@ -69,6 +71,7 @@ def list_audit_entries(connection: sa.Connection, query: AuditQuery, zone: str) 
         (_AUDIT.c.subject_id, query.subject_id),
         (_AUDIT.c.subject_id, query.subject),
         (_AUDIT.c.actor_id, query.actor),
+        (_AUDIT.c.person_id, query.person),
     )
     for column, value in ids:
         if value is not None:

@@ -39,6 +39,7 @@ class ApiKeyRow(TypedDict):
     hash: str
     scopes: list[str]
     sections: list[str] | None
+    person_id: str | None
     quota_minute: int | None
     quota_day: int | None
     created_at: datetime

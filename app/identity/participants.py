@@ -32,6 +32,7 @@ class ParticipantRow(TypedDict):
     token_hash: str | None
     subject: str | None
     key_id: str | None
+    person_id: str | None
     author_id: str | None
     approved: int
     rejected: int
@@ -44,7 +45,7 @@ def _select_by(name: str) -> Statement:
     return sa.select(PARTICIPANT).where(column == sa.bindparam("value", type_=column.type))
 
 
-_SELECT_BY = {name: _select_by(name) for name in ("id", "token_hash", "subject", "key_id")}
+_SELECT_BY = {name: _select_by(name) for name in ("id", "token_hash", "subject", "key_id", "person_id")}
 _FIND_BY: dict[str, Prepared[ParticipantRow]] = {name: Prepared(query) for name, query in _SELECT_BY.items()}
 _LOCK_BY: dict[str, Prepared[ParticipantRow]] = {
     name: Prepared(query.with_for_update(read=True, key_share=True)) for name, query in _SELECT_BY.items()
@@ -58,7 +59,7 @@ _CONFIRMED = _select_by("email").where(PARTICIPANT.c.confirmed_at.is_not(None)).
 
 
 def find_participant_by(store: Store, name: str, value: str | None) -> ParticipantRow | None:
-    """Find the participant with this `id`, `token_hash`, `subject` or `key_id`."""
+    """Find the participant with this `id`, `token_hash`, `subject`, `key_id` or `person_id`."""
     return _FIND_BY[name].row(store, {"value": value})
 
 
@@ -79,6 +80,8 @@ def _lookup_of(actor: Actor) -> tuple[str, str | None]:
         return "id", actor.id
     if actor.kind == "reader" and actor.reader:
         return "subject", actor.reader.subject
+    if actor.kind == "person":
+        return "person_id", actor.id
     return "key_id", actor.id if actor.kind == "key" else None
 
 
@@ -94,7 +97,7 @@ def list_by_confirmed_email(store: Store, email: str) -> list[ParticipantRow]:
 
 _IS_ROW = PARTICIPANT.c.id == sa.bindparam("here", type_=PARTICIPANT.c.id.type)
 _UPDATE = sa.update(PARTICIPANT).where(_IS_ROW)
-_PERSONAL = ("name", "email", "confirmed_at", "token_hash", "subject", "key_id", "author_id")
+_PERSONAL = ("name", "email", "confirmed_at", "token_hash", "subject", "key_id", "person_id", "author_id")
 
 
 def _adjusted_count(name: str) -> sa.ColumnElement[int]:
@@ -119,8 +122,8 @@ def get_or_create_participant(
 
     An anonymous caller becomes the guest with the token `token`. Guests get the name and e-mail given. Readers have
     those in the JWT of their site, which may also confirm the e-mail; `name` is used where the JWT has none. Staff
-    are named after their key unless a name is given. `author_id` is the author profile that the site names for a
-    reader, who is staff then. An unconfirmed e-mail does not lead to the other participants who have it.
+    have the name of their key, or their own, unless one is given. `author_id` is the author profile that the site names
+    for a reader, who is staff then. An unconfirmed e-mail does not lead to the other participants who have it.
     """
     if actor.kind == "anonymous":
         if token is None:
@@ -146,10 +149,11 @@ def get_or_create_participant(
             values = {**details, **profile, "subject": claims.subject, "confirmed_at": confirmed}
             row = _insert_participant(session, vault, values, "subject")
         return _update_details(session, row, details, profile, verified=claims.verified)
-    if actor.kind == "key":
+    if actor.is_staff:
         if row is None:
-            values = {"kind": "staff", "name": name or actor.name, "key_id": actor.id, "author_id": author_id}
-            row = _insert_participant(session, vault, values, "key_id")
+            column, value = _lookup_of(actor)
+            values = {"kind": "staff", "name": name or actor.name, column: value, "author_id": author_id}
+            row = _insert_participant(session, vault, values, column)
         return _update_details(session, row, {"name": name})
     raise Forbidden("This token is only valid for one comment or for subscriptions.")
 

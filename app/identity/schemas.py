@@ -248,6 +248,7 @@ class KeyOut(BaseModel):
     sections: list[str] | None = Field(
         description="Ids of the sections that it is limited to, with their subsections; null: all."
     )
+    person_id: str | None = Field(description="Id of the person to whom it belongs.")
     quota_minute: int | None = Field(description=_QUOTA_MINUTE)
     quota_day: int | None = Field(description=_QUOTA_DAY)
     created_at: datetime
@@ -273,9 +274,10 @@ class AuditOut(BaseModel):
 
     id: str
     at: datetime
-    actor_kind: str = Field(description="`key` or `system`.")
+    actor_kind: str = Field(description="`key`, `person` or `system`.")
     actor_id: str | None
     actor_name: str
+    person_id: str | None = Field(description="Id of the person who acted, signed in or by a key of theirs.")
     action: str = Field(description="Action, such as `article.publish` or `key.revoke`.")
     subject_kind: str
     subject_id: str | None
@@ -294,7 +296,10 @@ class AuditQuery(PageQuery):
     )
     subject_id: str | None = Field(None, pattern=_ID, description="Id of the subject.")
     subject: str | None = Field(None, pattern=_ID, description="Alias of `subject_id`.")
-    actor: str | None = Field(None, pattern=_ID, description="Id of the key.")
+    actor: str | None = Field(None, pattern=_ID, description="Id of the key or person.")
+    person: str | None = Field(
+        None, pattern=_ID, description="Id of a person: what they did, signed in or by keys of theirs."
+    )
     action: str | None = Field(None, max_length=60, description="Only this action.")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.db.columns import ID
+from app.db.columns import ID, partial_index
 from app.db.rows import JsonObject
 
 
@@ -18,6 +18,7 @@ class Audit(SQLModel, table=True):
         sa.Index("ix_audit_kind", "subject_kind", "at", "id"),
         sa.Index("ix_audit_actor", "actor_id", "at", "id"),
         sa.Index("ix_audit_action", "action", "at", "id"),
+        partial_index("ix_audit_person", "person_id", "at", "id", where="person_id IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -25,6 +26,7 @@ class Audit(SQLModel, table=True):
     actor_kind: str = Field(max_length=20)
     actor_id: str | None = Field(sa_type=ID)
     actor_name: str = Field(max_length=200)
+    person_id: str | None = Field(default=None, sa_type=ID)  # who acted, signed in or by a key of theirs
     action: str = Field(max_length=60)
     subject_kind: str = Field(max_length=40)
     subject_id: str | None = Field(sa_type=ID)
@@ -43,6 +45,7 @@ class ApiKey(SQLModel, table=True):
     hash: str = Field(max_length=64, unique=True)  # SHA-256: the key has 256 random bits, a slow hash adds nothing
     scopes: list[str] = Field(sa_type=sa.JSON)
     sections: list[str] | None = Field(sa_type=sa.JSON(none_as_null=True))
+    person_id: str | None = Field(default=None, sa_type=ID)  # to whom it belongs: it never does more than they may
     quota_minute: int | None = None  # requests; null: as many as any key
     quota_day: int | None = None
     created_at: datetime
@@ -63,6 +66,7 @@ class Participant(SQLModel, table=True):
     token_hash: str | None = Field(None, max_length=64, unique=True)  # of guests: SHA-256
     subject: str | None = Field(None, max_length=600, unique=True)  # of readers: `iss|sub` of their JWT
     key_id: str | None = Field(None, sa_type=ID, unique=True)  # of staff who write with an API key
+    person_id: str | None = Field(default=None, sa_type=ID, index=True, unique=True)  # of staff who signed in
     author_id: str | None = Field(None, sa_type=ID)  # their profile among the publication's authors
     approved: int = 0
     rejected: int = 0

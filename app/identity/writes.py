@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app.core.models import BaseModel
 from app.core.problems import BadRequest
 from app.db.rows import JsonObject
-from app.events.log import POSITION_KEY, REQUEST_ID_KEY, find_last_position
+from app.events.log import PERSON_KEY, POSITION_KEY, REQUEST_ID_KEY, find_last_position
 from app.identity.idempotency import Answer, ShownOnce, claim_key, has_answer, store_answer
 from app.identity.schemas import Actor
 from app.web import etag
@@ -124,14 +124,14 @@ async def write(
             store_answer(session, once.caller, once.key, Answer(answer.status, {}, b"") if secret else answer)
         return answer, False
 
-    return _make_response(*await _transact(request, work))
+    return _make_response(*await _transact(request, actor, work))
 
 
-async def _transact(request: Request, work: Callable[[Session], T]) -> T:
-    """Run a function in a transaction, whose events name the request."""
+async def _transact(request: Request, actor: Actor, work: Callable[[Session], T]) -> T:
+    """Run a function in a transaction, whose events name the request and the person of the staff."""
 
     def run(session: Session) -> T:
-        session.info[REQUEST_ID_KEY] = request.scope["request_id"]
+        session.info[REQUEST_ID_KEY], session.info[PERSON_KEY] = request.scope["request_id"], actor.person
         return work(session)
 
     return await database(request).write(run)
@@ -194,7 +194,7 @@ async def write_private(
             )
         return answer, kept is not None
 
-    return _make_response(*await _transact(request, work))
+    return _make_response(*await _transact(request, actor, work))
 
 
 async def write_part(
@@ -219,4 +219,4 @@ async def write_part(
             store_answer(session, once.caller, key, Answer(200, headers, pydantic_core.to_json(result)))
         return result, position
 
-    return await _transact(request, work)
+    return await _transact(request, actor, work)

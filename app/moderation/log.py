@@ -12,6 +12,7 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
 from app.db.rows import fetch_row
+from app.events.log import PERSON_KEY
 from app.identity.schemas import Actor
 from app.moderation.schemas import LogQuery
 from app.moderation.tables import ModerationLog
@@ -30,6 +31,7 @@ class LogEntry(TypedDict):
     article_id: str | None
     actor_kind: str
     actor_id: str | None
+    person_id: str | None
     action: str
     state: str | None
     reasons: list[dict[str, str]]
@@ -59,6 +61,7 @@ def log_decision(
         "article_id": article_id,
         "actor_kind": actor_kind,
         "actor_id": actor_id,
+        "person_id": session.info.get(PERSON_KEY) if actor_kind in ("key", "person") else None,
         "action": action,
         "state": state,
         "reasons": [{"stage": stage, "detail": detail[:500]} for stage, detail in reasons],
@@ -93,6 +96,7 @@ def list_entries(connection: sa.Connection, actor: Actor, filters: LogQuery) -> 
         (LOG.c.comment_id, filters.comment),
         (LOG.c.article_id, filters.article),
         (LOG.c.actor_id, filters.actor),
+        (LOG.c.person_id, filters.person),
     ):
         if value is not None:
             query = query.where(column == value if is_id(value) else sa.false())

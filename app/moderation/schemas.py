@@ -125,8 +125,11 @@ class LogOut(BaseModel):
     at: datetime
     comment_id: str | None
     article_id: str | None
-    actor_kind: str = Field(description="`key` for a moderator, `system` for a rule, otherwise the kind of reader.")
-    actor_id: str | None = Field(description="Id of the key; null for rules and readers.")
+    actor_kind: str = Field(
+        description="`key` or `person` for a moderator, `system` for a rule, otherwise the kind of reader."
+    )
+    actor_id: str | None = Field(description="Id of the key or person; null for rules and readers.")
+    person_id: str | None = Field(description="Id of the moderator, also where a key of theirs decided.")
     action: str = Field(description="`approve`, `reject`, `spam`, `remove`, `restore`, `feature`, `hide`, `decline`, …")
     state: str | None = Field(description="The comment's state from then on; null if it did not change.")
     reasons: list[DecisionReasonOut]
@@ -140,7 +143,10 @@ class LogQuery(PageQuery):
     article: str | None = Field(
         None, pattern=ID_PATTERN, description="Only entries about this article and its comments, by id."
     )
-    actor: str | None = Field(None, pattern=ID_PATTERN, description="Only decisions by this API key.")
+    actor: str | None = Field(None, pattern=ID_PATTERN, description="Only decisions by this API key or person.")
+    person: str | None = Field(
+        None, pattern=ID_PATTERN, description="Only decisions by this person, also by keys of theirs."
+    )
     action: str | None = Field(None, max_length=40, description="Only entries with this action.")
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from app.db.columns import BIG, ID
+from app.db.columns import BIG, ID, partial_index
 
 
 class Appeal(SQLModel, table=True):
@@ -66,14 +66,16 @@ class ModerationLog(SQLModel, table=True):
         sa.Index("ix_moderation_log_comment", "comment_id", "at", "id"),
         sa.Index("ix_moderation_log_article", "article_id", "at", "id"),
         sa.Index("ix_moderation_log_actor", "actor_id", "at", "id"),
+        partial_index("ix_moderation_log_person", "person_id", "at", "id", where="person_id IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
     at: datetime
     comment_id: str | None = Field(sa_type=ID)  # no foreign key: entries outlive the comment
     article_id: str | None = Field(sa_type=ID)
-    actor_kind: str = Field(max_length=20)  # key, system, guest, reader, anonymous, edit
+    actor_kind: str = Field(max_length=20)  # key, person, system, guest, reader, anonymous, edit
     actor_id: str | None = Field(sa_type=ID)
+    person_id: str | None = Field(default=None, sa_type=ID)  # who decided, signed in or by a key of theirs
     action: str = Field(max_length=40)
     state: str | None = Field(max_length=10)  # the comment's state from then on; null if unchanged
     reasons: list[dict[str, str]] = Field(default_factory=list, sa_type=sa.JSON)  # [{stage, detail}]

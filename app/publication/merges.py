@@ -50,6 +50,7 @@ class MergeableTaxonomy(Taxonomy[T, New, Patch]):
             actor_kind=actor.kind,
             actor_id=actor.id,
             actor_name=actor.name,
+            person_id=actor.person,
             created_at=now(),
         )
         session.add(row)

@@ -210,6 +210,7 @@ class TermMerge(SQLModel, table=True):
     actor_kind: str = Field(max_length=20)
     actor_id: str | None = Field(sa_type=ID)
     actor_name: str = Field(max_length=200)
+    person_id: str | None = Field(default=None, sa_type=ID)
     created_at: datetime
     finished_at: datetime | None = None
 

@@ -56,6 +56,7 @@ class MergeRow(TypedDict):
     actor_kind: str
     actor_id: str | None
     actor_name: str
+    person_id: str | None
     created_at: datetime
     finished_at: datetime | None
 

@@ -35,6 +35,7 @@ def test_a_key_is_shown_once(client: TestClient, admin: Headers) -> None:
         "hint": key[:9],
         "scopes": ["content:write"],
         "sections": [section],
+        "person_id": None,
         "quota_minute": None,
         "quota_day": None,
         "created_at": made["created_at"],
