@@ -76,6 +76,8 @@ SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType
         catalog.MediaDeleted: ("webhooks", "websub", "changes"),
         catalog.SiteChanged: ("webhooks", "changes"),
         catalog.RedirectsChanged: ("webhooks", "changes"),
+        catalog.ReleasePublished: ("webhooks",),
+        catalog.ReleaseRolledBack: ("webhooks",),
     }
 )
 

@@ -53,6 +53,7 @@ from app.publication.uploads import has_expired_uploads, prune_uploads
 from app.reactions import routes as reactions
 from app.related import routes as related
 from app.related.linking import STALE_LIST, rebuild_stale_lists, update_links
+from app.releases import routes as releases
 from app.search import routes as search
 from app.site import routes as site_routes
 from app.subscribers import HANDLERS, dispatch, list_types
@@ -91,6 +92,7 @@ ROUTERS: list[APIRouter] = [
     editorial_routes.editing_router,
     bulk_routes.bulk_router,
     editorial_routes.publishing_router,
+    releases.router,
     ops.purging_router,
     editorial_routes.corrections_router,
     editorial_routes.revisions_router,

@@ -75,6 +75,7 @@ class ArticleSnapshot(NamedTuple):
     revision: int
     embargoed_until: datetime | None
     exposure: Exposure | None
+    state: str
 
 
 def _lock_by_ref(session: Session, ref: str) -> Article | None:
@@ -141,7 +142,15 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
         article.revision,
         article.embargoed_until,
         exposure_of(article),
+        article.state,
     )
+
+
+class Restored(NamedTuple):
+    """What a change gives back to an article that returns to a former state."""
+
+    updated_at: datetime
+    version: int | None  # the one that it had in that state; None: it counts on
 
 
 class EventFields(TypedDict):
@@ -245,6 +254,28 @@ def _date_embargo_end(article: Article, before: ArticleSnapshot, moment: datetim
         article.published_at = lifted
 
 
+def _date_update(
+    article: Article, before: ArticleSnapshot, fields: list[str], restored: Restored | None, moment: datetime
+) -> None:
+    """Set when what readers see was changed last."""
+    if restored is not None:
+        article.updated_at = restored.updated_at
+    elif article.public and fields:
+        article.updated_at = moment if before.public else max(article.updated_at, article.listed_at)
+
+
+def _count_version(article: Article, restored: Restored | None) -> None:
+    """Give the article the next version, or that of the state to which it returns.
+
+    A version always means the same state: `If-Match` with one that was left behind is refused for ever.
+    """
+    article.highest_version = max(article.version, article.highest_version)
+    if restored is not None and restored.version is not None:
+        article.version = restored.version
+    else:
+        article.version = article.highest_version + 1
+
+
 def refresh_visibility(
     session: Session,
     actor: Actor,
@@ -254,14 +285,16 @@ def refresh_visibility(
     fields: list[str],
     *,
     emits_own_event: bool = False,
+    restored: Restored | None = None,
 ) -> None:
     """Update what depends on an article's state after a change: visibility, lists, counts, version, events.
 
     Raises 403 if the change would be visible to readers and the caller may not publish. `fields` names what changed.
-    `emits_own_event` means that the caller emits a more specific event than unpublished or updated.
+    `emits_own_event` means that the caller emits a more specific event than unpublished or updated. `restored` gives
+    the article back what it had in a former state.
     """
     moment = now()
-    article.version += 1
+    _count_version(article, restored)
     article.card_stamp = 0
     article.public = _is_public(article, moment)
     _date_embargo_end(article, before, moment)
@@ -270,8 +303,7 @@ def refresh_visibility(
     article.listed_at = article.published_at or article.created_at
     article.due_at = _next_due_at(article, moment)
     check_exposure(actor, before.exposure, exposure_of(article))
-    if article.public and fields:
-        article.updated_at = moment if before.public else max(article.updated_at, article.listed_at)
+    _date_update(article, before, fields, restored, moment)
     session.flush()
     if article.public and (article.revision != before.revision or not before.public):
         _mark_revision_seen(session, article, moment)

@@ -56,7 +56,16 @@ EDITING_COLUMNS = (
     "custom",
 )
 RIGHTS_COLUMNS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
-_INTERNAL_COLUMNS = {"listed", "title_key", "series_id", "image_id", "due_at", "card", "card_discussion"}
+_INTERNAL_COLUMNS = {
+    "highest_version",
+    "listed",
+    "title_key",
+    "series_id",
+    "image_id",
+    "due_at",
+    "card",
+    "card_discussion",
+}
 _ARTICLE_COLUMNS = [column for column in ARTICLE.c if column.key not in _INTERNAL_COLUMNS]
 _SECTION_COLUMNS = [ancestors_of(ARTICLE.c.section_id).label("sections")]
 _SECTION_COLUMNS.append(syndication_of(ARTICLE.c.section_id).label("section_syndication"))

@@ -47,6 +47,7 @@ class Article(SQLModel, table=True):
     public: bool = False  # published, not embargoed, not expired
     listed: bool = False  # public and not a page: in lists and feeds by default
     version: int = 1  # raised by every change; If-Match names it
+    highest_version: int = Field(0, sa_column_kwargs={"server_default": "0"})  # less than version unless that went back
     revision: int  # the revision whose columns the row has
     latest_revision: int  # the newest one saved
     published_revision: int | None = None  # the one published last; null: none ever was

@@ -475,6 +475,22 @@ class RedirectsChanged(EventBase, name="redirects.changed"):
         return [REDIRECTS_GROUP]
 
 
+class _ReleaseEvent(EventBase):
+    items: int  # how many changes it made, of which each has its own event before this one
+
+    def cache_groups(self) -> list[str]:
+        """Return no groups: the events of the changes name them."""
+        return []
+
+
+class ReleasePublished(_ReleaseEvent, name="release.published"):
+    """Many changes became public at once; the events before this one tell of each."""
+
+
+class ReleaseRolledBack(_ReleaseEvent, name="release.rolled_back"):
+    """The changes of a release were undone at once; the events before this one tell of each."""
+
+
 ArticleEvent = (
     ArticlePublished
     | ArticleUpdated
@@ -516,6 +532,8 @@ Event = (
     | MediaDeleted
     | SiteChanged
     | RedirectsChanged
+    | ReleasePublished
+    | ReleaseRolledBack
 )
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({kind.name: kind for kind in get_args(Event)})
 """Every event by its name."""

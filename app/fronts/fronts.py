@@ -18,7 +18,7 @@ from app.db.columns import table_of
 from app.db.rows import Column, JsonObject, Statement, fetch_row, get_row
 from app.events.catalog import AuthorDeleted, FrontChanged, FrontDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.events.log import emit
-from app.fronts.schemas import FILTERS, MAX_ARTICLES, BlockIn, FrontIn, FrontsQuery, Kind
+from app.fronts.schemas import FILTERS, MAX_ARTICLES, BlockIn, FrontContent, FrontIn, FrontsQuery, Kind
 from app.fronts.tables import Front
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
@@ -126,6 +126,19 @@ def save_front(
     session: Session, actor: Actor, ref: str, data: FrontIn, versions: frozenset[int] | None, new: bool
 ) -> str:
     """Create a front if `new`, else replace an existing one; 412 otherwise. Return its id."""
+    row = _lock_or_create(session, actor, ref, new)
+    blocks = _build_blocks(session, actor, data)
+    if row.version:
+        sent: JsonObject = {"title": data.title, "blocks": blocks}
+        newest = row.draft or row.published or {}
+        etag.check_version(row.version, versions, [name for name, value in sent.items() if newest.get(name) != value])
+    _store_version(session, row, data.title, blocks, data.state)
+    record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
+    return row.id
+
+
+def _lock_or_create(session: Session, actor: Actor, ref: str, new: bool) -> Front:
+    """Lock a front, or create it if `new`; 404 or 412 where it is the other way round."""
     require_all_sections(actor, "content:publish")
     if not is_id(ref) and (not is_slug(ref) or len(ref) > 200):
         raise NotFound
@@ -141,16 +154,64 @@ def save_front(
         moment = now()
         row = Front(id=new_id(), slug=ref, version=0, published=None, draft=None, created_at=moment, updated_at=moment)
         session.add(row)
+    return row
+
+
+def _build_blocks(session: Session, actor: Actor, data: FrontContent) -> list[Block]:
     blocks = [_build_block(session, actor, block, f"/blocks/{at}") for at, block in enumerate(data.blocks)]
     if sum(block["limit"] or len(block["articles"] or ()) for block in blocks) > MAX_ARTICLES:
         raise Invalid(f"A front has at most {MAX_ARTICLES} articles.", pointer="/blocks", code="too_long")
-    if row.version:
-        sent: JsonObject = {"title": data.title, "blocks": blocks}
-        newest = row.draft or row.published or {}
-        etag.check_version(row.version, versions, [name for name, value in sent.items() if newest.get(name) != value])
-    _store_version(session, row, data.title, blocks, data.state)
-    record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
+    return blocks
+
+
+class FrontState(TypedDict):
+    """What a front shows and has as its draft, to put back later; `updated_at` is RFC 3339."""
+
+    published: JsonObject | None
+    draft: JsonObject | None
+    version: int
+    updated_at: str
+
+
+def get_front_state(session: Session, front_id: str) -> FrontState | None:
+    """Return the state of a front, locked until the transaction ends; None without one."""
+    row = _lock_front(session, front_id)
+    if row is None:
+        return None
+    return {
+        "published": row.published,
+        "draft": row.draft,
+        "version": row.version,
+        "updated_at": format_rfc3339(row.updated_at),
+    }
+
+
+def publish_front(session: Session, actor: Actor, ref: str, data: FrontContent) -> str:
+    """Publish a front with this content, creating it where there is none; its draft stays. Return its id."""
+    row = _lock_or_create(session, actor, ref, new=not is_id(ref) and _lock_front(session, ref) is None)
+    draft = row.draft
+    _store_version(session, row, data.title, _build_blocks(session, actor, data), "published")
+    row.draft = draft
+    record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": "published"})
     return row.id
+
+
+def restore_front(session: Session, actor: Actor, front_id: str, state: FrontState | None) -> None:
+    """Let readers see again what a front showed in a former state; delete one that did not exist."""
+    require_all_sections(actor, "content:publish")
+    row = _lock_front(session, front_id)
+    if row is None:
+        raise NotFound
+    if state is None or state["published"] is None:
+        emit(session, FrontDeleted(subject_id=row.id, slug=row.slug))
+    else:
+        emit(session, FrontChanged(subject_id=row.id, slug=row.slug))
+    record_action(session, actor, "front.restore", "front", row.id, {"slug": row.slug})
+    if state is None:
+        session.delete(row)
+        return
+    row.published, row.version = state["published"], row.version + 1
+    row.updated_at = datetime.fromisoformat(state["updated_at"])
 
 
 def _store_version(session: Session, row: Front, title: str, blocks: list[Block], state: str) -> None:

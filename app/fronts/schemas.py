@@ -54,19 +54,24 @@ class BlockIn(InputModel):
     type: TypeWord | None = Field(None, description=f"Such as `opinion`. {_FILTER}")
 
 
-class FrontIn(InputModel):
-    """A new or replaced front."""
+class FrontContent(InputModel):
+    """What a front shows."""
 
     title: Title
-    state: Literal["published", "draft"] = Field(
-        "published",
-        description="`draft` saves it without changing what readers see; view it with `preview=true`. "
-        "`published` replaces what readers see and deletes the draft.",
-    )
     blocks: list[BlockIn] = Field(
         max_length=MAX_BLOCKS,
         description="The blocks in order. An article appears only in the first block that contains it; later "
         "blocks continue with their next articles. At most 200 articles in total.",
+    )
+
+
+class FrontIn(FrontContent):
+    """A new or replaced front."""
+
+    state: Literal["published", "draft"] = Field(
+        "published",
+        description="`draft` saves it without changing what readers see; view it with `preview=true`. "
+        "`published` replaces what readers see and deletes the draft.",
     )
 
 

@@ -101,12 +101,14 @@ async def write(
     location: str | None = None,
     payload: bytes | None = None,
     secret: bool = False,
+    aside: bool = False,
 ) -> Response:
     """Run `action(session, actor, *args)` and answer with the row that `render` reads for its result, as `model`.
 
     A POST with `Idempotency-Key` is carried out once; its answer is stored in the same transaction. `location` is a
     template that is filled with the row. `payload` replaces the body in the fingerprint where the body was streamed.
-    The answer of a `secret` write is not stored.
+    The answer of a `secret` write is not stored. One that takes long goes `aside`: other writes do not share its
+    transaction, and wait for it alone.
     """
     once = await _IdempotentRequest.of(request, actor, payload)
     rendering = _Rendering(render, model, status, location)
@@ -124,17 +126,18 @@ async def write(
             store_answer(session, once.caller, once.key, Answer(answer.status, {}, b"") if secret else answer)
         return answer, False
 
-    return _make_response(*await _transact(request, actor, work))
+    return _make_response(*await _transact(request, actor, work, aside=aside))
 
 
-async def _transact(request: Request, actor: Actor, work: Callable[[Session], T]) -> T:
+async def _transact(request: Request, actor: Actor, work: Callable[[Session], T], *, aside: bool = False) -> T:
     """Run a function in a transaction, whose events name the request and the person of the staff."""
 
     def run(session: Session) -> T:
         session.info[REQUEST_ID_KEY], session.info[PERSON_KEY] = request.scope["request_id"], actor.person
         return work(session)
 
-    return await database(request).write(run)
+    db = database(request)
+    return await (db.write_aside(run) if aside else db.write(run))
 
 
 def _make_response(answer: Answer, replayed: bool) -> Response:

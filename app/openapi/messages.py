@@ -38,6 +38,7 @@ MESSAGES: dict[str, tuple[str, ...]] = {
         "site.changed",
     ),
     "RedirectsMessage": ("redirects.changed",),
+    "ReleaseMessage": ("release.published", "release.rolled_back"),
     "TestMessage": (TEST_EVENT,),
 }
 _TEST = "A test message, sent on request; `id` is that of the webhook."

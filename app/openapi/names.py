@@ -22,6 +22,8 @@ from app.moderation.rule_schemas import BanKind
 from app.moderation.schemas import ModeratorText, QueueSort, QueueState, ReportReason, ReportState
 from app.moderation.text_analysis import PhraseAction, PhraseMatch
 from app.publication.schemas import Level, NoticeScope, Placement
+from app.releases.schemas import ItemOp as ReleaseItemOp
+from app.releases.schemas import ReleaseState
 from app.site.schemas import RedirectStatus
 from app.subscriptions.schemas import Frequency
 from app.subscriptions.schemas import Kind as SubscriptionKind

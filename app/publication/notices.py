@@ -1,13 +1,14 @@
 """Creating, changing and deleting notices."""
 
-from typing import cast
+from datetime import datetime
+from typing import TypedDict, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.core.clock import now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
-from app.core.problems import Invalid
+from app.core.problems import Invalid, NotFound
 from app.db.columns import table_of
 from app.db.rows import lock_row
 from app.events.catalog import NoticeChanged, NoticeDeleted
@@ -122,6 +123,74 @@ def delete_notice(
     bump_generation(session)
     emit(session, NoticeDeleted(subject_id=row.id, scope=row.scope, target_id=row.target_id))
     record_action(session, actor, "notice.delete", "notice", row.id, {"scope": row.scope, "target_id": row.target_id})
+
+
+class NoticeState(TypedDict):
+    """The columns of a notice, to put back later; times are RFC 3339."""
+
+    scope: str
+    target_id: str | None
+    placement: str
+    html: str
+    text: str
+    position: int
+    version: int
+    created_at: str
+    updated_at: str
+
+
+def get_notice_state(session: Session, notice_id: str) -> NoticeState | None:
+    """Return the columns of a notice, locked until the transaction ends; None without one."""
+    row = session.get(Notice, notice_id, with_for_update=True)
+    if row is None:
+        return None
+    return {
+        "scope": row.scope,
+        "target_id": row.target_id,
+        "placement": row.placement,
+        "html": row.html,
+        "text": row.text,
+        "position": row.position,
+        "version": row.version,
+        "created_at": format_rfc3339(row.created_at),
+        "updated_at": format_rfc3339(row.updated_at),
+    }
+
+
+def restore_notice(
+    session: Session, actor: Actor, articles: NoticeArticles, notice_id: str, state: NoticeState | None
+) -> None:
+    """Put a notice back into a former state: change it, create it again, or delete it."""
+    row = session.get(Notice, notice_id, with_for_update=True)
+    if state is None and row is None:
+        raise NotFound
+    there = get_notice_state(session, notice_id) or state
+    assert there is not None, "a notice that is not there has a former state"
+    scope, target_id = cast(NoticeScope, there["scope"]), there["target_id"]
+    _check_shown(actor, _find_target(session, actor, articles, scope, target_id))
+    bump_generation(session)
+    if state is None:
+        session.delete(row)
+        emit(session, NoticeDeleted(subject_id=notice_id, scope=scope, target_id=target_id))
+    else:
+        session.merge(_make_notice(notice_id, state, (row.version if row is not None else state["version"]) + 1))
+        emit(session, NoticeChanged(subject_id=notice_id, scope=scope, target_id=target_id))
+    record_action(session, actor, "notice.restore", "notice", notice_id, {"scope": scope, "target_id": target_id})
+
+
+def _make_notice(notice_id: str, state: NoticeState, version: int) -> Notice:
+    return Notice(
+        id=notice_id,
+        scope=state["scope"],
+        target_id=state["target_id"],
+        placement=state["placement"],
+        html=state["html"],
+        text=state["text"],
+        position=state["position"],
+        version=version,
+        created_at=datetime.fromisoformat(state["created_at"]),
+        updated_at=datetime.fromisoformat(state["updated_at"]),
+    )
 
 
 def delete_notices_of(session: Session, scope: str, target_id: str) -> None:

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from sqlmodel import Session, select
 
 from app.articles.tables import SITE_ID
-from app.core.clock import now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
-from app.core.problems import Conflict, Invalid
+from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row, get_row, lock_row
 from app.events.catalog import RedirectsChanged
@@ -266,6 +266,62 @@ def delete_redirect(session: Session, actor: Actor, redirect_id: str, versions: 
     session.delete(row)
     _announce(session, 1)
     record_action(session, actor, "redirect.delete", "redirect", row.id, {"source": row.source})
+
+
+class RedirectState(TypedDict):
+    """The columns of a redirect, to put back later; times are RFC 3339."""
+
+    source: str
+    target: str | None
+    status: int
+    version: int
+    created_at: str
+    updated_at: str
+
+
+def get_redirect_state(session: Session, redirect_id: str) -> RedirectState | None:
+    """Return the columns of a redirect, locked until the transaction ends; None without one."""
+    row = session.get(Redirect, redirect_id, with_for_update=True)
+    if row is None:
+        return None
+    return {
+        "source": row.source,
+        "target": row.target,
+        "status": row.status,
+        "version": row.version,
+        "created_at": format_rfc3339(row.created_at),
+        "updated_at": format_rfc3339(row.updated_at),
+    }
+
+
+def restore_redirect(session: Session, actor: Actor, redirect_id: str, state: RedirectState | None, site: Site) -> None:
+    """Put a redirect back into a former state: change it, create it again, or delete it."""
+    require_all_sections(actor, "content:publish")
+    take_name_lock(session, "redirects")
+    row = session.get(Redirect, redirect_id, with_for_update=True)
+    if state is None:
+        if row is None:
+            raise NotFound
+        session.delete(row)
+    else:
+        rule = Rule(state["source"], state["target"], state["status"])
+        taken = sa.select(REDIRECT.c.id).where(REDIRECT.c.source == rule.source, REDIRECT.c.id != redirect_id)
+        if session.execute(taken).first():
+            raise SourceTaken
+        _check_loop(rule, site, _find_rules(session), "/target")
+        session.merge(
+            Redirect(
+                id=redirect_id,
+                source=state["source"],
+                target=state["target"],
+                status=state["status"],
+                version=(row.version if row is not None else state["version"]) + 1,
+                created_at=datetime.fromisoformat(state["created_at"]),
+                updated_at=datetime.fromisoformat(state["updated_at"]),
+            )
+        )
+    _announce(session, 1)
+    record_action(session, actor, "redirect.restore", "redirect", redirect_id, {})
 
 
 class Imported(TypedDict):

@@ -49,6 +49,8 @@ EventType = Literal[
     "media.deleted",
     "site.changed",
     "redirects.changed",
+    "release.published",
+    "release.rolled_back",
 ]
 Wildcard = Literal[
     "*",
@@ -63,6 +65,7 @@ Wildcard = Literal[
     "media.*",
     "site.*",
     "redirects.*",
+    "release.*",
 ]
 Events = list[Literal[EventType, Wildcard]]
 EVENT_TYPES: Final = frozenset(get_args(EventType))
@@ -104,6 +107,7 @@ PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
     "media": (),
     "site": (),
     "redirects": ("redirects",),
+    "release": ("items",),
 }
 
 

@@ -174,6 +174,7 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     change("PUT", "/v1/site", {"home_front": "home", "menus": [{"name": "main", "items": [{"article": article}]}]})
     ids["redirect"] = post("/v1/redirects", {"source": "/from", "target": "/to"})["id"]
     change("PATCH", f"/v1/redirects/{ids['redirect']}", {"target": "/there"})
+    ids |= release(api, key, other)
     make.ok(api.send("GET", "/v1/resolve?path=/"))
     make.ok(api.send("GET", "/v1/resolve?path=/from"))
     make.ok(api.send("GET", "/v1/articles?sort=-discussed_7d", headers=key))
@@ -255,6 +256,22 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
         assert api.send("GET", f"/v1/unsubscribe/{link}", headers=form["headers"]).status_code == 200
         assert api.send("POST", f"/v1/unsubscribe/{link}", **form).status_code == 200
     return {"subscription": kept, "subscriber": one["id"], "suppression": suppressed["id"], "token": link}
+
+
+def release(api: Checked, key: Headers, article: str) -> dict[str, str]:
+    """A release that was published, rolled back and scheduled."""
+    made = make.ok(api.send("POST", "/v1/releases", json={"name": "Budget"}, headers=key), 201)["id"]
+    url, any_version = f"/v1/releases/{made}", {**key, "If-Match": "*"}
+    redirect = {"op": "create_redirect", "body": {"source": "/budget", "target": "/to"}}
+    items = {"items": [{"op": "publish", "article": article}, redirect]}
+    make.ok(api.send("PUT", f"{url}/items", json=items, headers=any_version))
+    for verb in ("check", "publish", "rollback"):
+        make.ok(api.send("POST", f"{url}/{verb}", headers=any_version))
+    make.ok(api.send("PUT", f"{url}/schedule", json={"at": "2999-01-01T00:00:00Z"}, headers=any_version))
+    make.ok(api.send("DELETE", f"{url}/schedule", headers=any_version))
+    make.ok(api.send("POST", f"{url}/items", json={"items": items["items"][:1]}, headers=any_version))
+    shown = make.ok(api.send("GET", f"{url}/items", headers=key))["data"]
+    return {"release": made, "item": shown[0]["id"]}
 
 
 def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str, str]:

@@ -27,6 +27,8 @@ LATER = (
     "phrase",
     "front",
     "redirect",
+    "release",
+    "item",
     "subscription",
     "subscriber",
     "suppression",

@@ -1,0 +1,1 @@
+"""Releases: many changes that readers see at once, published in one transaction and rolled back in another."""

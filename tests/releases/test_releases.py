@@ -1,0 +1,173 @@
+"""Releases: many changes that become public at once, and are undone at once."""
+
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.db import Database
+from app.events.log import read_after
+from app.events.schemas import START
+from tests import make
+
+Headers = dict[str, str]
+ANY = {"If-Match": "*"}
+NO = "0199aaaa-0000-7000-8000-000000000000"  # an id that nothing has
+
+
+def release(client: TestClient, headers: Headers, *items: dict[str, Any], name: str = "Budget") -> str:
+    """A release with items, by its id."""
+    made = make.ok(client.post("/v1/releases", json={"name": name}, headers=headers), 201)
+    url = f"/v1/releases/{made['id']}"
+    filled = make.ok(client.put(f"{url}/items", json={"items": items}, headers={**headers, **ANY}))
+    assert (filled["items"], filled["state"]) == (len(items), "open")
+    return url
+
+
+def publish(client: TestClient, headers: Headers, url: str) -> Any:
+    return make.ok(client.post(f"{url}/publish", headers={**headers, **ANY}))
+
+
+def read_public(client: TestClient, *paths: str) -> list[tuple[int, bytes, str | None]]:
+    """What anybody reads at these paths; of a problem only the status, as its body has the id of the request."""
+    answers = [client.get(path, follow_redirects=False) for path in paths]
+    return [
+        (answer.status_code, answer.content if answer.is_success else b"", answer.headers.get("etag"))
+        for answer in answers
+    ]
+
+
+def test_a_release_publishes_pinned_revisions_at_once(client: TestClient, editor: Headers, db: Database) -> None:
+    new = make.draft(client, editor, "New")
+    old = make.published(client, editor, "Old")
+    gone = make.published(client, editor, "Gone")
+    make.patched(client, editor, old, title="Old, pinned")
+    url = release(
+        client,
+        editor,
+        {"op": "publish", "article": new["id"]},
+        {"op": "publish", "article": "old", "revision": 2},
+        {"op": "unpublish", "article": gone["id"]},
+    )
+    make.patched(client, editor, new, title="New, edited later")
+    make.patched(client, editor, old, title="Old, edited later")
+    check = make.ok(client.post(f"{url}/check", headers=editor))
+    assert check == {"ready": True, "problems": []}
+    assert sorted(make.titles(client)) == ["Gone", "Old"]
+    published = publish(client, editor, url)
+    assert published["state"] == "published"
+    assert sorted(make.titles(client)) == ["New", "Old, pinned"]
+    assert client.get("/v1/articles/gone").status_code == 404
+    items = make.ok(client.get(f"{url}/items", headers=editor))["data"]
+    assert [(item["op"], item["revision"], item["title"]) for item in items] == [
+        ("publish", 1, "New"),
+        ("publish", 2, "Old, pinned"),
+        ("unpublish", None, None),
+    ]
+    with db.connect() as connection:
+        events = [(entry.type, entry.at) for entry in read_after(connection, START, 100)]
+    assert [name for name, _ in events][-4:] == [
+        "article.published",
+        "article.updated",
+        "article.unpublished",
+        "release.published",
+    ]
+    again = client.post(f"{url}/publish", headers={**editor, **ANY})
+    assert (again.status_code, again.json()["code"]) == (409, "release_state")
+
+
+def test_a_release_with_a_failing_item_publishes_nothing(client: TestClient, editor: Headers, make_key: Any) -> None:
+    section = make.section(client, editor, "News")
+    inside, outside = make.draft(client, editor, "In", section="news"), make.draft(client, editor, "Out")
+    wrong = make.published(client, editor, "Wrong")
+    items = [{"op": "publish", "article": each["id"]} for each in (inside, outside, wrong)]
+    url = release(client, editor, *items)
+    other = release(client, editor, items[0], name="Other")
+    make.act(client, editor, wrong, "retract", {"reason": "It was."})
+    checked = make.ok(client.post(f"{url}/check", headers=editor))
+    assert [(each["code"], each["severity"]) for each in checked["problems"]] == [
+        ("wrong_state", "error"),
+        ("in_another_release", "warning"),
+    ]
+    failed = client.post(f"{url}/publish", headers={**editor, **ANY})
+    assert (failed.status_code, failed.json()["code"]) == (409, "wrong_state")
+    assert failed.json()["item"] == {"id": checked["problems"][0]["item"], "op": "publish"}
+    limited = make_key("content:read", "content:write", "content:publish", sections=[section["id"]])
+    assert client.post(f"{url}/publish", headers={**limited, **ANY}).status_code == 403
+    assert make.titles(client) == []
+    refused = client.put(f"{other}/items", json={"items": items[1:2]}, headers={**limited, **ANY})
+    assert refused.status_code == 422  # the caller does not see that draft
+    assert publish(client, limited, other)["state"] == "published"
+    make.act(client, editor, inside, "unpublish")
+    drafts_alone = make_key("content:write")
+    assert client.post(f"{url}/publish", headers={**drafts_alone, **ANY}).status_code == 403
+
+
+def test_a_release_is_rolled_back_to_the_same_bytes(client: TestClient, editor: Headers) -> None:
+    make.section(client, editor, "News")
+    new = make.draft(client, editor, "New", section="news", tags=["one"])
+    old = make.published(client, editor, "Old", section="news", tags=["one", "two"])
+    gone = make.published(client, editor, "Gone", section="news")
+    make.patched(client, editor, old, title="Other", tags=["three"], body={"markdown": "Other."})
+    paths = [
+        *("/v1/articles/new", "/v1/articles/old", "/v1/articles/gone", "/v1/articles", "/v1/articles?tag=one"),
+        *("/v1/articles?section=news&formats=html", "/v1/tags/two", "/v1/sections/news", "/v1/search?q=old"),
+    ]
+    before = read_public(client, *paths)
+    url = release(
+        client,
+        editor,
+        {"op": "publish", "article": new["id"]},
+        {"op": "publish", "article": old["id"]},
+        {"op": "unpublish", "article": gone["id"]},
+    )
+    publish(client, editor, url)
+    assert all(one != other for one, other in zip(before[:5], read_public(client, *paths[:5]), strict=True))
+    rolled_back = make.ok(client.post(f"{url}/rollback", headers={**editor, **ANY}))
+    assert rolled_back["state"] == "rolled_back"
+    assert read_public(client, *paths) == before
+    fresh = client.get("/v1/articles/old", headers=editor).json()["editing"]["version"]
+    changed = make.patched(client, editor, old, dek="Another")
+    assert changed["editing"]["version"] > fresh + 1, "the version of the release is not given again"
+    assert make.ok(client.get(f"/v1/articles/{new['id']}", headers=editor))["state"] == "unpublished"
+
+
+def test_a_rollback_names_what_was_changed_since(client: TestClient, editor: Headers) -> None:
+    one, two = (make.published(client, editor, title) for title in ("One", "Two"))
+    for article in (one, two):
+        make.patched(client, editor, article, title=f"{article['title']}, later")
+    url = release(client, editor, *({"op": "publish", "article": each["id"]} for each in (one, two)))
+    publish(client, editor, url)
+    make.patched(client, editor, one, title="A draft that readers do not see")
+    make.patched(client, editor, two, featured=True)
+    refused = client.post(f"{url}/rollback", headers={**editor, **ANY})
+    assert (refused.status_code, refused.json()["code"]) == (409, "item_changed")
+    assert len(refused.json()["items"]) == 1
+    assert sorted(make.titles(client)) == ["One, later", "Two, later"]
+    make.ok(client.post(f"{url}/rollback", json={"skip_changed": True}, headers={**editor, **ANY}))
+    assert sorted(make.titles(client)) == ["One", "Two, later"]
+
+
+@pytest.mark.parametrize(
+    ("item", "pointer", "code"),
+    [
+        ({"op": "publish", "article": "nothing"}, "/items/1/article", "not_found"),
+        ({"op": "publish", "article": "a", "revision": 7}, "/items/1/revision", "not_found"),
+        ({"op": "unpublish", "article": "a"}, "/items/1", "duplicate"),
+        (
+            {"op": "front", "front": NO, "body": {"title": "F", "blocks": []}},
+            "/items/1/front",
+            "not_found",
+        ),
+        ({"op": "delete_notice", "notice": "nothing"}, "/items/1/notice", "not_found"),
+    ],
+)
+def test_items_must_exist(client: TestClient, editor: Headers, item: Any, pointer: str, code: str) -> None:
+    make.published(client, editor, "A")
+    url = release(client, editor, {"op": "publish", "article": "a"})
+    body = {"items": [{"op": "publish", "article": "a"}, item]}
+    if item.get("revision"):
+        body["items"][0] = {"op": "create_notice", "body": {"scope": "site", "placement": "before", "text": "!"}}
+    answer = client.put(f"{url}/items", json=body, headers={**editor, **ANY})
+    assert answer.status_code == 422
+    assert (answer.json()["errors"][0]["pointer"], answer.json()["errors"][0]["code"]) == (pointer, code)
