@@ -85,6 +85,8 @@ TYPES: dict[str, tuple[TypeForm[object], str | None]] = {
     "ReportReason": (ReportReason, "The reason for reporting a comment or an article."),
     "ReportState": (ReportState, "The state of a report."),
     "RedirectStatus": (RedirectStatus, "301 moved permanently, 302 moved for now, 410 gone."),
+    "ReleaseItemOp": (ReleaseItemOp, "What an item of a release does."),
+    "ReleaseState": (ReleaseState, "The state of a release."),
     "ReportTarget": (ReportTarget, "What a report is about."),
     "Scope": (Scope, "What a key may do."),
     "ShortText": (ModeratorText, "Plain text of 1 to 2,000 characters, some of them visible."),

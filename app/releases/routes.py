@@ -13,6 +13,7 @@ from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import Conflict, Invalid, document_problems
 from app.db.rows import JsonObject
+from app.events.log import find_last_position
 from app.identity.access import DraftReader, ExpectedVersions, Publisher, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
@@ -156,7 +157,9 @@ async def check_release(request: Request, release: IdPath, actor: Writer) -> Res
         except CheckDone as done:
             problems += done.problems
     out = {"ready": not problems, "problems": problems + await db.read(releases.list_warnings, release)}
-    return reply(request, dump_json(ReleaseCheckOut, out), groups=(), private=True)
+    answer = reply(request, dump_json(ReleaseCheckOut, out), groups=(), private=True)
+    answer.headers["Broadsheet-Position"] = str(await db.read(find_last_position))
+    return answer
 
 
 @router.post("/{release}/publish", summary="Publish a release", **PUBLISH)
