@@ -24,8 +24,8 @@ def render_item(kind: str, item: Any, _autogen: Any) -> str | bool:
 
 
 def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """SQLite keeps a full-text table in tables of its own, which no model knows."""
-    return kind != "table" or not (name or "").startswith("search_words")
+    """SQLite keeps full-text tables in tables of their own, which no model knows."""
+    return kind != "table" or not (name or "").startswith(("search_words", "comment_words"))
 
 
 def migrate(connection: sa.Connection) -> None:

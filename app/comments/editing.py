@@ -6,7 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.lifecycle import clear_comment, keep_revision, set_state, update_comment
+from app.comments.lifecycle import clear_comment, keep_revision, set_risk, set_state, update_comment
 from app.comments.moderation import Attempt, CommentModeration, ModerationPipeline, PreparedText, Submission
 from app.comments.reading import StoredComment, find_full_comment, get_readable_article, is_author, lock_comment
 from app.comments.schemas import CommentPatch
@@ -156,6 +156,7 @@ def _moderate_edit(
         was_public=row["state"] == "published",
     )
     verdict = editor.pipeline.evaluate(session, submission, prepared.checker_verdict, prepared.analysis)
+    set_risk(session, row, editor.pipeline.assess_risk(verdict))
     if verdict.state != row["state"]:
         set_state(session, lock_comment(session, row["id"]), verdict.state, by="system")
     if verdict.state != "published":

@@ -12,6 +12,7 @@ from app.articles.counters import adjust_tally
 from app.comments.reading import C, StoredComment
 from app.comments.schemas import State, controversy_score, wilson_score
 from app.comments.tables import CommentRevision
+from app.comments.words import delete_entry, index_comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict
@@ -40,6 +41,7 @@ _PERSONAL: JsonObject = {
     "fingerprint": "",
     "request": None,
     "approved_text": False,
+    "risk": 0,
     "featured": False,
     "redacted_at": None,
 }
@@ -162,8 +164,17 @@ def set_state(session: Session, row: StoredComment, state: State, *, by: By, app
 def update_comment(session: Session, row: StoredComment, values: Mapping[str, object]) -> None:
     """Change columns of a comment that readers or its author see, and increment its version."""
     session.execute(_UPDATE.values({**values, "version": C.c.version + 1}), {"comment": row["id"]})
+    if "text" in values:
+        delete_entry(session, row["id"])
+        index_comment(session, row["id"], row["author_name"], str(values["text"]))
     if row["state"] == "published":
         emit(session, CommentEdited(**event_fields(row)))
+
+
+def set_risk(session: Session, row: StoredComment, risk: int) -> None:
+    """Set the risk of a comment as the moderation pipeline judged its new text."""
+    if risk != row["risk"]:
+        session.execute(_UPDATE.values(risk=risk), {"comment": row["id"]})
 
 
 def keep_revision(session: Session, row: StoredComment, *, by: Literal["author", "moderator"]) -> None:
@@ -207,6 +218,7 @@ def clear_comment(session: Session, row: StoredComment) -> None:
     """
     session.execute(sa.delete(_REVISION).where(_REVISION.c.comment_id == row["id"]))
     session.execute(_CLEAR, {"comment": row["id"]})
+    delete_entry(session, row["id"])
 
 
 def erase_comment(session: Session, row: StoredComment) -> None:

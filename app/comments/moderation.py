@@ -168,5 +168,8 @@ class ModerationPipeline(Protocol):
     ) -> Verdict:
         """Return the verdict and write nothing. Raise `Banned`, `DuplicateComment` or `TooManyRequests`."""
 
+    def assess_risk(self, verdict: Verdict) -> int:
+        """Return how doubtful a comment is by its verdict, 0 to 1,000."""
+
     def log_verdict(self, session: Session, submission: Submission, verdict: Verdict) -> None:
         """Write to the moderation log why a comment that was stored was not simply published."""

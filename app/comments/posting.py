@@ -17,6 +17,7 @@ from app.comments.moderation import Attempt, ModeratedState, ModerationPipeline,
 from app.comments.reading import C, StoredComment, get_readable_article
 from app.comments.rendering import Body, render_markdown
 from app.comments.schemas import CommentIn, State
+from app.comments.words import index_comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
@@ -307,12 +308,14 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
         data,
         parent,
         state=verdict.state,
+        risk=poster.pipeline.assess_risk(verdict),
         request=request,
         anchor_id=_resolve_anchor(session, article, data, person),
         badges=_badges(session, article, person),
         address_ranges=_address_ranges(poster, data),
     )
     _INSERT.run(session, row)
+    index_comment(session, comment_id, row["author_name"], row["text"])
     if row["listed"]:
         announce_comment(session, row)
     if verdict.reasons or not row["listed"]:
@@ -346,6 +349,7 @@ def _build_row(
     parent: _Parent | None,
     *,
     state: ModeratedState,
+    risk: int,
     request: str | None,
     anchor_id: str | None,
     badges: list[str],
@@ -385,6 +389,7 @@ def _build_row(
         "fingerprint": body.fingerprint,
         "request": request,
         "approved_text": False,
+        "risk": risk,
         "version": 1,
         "created_at": submission.at,
         "edited_at": None,

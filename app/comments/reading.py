@@ -89,6 +89,7 @@ class StoredComment(ShownComment):
     fingerprint: str
     request: str | None
     approved_text: bool
+    risk: int
     version: int
     removed_by: str | None
     withdrawn_at: datetime | None

@@ -1,11 +1,12 @@
-"""Tables of comments. A comment's row holds all that its level, the views and the sort orders need."""
+"""Tables of comments and their word index. A comment's row holds all that its level, views and sort orders need."""
 
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlmodel import Field, SQLModel
 
-from app.db.columns import BIG, ID, partial_index
+from app.db.columns import BIG, ID, partial_index, table_of
 
 _IS_INLINE = "anchor_id IS NOT NULL"
 
@@ -30,6 +31,7 @@ class Comment(SQLModel, table=True):
         sa.Index("ix_comment_address", "address_hash", "created_at"),
         sa.Index("ix_comment_fingerprint", "fingerprint", "created_at"),
         sa.Index("ix_comment_state", "state", "created_at", "id"),
+        partial_index("ix_comment_risk", "state", "risk", "id", where="state = 'pending'"),
         partial_index("ix_comment_withdrawn", "article_id", "withdrawn_at", "id", where="withdrawn_at IS NOT NULL"),
     )
 
@@ -66,6 +68,7 @@ class Comment(SQLModel, table=True):
     fingerprint: str = Field(max_length=32)  # hash of the words alone, to recognise repeated texts
     request: str | None = Field(None, max_length=64)  # hash of the request with a client's id, to recognise retries
     approved_text: bool = False  # a moderator has approved the current text
+    risk: int = Field(0, sa_column_kwargs={"server_default": "0"})  # 0 to 1,000, as the moderation pipeline judged it
     version: int = 1
     created_at: datetime
     edited_at: datetime | None = None
@@ -88,3 +91,40 @@ class CommentRevision(SQLModel, table=True):
     source: str = Field(sa_type=sa.Text)
     html: str = Field(sa_type=sa.Text)
     text: str = Field(sa_type=sa.Text)
+
+
+class CommentEntry(SQLModel, table=True):
+    """The entry of a comment in the word index, for moderators. It is deleted together with the comment's text."""
+
+    __tablename__ = "comment_entry"
+    __table_args__ = (
+        sa.Index("ix_comment_entry_vector", "vector", postgresql_using="gin"),
+        {"sqlite_autoincrement": True},
+    )
+
+    key: int | None = Field(None, primary_key=True, sa_type=BIG)  # in the order of indexing
+    comment_id: str = Field(sa_type=ID, foreign_key="comment.id", ondelete="CASCADE", unique=True)
+    vector: str = Field(sa_type=sa.Text().with_variant(TSVECTOR(), "postgresql"))  # the words
+
+
+# SQLite's full-text table follows the entries by triggers, also where the database deletes them with an article. It
+# overwrites deleted words (`secure-delete`), and its tokenizer `ascii` keeps the prepared words as they are.
+CREATE_WORDS = (
+    "CREATE VIRTUAL TABLE comment_words USING fts5"
+    "(vector, content='comment_entry', content_rowid='key', detail=none, tokenize='ascii')",
+    "INSERT INTO comment_words (comment_words, rank) VALUES ('secure-delete', 1)",
+    "CREATE TRIGGER comment_entry_inserted AFTER INSERT ON comment_entry "
+    "BEGIN INSERT INTO comment_words (rowid, vector) VALUES (new.key, new.vector); END",
+    "CREATE TRIGGER comment_entry_deleted AFTER DELETE ON comment_entry "
+    "BEGIN INSERT INTO comment_words (comment_words, rowid, vector) VALUES ('delete', old.key, old.vector); END",
+)
+ENTRY = table_of(CommentEntry)
+
+
+def _create_words(_table: sa.Table, connection: sa.Connection, **_options: object) -> None:
+    for statement in CREATE_WORDS if connection.dialect.name == "sqlite" else ():
+        connection.exec_driver_sql(statement)
+
+
+sa.event.listen(ENTRY, "after_create", _create_words)
+WORDS = sa.table("comment_words", *(sa.column(name) for name in ("rowid", "comment_words")))

@@ -22,6 +22,7 @@ class JudgedComment(ShownComment):
     removed_by: str | None
     source: str
     approved_text: bool
+    risk: int
     version: int
     email: str | None
     article_slug: str
@@ -35,7 +36,7 @@ A, C = table_of(Article), table_of(Comment)
 _COMMENT_COLUMNS = [
     C.c[name]
     for name in (
-        "id article_id parent_id root_id depth anchor_id state removed_by source html text approved_text featured "
+        "id article_id parent_id root_id depth anchor_id state removed_by source html text approved_text risk featured "
         "replies version created_at edited_at redacted_at upvotes downvotes author_id author_name author_kind badges "
         "email"
     ).split()

@@ -44,6 +44,8 @@ from app.web.offload import Offload
 MINUTE_SECONDS, DAY_SECONDS = 60, 86_400  # seconds
 DAILY_RATE_FACTOR = 100  # the daily limit as a multiple of the limit per minute
 MIN_DISTINCTIVE_LENGTH = 20  # characters; shorter texts are often written by several people
+MAX_RISK, REJECTED_RISK = 1000, 900
+_RISK_BY_STAGE = {"external": 800, "phrases": 600, "links": 400, "new_author": 200, "mode": 100}
 MAX_BAN_VALUES = 11  # under which one author may be banned
 MAX_COMPARED_COMMENTS = 200  # comments of a day with the same text, among which the author's own are counted
 _C, _BAN = table_of(Comment), table_of(Ban)
@@ -392,6 +394,20 @@ def run_stages(context: ModerationContext) -> Verdict:
     return Verdict(state, tuple(reasons))
 
 
+def _risk_of(reason: Reason) -> int:
+    """Return how doubtful a comment is that a stage has held; the filter's probability of spam is its detail."""
+    if reason.stage == "local_bayes":
+        return round(float(reason.detail) * MAX_RISK)
+    return _RISK_BY_STAGE.get(reason.stage, 0)
+
+
+def assess_risk(verdict: Verdict) -> int:
+    """Return how doubtful a comment is by its verdict, 0 to `MAX_RISK`."""
+    if verdict.state == "pending":
+        return max(map(_risk_of, verdict.reasons), default=0)
+    return {"published": 0, "rejected": REJECTED_RISK, "spam": MAX_RISK}[verdict.state]
+
+
 class ModerationPipeline:
     """The moderation pipeline of one process; implements `app.comments.moderation.ModerationPipeline`."""
 
@@ -484,6 +500,10 @@ class ModerationPipeline:
             analysis.phrases if analysis and analysis.generation == history.phrases else None,
         )
         return run_stages(case)
+
+    def assess_risk(self, verdict: Verdict) -> int:
+        """Return how doubtful a comment is by its verdict, 0 to 1,000."""
+        return assess_risk(verdict)
 
     def log_verdict(self, session: Session, submission: Submission, verdict: Verdict) -> None:
         """Log a verdict that is not a plain publication, and emit its event."""

@@ -12,11 +12,12 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.comments.reading import StoredComment
+from app.comments.words import parse_question, select_matching
 from app.core.clock import now
 from app.core.ids import is_id
-from app.core.problems import Conflict, NotFound
+from app.core.problems import Conflict, InvalidParameter, NotFound
 from app.db.columns import count_affected, table_of
-from app.db.rows import Column, JsonObject, Statement, Store, fetch_row, fetch_rows, insert_into
+from app.db.rows import Column, JsonObject, Statement, Store, dialect_of, fetch_row, fetch_rows, insert_into
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
 from app.moderation.comment_access import (
@@ -31,6 +32,8 @@ from app.moderation.comment_access import (
 )
 from app.moderation.schemas import ClaimIn, QueueFilters, QueueQuery
 from app.moderation.tables import Appeal, ModerationCase, ModerationLease, ModerationLog, Report
+from app.publication.section_tree import CLOSURE
+from app.publication.tables import Section
 from app.web.paging import Key, Page, Sort, bind_cursor, page_of
 
 
@@ -48,6 +51,7 @@ class CaseRow(TypedDict):
     appealed: bool
     waits: bool
     verdict: str | None
+    risk: int
 
 
 class CaseChange(TypedDict, total=False):
@@ -89,23 +93,37 @@ class QueuedAppeal(TypedDict):
 class _QueuedComment(JudgedComment):
     report_weight: int | None
     report_count: int | None
+    case_risk: int | None
     lease_by: str | None
     lease_until: datetime | None
 
 
 class _WaitingComment(TypedDict):
     id: str
-    created_at: datetime
+    value: datetime | int  # the sort key
 
 
 CASE, LEASE = table_of(ModerationCase), table_of(ModerationLease)
+_SECTION = table_of(Section)
 _LOG, _REPORT, _APPEAL = table_of(ModerationLog), table_of(Report), table_of(Appeal)
-SORTS = {"oldest": Sort("oldest"), "newest": Sort("newest", descending=True)}
+SORTS = {
+    "oldest": Sort("oldest"),
+    "newest": Sort("newest", descending=True),
+    "most_reported": Sort("most_reported", descending=True, kind=int),
+    "riskiest": Sort("riskiest", descending=True, kind=int),
+}
 MAX_SHOWN_REPORTS = 20
+RISK_OF_WEIGHT = 10  # of a tenth of a report's weight
 COMMENT_STATES = ("pending", "published", "rejected", "spam", "removed")
 _LEASE_COLUMNS = [LEASE.c.key_id.label("lease_by"), LEASE.c.until.label("lease_until")]
 _SELECT_ITEMS = (
-    sa.select(*COLUMNS, CASE.c.weight.label("report_weight"), CASE.c.reports.label("report_count"), *_LEASE_COLUMNS)
+    sa.select(
+        *COLUMNS,
+        CASE.c.weight.label("report_weight"),
+        CASE.c.reports.label("report_count"),
+        CASE.c.risk.label("case_risk"),
+        *_LEASE_COLUMNS,
+    )
     .select_from(
         TABLES.outerjoin(CASE, CASE.c.comment_id == C.c.id).outerjoin(
             LEASE, (LEASE.c.comment_id == C.c.id) & (LEASE.c.until > sa.bindparam("now", type_=LEASE.c.until.type))
@@ -115,11 +133,24 @@ _SELECT_ITEMS = (
 )
 
 
-def _conditions(actor: Actor, filters: QueueFilters) -> list[ColumnElement[bool]]:
+def is_in_section(section: str) -> ColumnElement[bool]:
+    """Build the SQL condition for articles of a section, by id or slug, and of those inside of it."""
+    named = sa.select(_SECTION.c.id).where((_SECTION.c.id if is_id(section) else _SECTION.c.slug) == section)
+    inside = sa.select(CLOSURE.c.descendant_id).where(CLOSURE.c.ancestor_id.in_(named))
+    return A.c.section_id.in_(inside)
+
+
+def _conditions(actor: Actor, filters: QueueFilters, dialect: str) -> list[ColumnElement[bool]]:
     """List the SQL conditions of the filters and of the caller's sections."""
     conditions: list[ColumnElement[bool]] = []
     if not actor.may_in("comments:moderate", None):
         conditions.append(C.c.article_id.in_(sa.select(A.c.id).where(is_in_reach(actor))))
+    if filters.section is not None:
+        conditions.append(C.c.article_id.in_(sa.select(A.c.id).where(is_in_section(filters.section))))
+    if filters.q is not None:
+        question = parse_question(filters.q, dialect)
+        matching = select_matching(dialect, question) if question is not None else None
+        conditions.append(C.c.id.in_(matching) if matching is not None else sa.false())
     if filters.article is not None:
         by_slug = sa.select(A.c.id).where(A.c.slug == filters.article).scalar_subquery()
         conditions.append(C.c.article_id == (filters.article if is_id(filters.article) else by_slug))
@@ -139,8 +170,10 @@ def _conditions(actor: Actor, filters: QueueFilters) -> list[ColumnElement[bool]
 
 def _index_walks(filters: QueueFilters) -> list[tuple[Statement, Column, Column]]:
     """List disjoint index walks that together give the requested comments: each a query, its sort key and its id."""
-    own = sa.select(C.c.id, C.c.created_at)
-    cases = sa.select(C.c.id, C.c.created_at).join_from(CASE, C, C.c.id == CASE.c.comment_id)
+    if filters.sort in ("most_reported", "riskiest"):
+        return _waiting_walks(filters)
+    own = sa.select(C.c.id, C.c.created_at.label("value"))
+    cases = sa.select(C.c.id, C.c.created_at.label("value")).join_from(CASE, C, C.c.id == CASE.c.comment_id)
     case_keys = (CASE.c.commented_at, CASE.c.comment_id)
     if filters.state == "reported":
         return [(cases.where(CASE.c.waits, CASE.c.reports > 0), *case_keys)]
@@ -154,13 +187,42 @@ def _index_walks(filters: QueueFilters) -> list[tuple[Statement, Column, Column]
     return [first, (cases.where(CASE.c.waits, C.c.state != "pending"), *case_keys)]
 
 
+_WAITING_STATES = {None, "pending", "reported", "appealed"}
+
+
+def _waiting_walks(filters: QueueFilters) -> list[tuple[Statement, Column, Column]]:
+    """List the index walks of the orders by reports and by risk, which only comments that wait have."""
+    if filters.state not in _WAITING_STATES:
+        raise InvalidParameter("sort", "sort: most_reported and riskiest are orders of comments that wait.")
+    key = CASE.c.reports if filters.sort == "most_reported" else CASE.c.risk
+    cases = sa.select(C.c.id, key.label("value")).join_from(CASE, C, C.c.id == CASE.c.comment_id).where(CASE.c.waits)
+    if filters.state == "appealed":
+        cases = cases.where(CASE.c.appealed)
+    elif filters.state == "reported" or filters.sort == "most_reported":
+        cases = cases.where(CASE.c.reports > 0)
+    if filters.state == "pending":
+        cases = cases.where(C.c.state == "pending")
+    walks: list[tuple[Statement, Column, Column]] = [(cases, key, CASE.c.comment_id)]
+    if filters.sort == "riskiest" and filters.state in (None, "pending"):
+        waits = sa.exists().where(CASE.c.comment_id == C.c.id, CASE.c.waits).correlate(C)
+        others = sa.select(C.c.id, C.c.risk.label("value")).where(C.c.state == sa.literal_column("'pending'"), ~waits)
+        walks.append((others, C.c.risk, C.c.id))
+    return walks
+
+
 def select_waiting(
-    actor: Actor, filters: QueueFilters, limit: int, page: tuple[Sort, Key | None] | None = None, *, free: bool = False
+    actor: Actor,
+    filters: QueueFilters,
+    limit: int,
+    dialect: str,
+    page: tuple[Sort, Key | None] | None = None,
+    *,
+    free: bool = False,
 ) -> Statement:
     """Build the SELECT of ids and times of waiting comments, in order; `free` leaves out those leased by others."""
     sort, key = page or (SORTS[filters.sort], None)
     parts = []
-    conditions = _conditions(actor, filters)
+    conditions = _conditions(actor, filters, dialect)
     if free:
         is_leased = (LEASE.c.comment_id == C.c.id) & (LEASE.c.until > now()) & (LEASE.c.key_id != actor.id)
         conditions.append(~sa.exists().where(is_leased).correlate(C))
@@ -170,7 +232,7 @@ def select_waiting(
     if len(parts) == 1:
         return parts[0]
     union = sa.union_all(*(sa.select(part.subquery()) for part in parts)).subquery()
-    return sa.select(union).order_by(*sort.order_by(union.c.created_at, union.c.id)).limit(limit)
+    return sa.select(union).order_by(*sort.order_by(union.c.value, union.c.id)).limit(limit)
 
 
 def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> Page[JsonObject]:
@@ -178,12 +240,12 @@ def list_queue(connection: sa.Connection, actor: Actor, filters: QueueQuery) -> 
     total = None
     sort = SORTS[filters.sort].bound_to(filters)
     if filters.count == "exact":
-        everything = select_waiting(actor, filters, 2**31 - 1).subquery()
+        everything = select_waiting(actor, filters, 2**31 - 1, connection.dialect.name).subquery()
         total = connection.execute(sa.select(sa.func.count()).select_from(everything)).scalar_one()
     key = sort.decode(filters.cursor) if filters.cursor else None
-    query = select_waiting(actor, filters, filters.limit + 1, (sort, key))
+    query = select_waiting(actor, filters, filters.limit + 1, connection.dialect.name, (sort, key))
     rows = fetch_rows(connection, query, _WaitingComment, bind_cursor(key))
-    page = page_of(rows, filters.limit, sort, "created_at", total)
+    page = page_of(rows, filters.limit, sort, "value", total)
     return {"data": list_items(connection, [row["id"] for row in page["data"]]), "page": page["page"]}
 
 
@@ -219,6 +281,7 @@ def _present_item(
         },
         "appeal": appeal,
         "lease": {"by": row["lease_by"], "until": row["lease_until"]} if row["lease_by"] else None,
+        "risk": max(row["risk"], row["case_risk"] or 0),
     }
 
 
@@ -270,10 +333,9 @@ def claim_comments(session: Session, actor: Actor, filters: ClaimIn) -> tuple[li
     """
     moment = now()
     until = moment + timedelta(minutes=filters.minutes)
-    free = select_waiting(actor, filters, filters.limit * 5, free=True).subquery()
-    sort = SORTS[filters.sort]
-    query = sa.select(C.c.id).where(C.c.id.in_(sa.select(free.c.id))).limit(filters.limit)
-    query = query.order_by(*sort.order_by(C.c.created_at, C.c.id))
+    free = select_waiting(actor, filters, filters.limit * 5, dialect_of(session), free=True).subquery()
+    query = sa.select(C.c.id).join_from(C, free, free.c.id == C.c.id).limit(filters.limit)
+    query = query.order_by(*SORTS[filters.sort].order_by(free.c.value, C.c.id))
     ids = session.execute(query.with_for_update(of=C, skip_locked=True, key_share=True)).scalars().all()
     if not ids:
         return [], until
@@ -325,9 +387,11 @@ def update_case(session: Session, comment: StoredComment, **changes: Unpack[Case
         "appealed": False,
         "waits": False,
         "verdict": None,
+        "risk": 0,
     }
     case: CaseRow = {**unchanged, **changes}
     case["waits"] = case["reports"] > 0 or case["appealed"]
+    case["risk"] = comment["risk"] + case["weight"] * RISK_OF_WEIGHT
     if former is None:
         session.execute(sa.insert(CASE), case)
     else:
@@ -336,7 +400,7 @@ def update_case(session: Session, comment: StoredComment, **changes: Unpack[Case
 
 def erase_cases(session: Session, comment_ids: list[str]) -> None:
     """Take erased comments out of the queue."""
-    nothing = {"reports": 0, "weight": 0, "appealed": False, "waits": False}
+    nothing = {"reports": 0, "weight": 0, "appealed": False, "waits": False, "risk": 0}
     session.execute(sa.update(CASE).where(CASE.c.comment_id.in_(comment_ids)).values(nothing))
     session.execute(sa.delete(LEASE).where(LEASE.c.comment_id.in_(comment_ids)))
 

@@ -19,7 +19,7 @@ from app.identity.access import Moderator, Public, SelfService
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
 from app.identity.writes import write
-from app.moderation import appeals, decisions, log, queue, redaction, reports
+from app.moderation import appeals, decisions, log, queue, queue_counts, redaction, reports
 from app.moderation.comment_access import get_comment
 from app.moderation.decisions import DecisionResult, WrongCommentState
 from app.moderation.queue import Leased
@@ -37,6 +37,8 @@ from app.moderation.schemas import (
     JudgedCommentOut,
     LogOut,
     LogQuery,
+    QueueCountsOut,
+    QueueCountsQuery,
     QueueItemOut,
     QueueQuery,
     ReasonIn,
@@ -48,7 +50,7 @@ from app.moderation.schemas import (
 )
 from app.web.fields import dump_json, parse_fields
 from app.web.paging import ListOut
-from app.web.responses import database, reply, reply_private_list, settings
+from app.web.responses import database, reply, reply_private, reply_private_list, settings
 from app.web.routing import ReadParameters, RouteOptions, Router
 
 appeals_router = Router(prefix="/v1/comments/{comment}", tags=["moderation"])
@@ -191,6 +193,15 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
     """
     page = await database(request).scan(queue.list_queue, actor, query)
     return reply_private_list(request, ListOut[QueueItemOut], page, query)
+
+
+@queue_router.get("/counts", summary="Count the moderation queue", response_model=QueueCountsOut)
+async def count_moderation_queue(
+    request: Request, query: Annotated[QueueCountsQuery, Query()], actor: Moderator
+) -> Response:
+    """Count the comments in each state, the reasons why they wait, and the open reports."""
+    counts = await database(request).scan(queue_counts.count_queue, actor, query.section)
+    return reply_private(request, QueueCountsOut, counts, query)
 
 
 @queue_router.post("/claim", summary="Claim comments to moderate", response_model=ClaimedOut)

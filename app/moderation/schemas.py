@@ -9,8 +9,8 @@ from typing_extensions import TypedDict
 from app.comments.schemas import VotesOut
 from app.core.ids import AnyId
 from app.core.models import BaseModel, InputModel
-from app.text.inputs import Identifier, Length, ManyLines, Visible
-from app.web.paging import PageQuery
+from app.text.inputs import Identifier, Length, ManyLines, OneLine, Visible
+from app.web.paging import PageQuery, ReadQuery
 
 ModeratorText = Annotated[str, ManyLines, Length(1, 2000), Visible]
 """Text of a moderator or reader, 1 to 2,000 characters."""
@@ -151,7 +151,7 @@ class LogQuery(PageQuery):
 
 
 QueueState = Literal["pending", "spam", "rejected", "removed", "published", "reported", "appealed", "any"]
-QueueSort = Literal["oldest", "newest"]
+QueueSort = Literal["oldest", "newest", "most_reported", "riskiest"]
 
 
 class QueuedReportOut(BaseModel):
@@ -198,6 +198,7 @@ class QueueItemOut(BaseModel):
     reports: QueuedReportsOut
     appeal: QueuedAppealOut | None
     lease: LeaseOut | None
+    risk: int = Field(description="From 0: the pipeline's doubts, up to 1,000, and the weight of open reports.")
 
 
 class QueueFilters(BaseModel):
@@ -217,11 +218,42 @@ class QueueFilters(BaseModel):
         pattern=r"^[a-z_]{1,40}$",
         description="Only comments held or reported for this reason: a pipeline stage or the reason of a report.",
     )
-    sort: QueueSort = Field("oldest", description="Order by the time of the comment.")
+    section: Identifier | None = Field(
+        None, description="Only comments on articles of this section and those inside of it, by id or slug."
+    )
+    q: Annotated[str, OneLine, Length(0, 200)] | None = Field(
+        None,
+        description="Only comments with all of these words in their text or their author's name; `*` after the last "
+        "word finds its beginnings. Of very frequent words, the 10,000 newest comments are found.",
+    )
+    sort: QueueSort = Field(
+        "oldest",
+        description="By the time of the comment, or, of comments that wait, `most_reported` (those with open reports) "
+        "or `riskiest` first.",
+    )
 
 
 class QueueQuery(QueueFilters, PageQuery):
     """Parameters of the queue."""
+
+
+class QueueCountsQuery(ReadQuery):
+    """Parameters of the counts of the queue."""
+
+    section: Identifier | None = Field(
+        None, description="Count only what is about articles of this section and those inside of it, by id or slug."
+    )
+
+
+class QueueCountsOut(BaseModel):
+    """How many comments wait, and why. A number that reached `limit` may be larger."""
+
+    states: dict[QueueState, int] = Field(description="Comments in each state, as `state` selects them.")
+    reasons: dict[str, int] = Field(description="Pipeline stages that held the pending comments; of the oldest 1,000.")
+    reports: dict[str, int] = Field(description="Open reports by their reason.")
+    claimed: int = Field(description="Comments that moderators have claimed.")
+    oldest: datetime | None = Field(description="Time of the oldest pending comment.")
+    limit: int = Field(description="Nothing is counted beyond this number.")
 
 
 class ClaimIn(QueueFilters):

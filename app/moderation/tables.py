@@ -116,6 +116,16 @@ class ModerationCase(SQLModel, table=True):
             sqlite_where=sa.text("waits = 1"),
             postgresql_where=sa.text("waits"),
         ),
+        *(
+            sa.Index(
+                f"ix_moderation_case_{name}",
+                name,
+                "comment_id",
+                sqlite_where=sa.text("waits = 1"),
+                postgresql_where=sa.text("waits"),
+            )
+            for name in ("reports", "risk")
+        ),
     )
 
     comment_id: str = Field(primary_key=True, sa_type=ID, foreign_key="comment.id", ondelete="CASCADE")
@@ -124,6 +134,7 @@ class ModerationCase(SQLModel, table=True):
     weight: int = 0  # of the open ones, in tenths
     appealed: bool = False
     waits: bool = False  # reported or appealed
+    risk: int = Field(0, sa_column_kwargs={"server_default": "0"})  # that of the comment and of its open reports
     verdict: str | None = Field(None, max_length=10)  # approved or rejected: how it counts in its author's history
 
 

@@ -361,6 +361,7 @@ OTHERS: dict[str, list[Row]] = {
             "GET /v1/moderation/phrases/{phrase}",
             "PATCH /v1/moderation/phrases/{phrase}",
             "GET /v1/moderation/queue",
+            "GET /v1/moderation/queue/counts",
             "POST /v1/moderation/queue/claim",
             "DELETE /v1/moderation/queue/{comment}/lease",
             "GET /v1/moderation/reports",

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.comments.tables import Comment
+from app.comments.words import index_comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database
@@ -64,6 +65,7 @@ def comment(db: Database, article: dict[str, Any], text: str = "Well said.", *, 
     }
     with db.transaction() as session:
         session.execute(sa.insert(C).values(row))
+        index_comment(session, comment_id, row["author_name"], text)
     return comment_id
 
 

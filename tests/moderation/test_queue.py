@@ -214,10 +214,68 @@ def test_it_walks_along_indexes(db: Database, article: Article) -> None:
         if db.dialect == "postgresql":
             for other_way in ("seqscan", "bitmapscan", "sort"):  # they are cheaper for three rows
                 connection.exec_driver_sql(f"SET LOCAL enable_{other_way} = off")
-        query = select_waiting(_moderator(), QueueQuery(), 21)
-        text = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
-        explain = "EXPLAIN QUERY PLAN " if db.dialect == "sqlite" else "EXPLAIN "
-        plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + text.replace("%", "%%")))
-        assert "ix_comment_state" in plan
-        assert "ix_moderation_case_waits" in plan
+        for sort, indexes in (
+            ("oldest", ("ix_comment_state", "ix_moderation_case_waits")),
+            ("most_reported", ("ix_moderation_case_reports",)),
+            ("riskiest", ("ix_comment_risk", "ix_moderation_case_risk")),
+        ):
+            query = select_waiting(_moderator(), QueueQuery.model_validate({"sort": sort}), 21, db.dialect)
+            text = str(query.compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True}))
+            explain = "EXPLAIN QUERY PLAN " if db.dialect == "sqlite" else "EXPLAIN "
+            plan = "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + text.replace("%", "%%")))
+            assert all(index in plan for index in indexes), plan
         assert list_items(connection, []) == []
+
+
+def test_words_sections_sorts_and_counts(
+    client: TestClient, db: Database, make_key: Callable[..., Headers], editor: Headers, moderator: Headers
+) -> None:
+    """What the filters find is found by pages of one as well, and limited keys find and count their own alone."""
+    outer = section(client, editor, "Outer")
+    inner = section(client, editor, "Inner", parent=outer["id"])
+    here = published(client, editor, "Here", section=inner["id"])
+    there = published(client, editor, "There")
+    doubtful = comment(db, here, "The Éclair costs too much.", age=3, risk=700)
+    plain = comment(db, there, "An eclair, please.", age=2, risk=150)
+    spoken = comment(db, there, "Nothing.", age=1, state="spam", author_name="Eclair Fan")
+    reported = comment(db, here, "Not bad.", state="published")
+    for n in range(2):
+        ok(report(client, reported, f"10.0.3.{n}"), 202)
+    expected = {
+        "q=ECLAIR": [doubtful, plain],
+        "q=ecl*&sort=newest": [plain, doubtful],
+        "q=eclair&state=any": [doubtful, plain, spoken],
+        "q=eclair%20much": [doubtful],
+        "q=%21%21": [],
+        "section=outer": [doubtful, reported],
+        f"section={inner['id']}&q=costs": [doubtful],
+        "section=nowhere": [],
+        "sort=riskiest": [doubtful, plain, reported],
+        "sort=riskiest&state=reported": [reported],
+        "sort=most_reported": [reported],
+        "sort=most_reported&state=pending": [],
+    }
+    limited = make_key("comments:moderate", sections=[outer["id"]])
+    for query, found in expected.items():
+        assert ids(queued(client, moderator, query)) == found, query
+        pages, address = [], f"/v1/moderation/queue?limit=1&{query}"
+        following: str | None = ""
+        while following is not None:
+            page = ok(client.get(f"{address}&cursor={following}" if following else address, headers=moderator))
+            pages += ids(page["data"])
+            following = page["page"]["next"]
+        assert pages == found, query
+        own = [one for one in found if one in (doubtful, reported)]
+        assert ids(queued(client, limited, query)) == own, query
+    assert client.get("/v1/moderation/queue?sort=riskiest&state=spam", headers=moderator).status_code == 400
+    counts = ok(client.get("/v1/moderation/queue/counts", headers=moderator))
+    states = {"pending": 2, "spam": 1, "rejected": 0, "removed": 0, "published": 1, "reported": 1, "appealed": 0}
+    assert (counts["states"], counts["reports"], counts["claimed"]) == (states, {"abuse": 2}, 0)
+    own = ok(client.get("/v1/moderation/queue/counts?section=inner", headers=limited))
+    assert own["states"] == states | {"pending": 1, "spam": 0}
+    with db.transaction() as session:
+        log_decision(session, plain, "system", None, "screen", "pending", [("links", "3 links"), ("new_author", "")])
+    assert ok(client.get("/v1/moderation/queue/counts", headers=moderator))["reasons"] == {"links": 1, "new_author": 1}
+    claim = {"sort": "riskiest", "limit": 2}
+    claimed = ok(client.post("/v1/moderation/queue/claim", json=claim, headers=moderator))["data"]
+    assert ids(claimed) == [doubtful, plain]

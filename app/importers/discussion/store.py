@@ -11,6 +11,7 @@ from sqlmodel import Session
 from app.articles import counters
 from app.articles.counters import adjust_tally
 from app.comments.tables import Comment
+from app.comments.words import index_comment, reindex_comment
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_rows
 
@@ -90,10 +91,13 @@ def write_comments(
     counts = count_replies(after.values())
     if new:
         connection.execute(_INSERT, [_insert_values(comment, after, counts, article_id) for comment in new])
+        for comment in new:
+            index_comment(session, comment.id, str(comment.values["author_name"]), str(comment.values["text"]))
     for change in changes:
         parent = {"parent_id": after[change.id]["parent_id"]} if change.moves else {}
         values = {**change.values, "state": change.state, **parent}
         connection.execute(sa.update(COMMENT).where(COMMENT.c.id == change.id).values(values))
+        reindex_comment(session, change.id)
     places = [
         {
             "this": key,
