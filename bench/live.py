@@ -24,7 +24,7 @@ from app.identity.schemas import SYSTEM
 from bench.__main__ import DATABASES, create_stores
 from bench.cases import Request
 from bench.load import send_request
-from bench.servers import Process, app, list_children, read_cpu
+from bench.servers import Process, app, list_children, read_cpu, read_each, read_since
 
 OPENING = 50  # streams opened concurrently
 MAX_WAIT_SECONDS = 30.0  # seconds to wait for the last events
@@ -190,7 +190,7 @@ async def _drive(
         await asyncio.gather(*(reader.open() for reader in readers[at : at + OPENING]))
     opened = _rss(here.pid)
     servers = list_children(postmaster) if postmaster else []
-    used, database_used, started = read_cpu(here.pid), read_cpu(*servers), time.perf_counter()
+    used, database_before, started = read_cpu(here.pid), read_each(servers), time.perf_counter()
     wandering = asyncio.create_task(_wander(readers, every, enough := asyncio.Event()))
     posted: list[str] = []
     for number in range(int(seconds * per_minute / 60)):
@@ -198,7 +198,7 @@ async def _drive(
         await asyncio.sleep(max(0.0, started + (number + 1) * 60 / per_minute - time.perf_counter()))
     enough.set()
     took, used = time.perf_counter() - started, read_cpu(here.pid) - used
-    database_used = read_cpu(*servers) - database_used
+    database_used = read_since(database_before)
     await wandering
     until = time.perf_counter() + MAX_WAIT_SECONDS
     while any(len(reader.comments) < len(posted) for reader in readers) and time.perf_counter() < until:

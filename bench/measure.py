@@ -11,7 +11,7 @@ from app.core.settings import Settings
 from bench.cases import Case, Request, cycle_requests, make_unique, prepare_requests, read_facts
 from bench.load import Answer, Slice, WrongAnswer, drive, send_request
 from bench.seed import Store
-from bench.servers import Process, app, floor, list_children, list_tree, read_cpu, read_pss
+from bench.servers import Process, app, floor, list_children, list_tree, read_cpu, read_each, read_pss, read_since
 
 ROUNDS = 7
 WARM_UP = 0.25  # seconds for 400 different requests
@@ -132,9 +132,9 @@ def _rounds(
         for target in targets:
             alone = target.drive(1, part * ALONE)
             servers = list_children(postmaster) if postmaster else []
-            before, database_before = target.process.tree_cpu(), read_cpu(*servers)
+            before, database_before = target.process.tree_cpu(), read_each(servers)
             busy = target.drive(case.connections, part * BUSY)
-            used, database_used = target.process.tree_cpu() - before, read_cpu(*servers) - database_before
+            used, database_used = target.process.tree_cpu() - before, read_since(database_before)
             yield Round(busy, alone, used / busy.requests, least, database_used / busy.requests)
 
 

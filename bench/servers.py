@@ -5,8 +5,8 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,20 @@ OWN = {"date", "connection"}  # headers that uvicorn adds
 def read_cpu(*pids: int) -> float:
     """Return the CPU seconds of processes with all their threads, from their CPU clocks (clock_getcpuclockid(3))."""
     return sum(time.clock_gettime((~pid << 3) | 2) for pid in pids)
+
+
+def read_each(pids: Iterable[int]) -> dict[int, float]:
+    """Return the CPU seconds of each process that has not ended."""
+    seconds = {}
+    for pid in pids:
+        with suppress(OSError):  # it has ended
+            seconds[pid] = read_cpu(pid)
+    return seconds
+
+
+def read_since(before: Mapping[int, float]) -> float:
+    """Return the CPU seconds that processes took since `read_each`, but for those that ended meanwhile."""
+    return sum(now - before[pid] for pid, now in read_each(before).items())
 
 
 def list_children(parent: int) -> list[int]:
