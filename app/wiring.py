@@ -18,6 +18,7 @@ from app.articles.counters import NEXT_HOUR, age_activity
 from app.articles.merging import advance_merges
 from app.articles.projection import IndexArticle
 from app.articles.publishing import NEXT_CHANGE, advance_due_articles
+from app.articles.reading import ArticlesWithNotices
 from app.changes import routes as changes
 from app.comments import routes as comments
 from app.core.clock import now
@@ -32,6 +33,8 @@ from app.fronts import routes as fronts
 from app.identity import access
 from app.identity import routes as identity
 from app.identity.idempotency import prune_answers
+from app.identity.keys import find_key_holder
+from app.identity.schemas import Actor
 from app.identity.secrets import Vault, is_rotation_due, rotate_secrets
 from app.importers import tables as import_tables  # noqa: F401  without routes: migrations know its tables through here
 from app.live import routes as live
@@ -46,6 +49,7 @@ from app.ops import routes as ops
 from app.partners import routes as partners
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
+from app.publication.section_tree import find_descendants
 from app.publication.site import Site
 from app.publication.taxonomies import has_misplaced_sections, repair_paths
 from app.publication.terms import RUNNING_MERGE
@@ -54,6 +58,8 @@ from app.reactions import routes as reactions
 from app.related import routes as related
 from app.related.linking import STALE_LIST, rebuild_stale_lists, update_links
 from app.releases import routes as releases
+from app.releases.applying import Tools as ReleaseTools
+from app.releases.scheduling import NEXT_RELEASE, publish_due_release
 from app.search import routes as search
 from app.site import routes as site_routes
 from app.subscribers import HANDLERS, dispatch, list_types
@@ -182,12 +188,23 @@ class Timer:
     """Whether to run it at all then."""
 
 
+def _find_caller(connection: sa.Connection, kind: str, caller_id: str) -> Actor | None:
+    """Find a caller with the permissions that they have now."""
+    return find_key_holder(connection, caller_id, find_descendants) if kind == "key" else None
+
+
+def _release_timer(index_article: IndexArticle, site: Site) -> Callable[[Session], int]:
+    tools = ReleaseTools(index_article, ArticlesWithNotices(), site)
+    return partial(publish_due_release, tools=tools, find_caller=_find_caller)
+
+
 def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
     """Return the timers of the worker by name."""
     site, schedule = Site.from_settings(settings), DigestSchedule.of(settings)
     are_digests_due = partial(is_digest_due, schedule=schedule)
     return {
         "publishing": Timer(partial(advance_due_articles, index_article=index_article), NEXT_CHANGE),
+        "releases": Timer(_release_timer(index_article, site), NEXT_RELEASE),
         "merges": Timer(partial(advance_merges, index_article=index_article), RUNNING_MERGE),
         "paths": Timer(repair_paths, every=60.0, is_due=has_misplaced_sections),
         "activity": Timer(age_activity, NEXT_HOUR),

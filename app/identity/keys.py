@@ -186,6 +186,16 @@ def _actor_of(row: ApiKeyRow) -> Actor:
     return Actor("key", row["id"], row["name"], (Grant(frozenset(row["scopes"]), sections),), quotas=_quotas_of(row))
 
 
+def find_key_holder(connection: sa.Connection, key_id: str, find_inside: FindInside) -> Actor | None:
+    """Return the caller with a key as its scopes and sections are now; None if it is revoked, expired or unknown."""
+    row = find_api_key(connection, key_id)
+    if row is None or row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= now()):
+        return None
+    if row["sections"] is not None:
+        row = {**row, "sections": sorted(find_inside(connection, row["sections"]).union(row["sections"]))}
+    return _actor_of(row)
+
+
 def _quotas_of(row: ApiKeyRow) -> tuple[tuple[QuotaUnit, int], ...]:
     numbers: dict[QuotaUnit, int | None] = {"minute": row["quota_minute"], "day": row["quota_day"]}
     return tuple((unit, number) for unit, number in numbers.items() if number)

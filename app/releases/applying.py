@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, NamedTuple, cast
 
-import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from app.articles import publishing, restoring
@@ -24,7 +23,7 @@ from app.publication import notices
 from app.publication.notice_targets import NoticeArticles
 from app.publication.schemas import NoticeIn, NoticePatch
 from app.publication.site import Site
-from app.releases.items import ARTICLE_OPS, ITEM
+from app.releases.items import ARTICLE_OPS
 from app.releases.tables import ReleaseItem
 from app.site import redirects
 from app.site.schemas import RedirectIn, RedirectPatch
@@ -198,6 +197,8 @@ def _restore(session: Session, actor: Actor, tools: Tools, item: ReleaseItem) ->
     else:
         former_rule = cast("redirects.RedirectState | None", item.before)
         redirects.restore_redirect(session, actor, target, former_rule, tools.site)
+    if item.article_id is None and item.before is None:  # what it created is gone
+        item.target = item.subject.partition(":")[2] if item.op == "front" else None
 
 
 def restore_items(
@@ -220,8 +221,3 @@ def restore_items(
             with name_item(item):
                 _restore(session, actor, tools, item)
     return sorted(skipped)
-
-
-def forget_results(session: Session, release_id: str) -> None:
-    """Forget what stood before, which a release that is rolled back needs no more."""
-    session.execute(sa.update(ITEM).where(ITEM.c.release_id == release_id).values(before=None, after=None))

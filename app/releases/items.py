@@ -35,6 +35,7 @@ from app.text.inputs import is_slug
 
 ITEM, _NOTICE = table_of(ReleaseItem), table_of(Notice)
 ARTICLE_OPS: Final = ("publish", "unpublish")
+SHARED_OPS: Final = ("front", "create_redirect", "change_redirect", "delete_redirect")  # change what all sections share
 _BATCH_SIZE: Final = 500  # references in one statement
 
 
@@ -197,6 +198,18 @@ def count_items(store: Store, release_id: str) -> int:
     """Count the items of a release."""
     query = sa.select(sa.func.count()).where(ITEM.c.release_id == release_id)
     return store.execute(query).scalar_one()
+
+
+def list_sections(store: Store, release_id: str) -> list[str | None]:
+    """List the sections in which a release changes something; None is among them if it changes what all share."""
+    of_release = ITEM.c.release_id == release_id
+    shared = sa.select(sa.cast(sa.null(), ARTICLE.c.section_id.type)).where(
+        sa.exists().where(of_release, ITEM.c.op.in_(SHARED_OPS))
+    )
+    present = sa.select(ARTICLE.c.section_id).join(ITEM, ITEM.c.article_id == ARTICLE.c.id).where(of_release)
+    pinned = (REVISION.c.article_id == ITEM.c.article_id) & (REVISION.c.n == ITEM.c.revision)
+    future = sa.select(REVISION.c.section_id).join(ITEM, pinned).where(of_release)
+    return list(store.execute(sa.union(shared, present, future)).scalars())
 
 
 def present_item(row: Mapping[str, object], actor: Actor) -> JsonObject:

@@ -1,16 +1,16 @@
 """Releases: making, filling, checking, publishing and rolling them back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, TypedDict, cast
+from typing import Final, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles.reading import REVISION
-from app.core.clock import format_rfc3339, now
+from app.core.clock import now
 from app.core.ids import new_id
-from app.core.problems import Conflict, Invalid, NotFound, Problem
+from app.core.problems import Conflict, NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, Statement, fetch_row, get_row, lock_row
 from app.events.catalog import ReleasePublished, ReleaseRolledBack
@@ -18,8 +18,8 @@ from app.events.log import emit
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.releases import items as release_items
-from app.releases.applying import Tools, apply_item, apply_items, list_items, lock_articles, restore_items
-from app.releases.items import ARTICLE_OPS, ITEM, present_item
+from app.releases.applying import Tools, apply_items, list_items, restore_items
+from app.releases.items import ITEM, present_item
 from app.releases.schemas import AnyItem, ReleaseIn, ReleasePatch, ReleaseQuery
 from app.releases.tables import Release
 from app.web import etag
@@ -30,8 +30,6 @@ Versions = frozenset[int] | None
 NEWEST_FIRST = Sort("-created_at", descending=True)
 BY_POSITION = Sort("position", kind=int)
 EDITABLE_STATES: Final = ("open", "failed", "rolled_back")
-CHECK_BATCH_SIZE: Final = 40  # articles in one transaction of a check, which holds up other writes
-_OPEN_STATES: Final = ("open", "scheduled", "failed")
 
 
 class ReleaseState(Conflict, code="release_state", title="The release's state does not allow this"):
@@ -127,7 +125,7 @@ def list_release_items(connection: sa.Connection, actor: Actor, release_id: str,
 # ---- making
 
 
-def _lock_release(session: Session, release_id: str, versions: Versions, *states: str) -> Release:
+def lock_release(session: Session, release_id: str, versions: Versions, *states: str) -> Release:
     """Lock a release; 412 if it has another version, 409 if it is in none of the states."""
     row = lock_row(session, Release, release_id)
     etag.check_version(row.version, versions)
@@ -136,7 +134,8 @@ def _lock_release(session: Session, release_id: str, versions: Versions, *states
     return row
 
 
-def _touch(row: Release) -> None:
+def touch(row: Release) -> None:
+    """Give a changed release its next version."""
     row.version, row.updated_at = row.version + 1, now()
 
 
@@ -162,19 +161,19 @@ def create_release(session: Session, actor: Actor, data: ReleaseIn) -> str:
 
 def update_release(session: Session, actor: Actor, release_id: str, data: ReleasePatch, versions: Versions) -> str:
     """Change the name or the note of a release; return its id."""
-    row = _lock_release(session, release_id, versions)
+    row = lock_release(session, release_id, versions)
     values = data.model_dump(exclude_unset=True)
     changed = sorted(name for name, value in values.items() if getattr(row, name) != value)
     if changed:
         row.sqlmodel_update(values)
-        _touch(row)
+        touch(row)
         record_action(session, actor, "release.change", "release", row.id, {"fields": changed})
     return row.id
 
 
 def delete_release(session: Session, actor: Actor, release_id: str, versions: Versions) -> None:
     """Delete a release that is neither published nor scheduled."""
-    row = _lock_release(session, release_id, versions, *EDITABLE_STATES)
+    row = lock_release(session, release_id, versions, *EDITABLE_STATES)
     record_action(session, actor, "release.delete", "release", row.id, {})
     session.delete(row)
 
@@ -183,27 +182,28 @@ def put_items(
     session: Session, actor: Actor, release_id: str, items: Sequence[AnyItem], versions: Versions, *, keep: bool
 ) -> str:
     """Replace the items of a release, or add to them with `keep`; return its id."""
-    row = _lock_release(session, release_id, versions, *EDITABLE_STATES)
+    row = lock_release(session, release_id, versions, *EDITABLE_STATES)
     change = release_items.add_items if keep else release_items.replace_items
     change(session, actor, row.id, items)
-    _reopen(row)
+    reopen(row)
     record_action(session, actor, "release.fill", "release", row.id, {"items": len(items)})
     return row.id
 
 
 def remove_item(session: Session, actor: Actor, release_id: str, item_id: str, versions: Versions) -> None:
     """Take an item out of a release."""
-    row = _lock_release(session, release_id, versions, *EDITABLE_STATES)
+    row = lock_release(session, release_id, versions, *EDITABLE_STATES)
     removed = sa.delete(ITEM).where(ITEM.c.id == item_id, ITEM.c.release_id == row.id).returning(ITEM.c.id)
     if session.execute(removed).first() is None:
         raise NotFound
-    _reopen(row)
+    reopen(row)
     record_action(session, actor, "release.empty", "release", row.id, {"items": 1})
 
 
-def _reopen(row: Release) -> None:
+def reopen(row: Release) -> None:
+    """Let a release be published again after a change."""
     row.state, row.failure = "open", None
-    _touch(row)
+    touch(row)
 
 
 # ---- publishing
@@ -211,19 +211,20 @@ def _reopen(row: Release) -> None:
 
 def publish_release(session: Session, actor: Actor, tools: Tools, release_id: str, versions: Versions) -> str:
     """Publish a release now: all of its items or none; return its id."""
-    row = _lock_release(session, release_id, versions, *EDITABLE_STATES, "scheduled")
-    _publish(session, actor, tools, row)
+    row = lock_release(session, release_id, versions, *EDITABLE_STATES, "scheduled")
+    carry_out(session, actor, tools, row)
     return row.id
 
 
-def _publish(session: Session, actor: Actor, tools: Tools, row: Release) -> None:
+def carry_out(session: Session, actor: Actor, tools: Tools, row: Release) -> None:
+    """Publish a locked release in the caller's transaction."""
     items = list_items(session, row.id)
     if not items:
         raise ReleaseState("The release has no items.")
     apply_items(session, actor, tools, items)
     row.state, row.published_at, row.rolled_back_at = "published", now(), None
     row.scheduled_at, row.scheduled_by, row.due_at, row.failure = None, None, None, None
-    _touch(row)
+    touch(row)
     record_action(session, actor, "release.publish", "release", row.id, {"items": len(items)})
     emit(session, ReleasePublished(subject_id=row.id, items=len(items)))
 
@@ -232,112 +233,12 @@ def roll_back_release(
     session: Session, actor: Actor, tools: Tools, release_id: str, versions: Versions, skip_changed: bool
 ) -> str:
     """Undo a published release: all of its items or none, but those that were changed since with `skip_changed`."""
-    row = _lock_release(session, release_id, versions, "published")
+    row = lock_release(session, release_id, versions, "published")
     items = list_items(session, row.id)
     skipped = restore_items(session, actor, tools, items, skip_changed=skip_changed)
     row.state, row.rolled_back_at = "rolled_back", now()
-    _touch(row)
+    touch(row)
     done = len(items) - len(skipped)
     record_action(session, actor, "release.roll_back", "release", row.id, {"items": done, "skipped": len(skipped)})
     emit(session, ReleaseRolledBack(subject_id=row.id, items=done))
     return row.id
-
-
-# ---- checking
-
-
-class CheckDone(Exception):
-    """Ends the transaction of a check, which changes nothing; `problems` are those that were found."""
-
-    def __init__(self, problems: list[JsonObject]) -> None:
-        super().__init__("checked")
-        self.problems = problems
-
-
-def _describe(item_id: str, op: str, problem: Problem, severity: str = "error") -> JsonObject:
-    return {"item": item_id, "op": op, "code": problem.code, "detail": problem.detail, "severity": severity}
-
-
-def check_items(session: Session, actor: Actor, tools: Tools, release_id: str, part: int) -> None:
-    """Carry out a part of the items and raise `CheckDone`, so that nothing is kept; its problems are complete.
-
-    The articles come in parts, which do not depend on each other; all other items are in the part after the last.
-    """
-    _lock_release(session, release_id, None, *EDITABLE_STATES, "scheduled")
-    items = list_items(session, release_id)
-    about_articles = [item for item in items if item.op in ARTICLE_OPS]
-    batch = about_articles[part * CHECK_BATCH_SIZE : (part + 1) * CHECK_BATCH_SIZE]
-    if not batch:
-        batch = items[len(about_articles) :]
-    lock_articles(session, batch)
-    problems, moment = list[JsonObject](), now()
-    for item in batch:
-        try:
-            with session.begin_nested():
-                apply_item(session, actor, tools, item, moment)
-                session.flush()
-        except Problem as error:
-            problems.append(_describe(item.id, item.op, error))
-    raise CheckDone(problems)
-
-
-def count_check_parts(connection: sa.Connection, release_id: str) -> int:
-    """Return in how many parts a release is checked; 404 without it."""
-    if find_release(connection, release_id) is None:
-        raise NotFound
-    about_articles = (ITEM.c.release_id == release_id) & ITEM.c.op.in_(ARTICLE_OPS)
-    number = connection.execute(sa.select(sa.func.count()).where(about_articles)).scalar_one()
-    return -(-number // CHECK_BATCH_SIZE) + 1
-
-
-def list_warnings(connection: sa.Connection, release_id: str) -> list[JsonObject]:
-    """List items whose article another release changes, too, that is not published yet."""
-    other = ITEM.alias("other")
-    shared = (other.c.subject == ITEM.c.subject) & (other.c.release_id != ITEM.c.release_id)
-    query = (
-        sa.select(ITEM.c.id, ITEM.c.op, sa.func.count().label("number"))
-        .select_from(ITEM.join(other, shared).join(RELEASE, RELEASE.c.id == other.c.release_id))
-        .where(ITEM.c.release_id == release_id, RELEASE.c.state.in_(_OPEN_STATES))
-        .group_by(ITEM.c.id, ITEM.c.op, ITEM.c.position)
-        .order_by(ITEM.c.position)
-    )
-    detail = "Another release that is not published yet changes the same."
-    warning = {"code": "in_another_release", "detail": detail, "severity": "warning"}
-    return [{"item": row.id, "op": row.op, **warning} for row in connection.execute(query)]
-
-
-# ---- scheduling
-
-
-def schedule_release(session: Session, actor: Actor, release_id: str, at: datetime, versions: Versions) -> str:
-    """Publish a release at a future time, with the permissions that the caller has then; return its id."""
-    row = _lock_release(session, release_id, versions, *EDITABLE_STATES, "scheduled")
-    if at <= now():
-        raise Invalid("at must be in the future. To publish now, use POST …/publish.", pointer="/at")
-    if not release_items.count_items(session, row.id):
-        raise ReleaseState("The release has no items.")
-    row.state, row.scheduled_at, row.due_at, row.failure = "scheduled", at, at, None
-    row.scheduled_by = {"kind": actor.kind, "id": actor.id, "name": actor.name}
-    _touch(row)
-    record_action(session, actor, "release.schedule", "release", row.id, {"at": format_rfc3339(at)})
-    return row.id
-
-
-def unschedule_release(session: Session, actor: Actor, release_id: str, versions: Versions) -> str:
-    """Cancel the schedule of a release; return its id."""
-    row = _lock_release(session, release_id, versions, "scheduled")
-    row.scheduled_at, row.scheduled_by, row.due_at = None, None, None
-    _reopen(row)
-    record_action(session, actor, "release.unschedule", "release", row.id, {})
-    return row.id
-
-
-def describe_failure(problem: Problem) -> JsonObject:
-    """Return why a release was not published, as `ReleaseFailureOut`."""
-    item = cast("Mapping[str, object] | None", problem.members.get("item"))
-    return {
-        "at": format_rfc3339(now()),
-        "item": item and item["id"],
-        "code": problem.code,
-        "detail": problem.detail,
-    }

@@ -17,9 +17,10 @@ from app.events.log import find_last_position
 from app.identity.access import DraftReader, ExpectedVersions, Publisher, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.releases import releases
+from app.releases import checking, releases, scheduling
 from app.releases.applying import ItemChanged, ItemGone, Tools
-from app.releases.releases import CheckDone, ReleaseState
+from app.releases.checking import CheckDone
+from app.releases.releases import ReleaseState
 from app.releases.schemas import (
     ReleaseCheckOut,
     ReleaseIn,
@@ -151,12 +152,12 @@ async def check_release(request: Request, release: IdPath, actor: Writer) -> Res
     Items are carried out by the rules of publishing, and undone.
     """
     db, tools, problems = database(request), _tools(request), list[JsonObject]()
-    for part in range(await db.read(releases.count_check_parts, release)):
+    for part in range(await db.read(checking.count_check_parts, release)):
         try:
-            await db.write_aside(releases.check_items, actor, tools, release, part)
+            await db.write_aside(checking.check_items, actor, tools, release, part)
         except CheckDone as done:
             problems += done.problems
-    out = {"ready": not problems, "problems": problems + await db.read(releases.list_warnings, release)}
+    out = {"ready": not problems, "problems": problems + await db.read(checking.list_warnings, release)}
     answer = reply(request, dump_json(ReleaseCheckOut, out), groups=(), private=True)
     answer.headers["Broadsheet-Position"] = str(await db.read(find_last_position))
     return answer
@@ -179,7 +180,7 @@ async def schedule_release(
 
     A release that cannot be published at its time becomes `failed`; `failure` says why, and nothing is published.
     """
-    return await _write(request, actor, releases.schedule_release, release, body.at, versions)
+    return await _write(request, actor, scheduling.schedule_release, release, body.at, versions)
 
 
 @router.delete("/{release}/schedule", summary="Cancel the schedule of a release", **EDIT)
@@ -187,7 +188,7 @@ async def unschedule_release(
     request: Request, release: IdPath, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
     """Cancel the schedule of a release."""
-    return await _write(request, actor, releases.unschedule_release, release, versions)
+    return await _write(request, actor, scheduling.unschedule_release, release, versions)
 
 
 @router.post(

@@ -1,13 +1,19 @@
 """Releases: many changes that become public at once, and are undone at once."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from starlette.testclient import TestClient
 
+from app.core.clock import format_rfc3339, now
+from app.core.settings import Settings
 from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
+from app.search.indexing import index_article
+from app.wiring import timers
 from tests import make
 
 Headers = dict[str, str]
@@ -146,6 +152,95 @@ def test_a_rollback_names_what_was_changed_since(client: TestClient, editor: Hea
     assert sorted(make.titles(client)) == ["One, later", "Two, later"]
     make.ok(client.post(f"{url}/rollback", json={"skip_changed": True}, headers={**editor, **ANY}))
     assert sorted(make.titles(client)) == ["One", "Two, later"]
+
+
+def run_timer(db: Database) -> int:
+    """Let the worker publish what is due."""
+    with db.transaction() as session:
+        return timers(Settings(_env_file=None), index_article)["releases"].run(session)
+
+
+def test_a_release_is_published_at_its_time(client: TestClient, editor: Headers, make_key: Any, db: Database) -> None:
+    old, wrong = make.published(client, editor, "Old"), make.published(client, editor, "Wrong")
+    make.patched(client, editor, old, title="At ten")
+    items = [{"op": "publish", "article": old["id"], "revision": 2}]
+    url, failing = release(client, editor, *items), release(client, editor, {"op": "unpublish", "article": "wrong"})
+    at = now() + timedelta(hours=1)
+    limited = make_key("content:publish", sections=[make.section(client, editor, "News")["id"]])
+    body = {"at": format_rfc3339(at)}
+    assert client.put(f"{url}/schedule", json=body, headers={**limited, **ANY}).status_code == 403
+    for each in (url, failing):
+        assert make.ok(client.put(f"{each}/schedule", json=body, headers={**editor, **ANY}))["state"] == "scheduled"
+    refused = client.put(f"{url}/items", json={"items": items}, headers={**editor, **ANY})
+    assert (refused.status_code, refused.json()["code"]) == (409, "release_state")
+    make.patched(client, editor, old, title="After ten")
+    make.act(client, editor, wrong, "unpublish")
+    assert run_timer(db) == 0
+    with time_machine.travel(at + timedelta(seconds=1), tick=False):
+        assert (run_timer(db), run_timer(db), run_timer(db)) == (1, 1, 0)
+        assert make.titles(client) == ["At ten"]
+        assert make.ok(client.get(url, headers=editor))["state"] == "published"
+        failed = make.ok(client.get(failing, headers=editor))
+        assert (failed["state"], failed["failure"]["code"]) == ("failed", "wrong_state")
+        assert failed["failure"]["item"] is not None
+
+
+def test_a_release_is_not_published_for_a_key_that_was_revoked(
+    client: TestClient, editor: Headers, admin: Headers, db: Database
+) -> None:
+    new = make.draft(client, editor, "New")
+    key = make.ok(client.post("/v1/keys", json={"name": "K", "scopes": ["content:publish"]}, headers=admin), 201)
+    url, at = release(client, editor, {"op": "publish", "article": new["id"]}), now() + timedelta(hours=1)
+    headers = {"Authorization": f"Bearer {key['key']}", **ANY}
+    make.ok(client.put(f"{url}/schedule", json={"at": format_rfc3339(at)}, headers=headers))
+    make.ok(client.delete(f"/v1/keys/{key['id']}", headers=admin), 204)
+    with time_machine.travel(at + timedelta(seconds=1), tick=False):
+        assert run_timer(db) == 1
+        assert make.titles(client) == []
+        assert make.ok(client.get(url, headers=editor))["failure"]["code"] == "forbidden"
+
+
+def test_fronts_notices_and_redirects_go_with_the_articles(client: TestClient, editor: Headers) -> None:
+    old, new = make.published(client, editor, "Old"), make.draft(client, editor, "New")
+    front = {**editor, "If-None-Match": "*"}
+    make.ok(client.put("/v1/fronts/home", json={"title": "Home", "blocks": []}, headers=front), 201)
+    kept = make.notice(client, editor, scope="site", placement="before", text="Kept.")
+    dropped = make.notice(client, editor, scope="site", placement="before", text="Dropped.", position=1)
+    moved = make.ok(client.post("/v1/redirects", json={"source": "/a", "target": "/old"}, headers=editor), 201)
+    paths = [
+        *("/v1/articles/old", "/v1/articles", "/v1/fronts", "/v1/fronts/home", "/v1/fronts/election"),
+        *("/v1/resolve?path=/a", "/v1/resolve?path=/b"),
+    ]
+    before = read_public(client, *paths)
+    blocks = [{"kind": "pinned", "articles": ["new"]}, {"kind": "newest"}]
+    url = release(
+        client,
+        editor,
+        {"op": "front", "front": "home", "body": {"title": "Home", "blocks": blocks}},
+        {"op": "front", "front": "election", "body": {"title": "Election", "blocks": blocks[:1]}},
+        {"op": "change_notice", "notice": kept["id"], "body": {"text": "Changed."}},
+        {"op": "delete_notice", "notice": dropped["id"]},
+        {"op": "create_notice", "body": {"scope": "article", "target_id": "old", "placement": "after", "text": "New."}},
+        {"op": "change_redirect", "redirect": moved["id"], "body": {"target": "/new", "status": 302}},
+        {"op": "create_redirect", "body": {"source": "/b", "status": 410}},
+        {"op": "publish", "article": new["id"]},
+    )
+    assert make.ok(client.post(f"{url}/check", headers=editor)) == {"ready": True, "problems": []}
+    assert read_public(client, *paths) == before
+    publish(client, editor, url)
+    home = make.ok(client.get("/v1/fronts/home"))
+    assert [[article["slug"] for article in block["articles"]] for block in home["blocks"]] == [["new"], ["old"]]
+    assert make.ok(client.get("/v1/fronts/election"))["title"] == "Election"
+    assert [each["text"] for each in make.ok(client.get("/v1/articles/old"))["notices"]] == ["Changed.", "New."]
+    assert make.ok(client.get("/v1/resolve?path=/a"))["status"] == 302
+    assert make.ok(client.get("/v1/resolve?path=/b"))["status"] == 410
+    make.ok(client.post(f"{url}/rollback", headers={**editor, **ANY}))
+    assert read_public(client, *paths) == before
+    publish(client, editor, url)
+    make.ok(client.put("/v1/fronts/home", json={"title": "Later", "blocks": []}, headers={**editor, **ANY}))
+    refused = client.post(f"{url}/rollback", headers={**editor, **ANY})
+    assert [each["op"] for each in refused.json()["items"]] == ["front"]
+    assert old["slug"] == "old"
 
 
 @pytest.mark.parametrize(
