@@ -12,6 +12,7 @@ from typing import Final
 from sqlmodel import Session
 
 from app.anchors.relocation import relocate_anchors
+from app.articles.approval_rules import delete_section_rule
 from app.articles.discussions import delete_section_settings
 from app.events import catalog
 from app.events.catalog import EventBase, LoggedEvent
@@ -27,6 +28,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
         "anchors": relocate_anchors,
         "partners": remove_partners,
         "discussions": delete_section_settings,
+        "approval": delete_section_rule,
         "subscriptions": follow_merge,
         "fronts": follow_merge_on_fronts,
         "site": follow_merge_in_menus,
@@ -60,10 +62,13 @@ SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType
         catalog.CommentAppealed: ("webhooks", "live"),
         catalog.CommentDecided: ("webhooks", "live"),
         catalog.ArticleReported: ("webhooks", "live"),
+        catalog.ArticleSubmitted: (),
+        catalog.ArticleApproved: (),
+        catalog.ArticleReturned: (),
         catalog.FrontChanged: (),
         catalog.FrontDeleted: (),
         catalog.SectionChanged: _PUBLIC,
-        catalog.SectionDeleted: ("discussions", *_PUBLIC),
+        catalog.SectionDeleted: ("discussions", "approval", *_PUBLIC),
         catalog.TagChanged: _PUBLIC,
         catalog.TagDeleted: ("subscriptions", "fronts", "site", *_PUBLIC),
         catalog.AuthorChanged: _PUBLIC,

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from sqlmodel import Session
 
 from app.anchors import routes as anchors
-from app.articles import bulk_routes, discussion_routes, editorial_routes
+from app.articles import approval_routes, bulk_routes, discussion_routes, editorial_routes
 from app.articles import routes as articles
 from app.articles.cached_json import rebuild_stale, select_stale
 from app.articles.counters import NEXT_HOUR, age_activity
@@ -99,6 +99,7 @@ ROUTERS: list[APIRouter] = [
     bulk_routes.bulk_router,
     editorial_routes.publishing_router,
     releases.router,
+    approval_routes.router,
     ops.purging_router,
     editorial_routes.corrections_router,
     editorial_routes.revisions_router,

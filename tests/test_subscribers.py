@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from app.anchors.relocation import relocate_anchors
+from app.articles.approval_rules import delete_section_rule
 from app.articles.discussions import delete_section_settings
 from app.changes.schemas import MEANINGS
 from app.events import catalog
@@ -29,6 +30,7 @@ MATCHING: dict[str, list[Callable[..., Any]]] = {
     "anchors": [relocate_anchors],
     "partners": [remove_partners],
     "discussions": [delete_section_settings],
+    "approval": [delete_section_rule],
     "subscriptions": [follow_merge],
     "fronts": [follow_merge_on_fronts],
     "site": [follow_merge_in_menus],

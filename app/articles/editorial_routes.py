@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.articles import corrections, editing, previews, publishing, revisions
+from app.articles.approval import ApprovalRequired
 from app.articles.editing import BodyOutdated, PreparedBody
 from app.articles.editorial_schemas import (
     ArticleIn,
@@ -55,7 +56,7 @@ R = TypeVar("R", bound=Mapping[str, object])
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 publishing_router = Router(prefix="/v1/articles/{article}", tags=["publishing"])
-EDIT_RESPONSES = document_problems(WrongState)
+EDIT_RESPONSES = document_problems(WrongState, ApprovalRequired)
 ARTICLE_EDIT: RouteOptions = {"response_model": SingleArticleOut, "responses": EDIT_RESPONSES}
 
 
@@ -82,7 +83,7 @@ async def _write_article(
     return await write(request, actor, action, index_article, *args, render=show, model=SingleArticleOut)
 
 
-async def _list_for_editors(
+async def list_for_editors(
     request: Request,
     article: str,
     actor: Actor,
@@ -280,7 +281,7 @@ async def list_correction_history(
     request: Request, article: RefPath, query: PageParameters, actor: DraftReader
 ) -> Response:
     """List former versions of corrections, the last replaced first."""
-    page = await _list_for_editors(request, article, actor, corrections.list_versions, query)
+    page = await list_for_editors(request, article, actor, corrections.list_versions, query)
     return reply_private_list(request, ListOut[CorrectionVersionOut], page, query)
 
 
@@ -409,7 +410,7 @@ async def create_preview(request: Request, article: RefPath, body: PreviewIn, ac
 )
 async def list_previews(request: Request, article: RefPath, query: PageParameters, actor: DraftReader) -> Response:
     """List the article's preview links, newest first, without their tokens."""
-    page = await _list_for_editors(request, article, actor, previews.list_previews, query)
+    page = await list_for_editors(request, article, actor, previews.list_previews, query)
     return reply_private_list(request, ListOut[PreviewOut], page, query)
 
 

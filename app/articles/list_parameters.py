@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 
 from app.articles.reading import ARTICLE, REVISION
-from app.articles.schemas import PAGE_TYPE, FormatQuery, State
+from app.articles.schemas import PAGE_TYPE, ApprovalState, FormatQuery, State
 from app.articles.tables import WINDOW_DAYS
 from app.core.clock import TimeOrDay
 from app.core.ids import is_id
@@ -131,6 +131,11 @@ class ListQuery(FilterQuery):
         description="Only articles of which this key or person, named by id or name, has saved a revision. Requires "
         "`content:read`; implies `state=any` unless `state` is set.",
     )
+    approval: ApprovalState | None = Field(
+        None,
+        description="Only articles whose last step of approval is this one. Requires `content:read`; implies "
+        "`state=any` unless `state` is set.",
+    )
     sort: Literal[
         "-published_at",
         "published_at",
@@ -157,11 +162,16 @@ class ListQuery(FilterQuery):
     )
 
     @property
+    def is_for_editors(self) -> bool:
+        """Whether the list is chosen or ordered by what only editors see, in their own sections."""
+        named = (self.changed, self.editor, self.approval)
+        return any(value is not None for value in named) or self.sort in EDITOR_SORTS
+
+    @property
     def states(self) -> tuple[str, ...] | None:
         """The states requested, directly or by a parameter of editors; () for any, None for what is public."""
-        asks_more = self.changed is not None or self.editor is not None or self.sort in EDITOR_SORTS
         if self.state is None:
-            return () if asks_more else None
+            return () if self.is_for_editors else None
         names = {name.strip() for name in self.state.split(",")}
         return () if names <= {"any", "all"} else tuple(sorted(names))
 

@@ -19,7 +19,6 @@ from app.articles import rendering
 from app.articles.counters import ACTIVITY, activity_column
 from app.articles.list_parameters import (
     EDITOR_COLUMNS,
-    EDITOR_SORTS,
     SORTS,
     Filter,
     FilterQuery,
@@ -95,6 +94,7 @@ class QueryShape(NamedTuple):
     inactive_by: str | None = None  # an order by activity; selects the articles without any
     changed: bool | None = None
     editor: Literal["id", "name"] | None = None
+    approval: bool = False  # one state of approval
     own_sections_only: bool = False  # hide published articles outside the key's sections
     leading: int | None = None  # place of the filter whose index is walked
     resolves_inline: bool = False  # see `_can_resolve_inline`
@@ -201,6 +201,8 @@ def _bound_conditions(shape: QueryShape) -> Iterator[ColumnElement[bool]]:
     if shape.editor is not None:
         saved = sa.or_(*(REVISION.c[name] == _editor_parameter(name) for name in EDITOR_COLUMNS[shape.editor]))
         yield ARTICLE.c.id.in_(sa.select(REVISION.c.article_id).where(saved))
+    if shape.approval:
+        yield ARTICLE.c.approval == sa.bindparam("approval", type_=ARTICLE.c.approval.type)
     if shape.featured is not None:
         yield ARTICLE.c.featured if shape.featured else ~ARTICLE.c.featured
 
@@ -360,7 +362,9 @@ def shape_of(
         if (value := getattr(query, name)) is not None
     }
     states = query.states if isinstance(query, ListQuery) else None
-    changed, editor = (query.changed, query.editor) if isinstance(query, ListQuery) else (None, None)
+    changed, editor, approval = (
+        (query.changed, query.editor, query.approval) if isinstance(query, ListQuery) else (None, None, None)
+    )
     leading = _choose_leading_filter(filters, counts)
     shape = QueryShape(
         sort=sort.bound_to(query),
@@ -381,9 +385,11 @@ def shape_of(
         includes_pages=any(filter_.names_pages for filter_ in filters),
         changed=changed,
         editor=None if editor is None else "id" if is_id(editor) else "name",
-        own_sections_only=changed is not None or editor is not None or sort.name in EDITOR_SORTS,
+        approval=approval is not None,
+        own_sections_only=isinstance(query, ListQuery) and query.is_for_editors,
     )
-    values: dict[str, object] = {**bounds, **({} if editor is None else {"editor": editor})}
+    named = {"editor": editor, "approval": approval}
+    values: dict[str, object] = {**bounds, **{name: value for name, value in named.items() if value is not None}}
     for at, filter_ in enumerate(filters):
         if at == leading or resolves_inline:
             values |= {f"g{at}_{number}": ref for number, ref in enumerate(filter_.refs)}

@@ -6,7 +6,9 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from app.articles.projection import IndexArticle, refresh_visibility, take_snapshot
+from app.articles.publishing import advance_article
 from app.articles.tables import Article, ArticleAuthor, ArticleTag
+from app.core.clock import now
 from app.db.columns import table_of
 from app.db.rows import Statement
 from app.identity.schemas import SYSTEM, Actor
@@ -63,6 +65,8 @@ def _move_step(session: Session, index_article: IndexArticle, merge: TermMerge) 
     next_ids = _select_articles(merge.kind, merge.source_id).limit(MAX_ARTICLES_PER_STEP)
     for article_id in sorted(session.execute(next_ids).scalars()):
         article = session.exec(select(Article).where(Article.id == article_id).with_for_update()).one()
+        if article.due_at is not None and article.due_at <= now():
+            advance_article(session, index_article, article)  # what is due may be held back, and a merge cannot
         before = take_snapshot(session, article)
         _move_article(session, article, merge)
         refresh_visibility(session, SYSTEM, index_article, article, before, [_FIELDS[merge.kind]])

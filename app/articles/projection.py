@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol, TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
+from app.articles.approval import require_approval
 from app.articles.exposure import Exposure, check_exposure, exposure_of, is_article_shown
 from app.articles.schemas import PAGE_TYPE
 from app.articles.tables import TEXT_COLUMNS, Address, Article, ArticleAuthor, ArticleTag, Revision
@@ -76,6 +77,8 @@ class ArticleSnapshot(NamedTuple):
     embargoed_until: datetime | None
     exposure: Exposure | None
     state: str
+    section_id: str | None
+    promise: tuple[int, str, datetime | None] | None  # which revision readers see now or at a set time, and why
 
 
 def _lock_by_ref(session: Session, ref: str) -> Article | None:
@@ -119,6 +122,10 @@ def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleT
     return [row["term_id"] for row in _SELECT_LINKED[model].rows(session, {"article": article_id})]
 
 
+def _promise_of(article: Article) -> tuple[int, str, datetime | None]:
+    return article.revision, article.state, article.scheduled_at
+
+
 def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
     """Return the article as it is now, to compare with after a change. Pages are not counted in lists."""
     is_counted, is_seen = article.public and article.type != PAGE_TYPE, is_article_shown(article)
@@ -143,6 +150,8 @@ def take_snapshot(session: Session, article: Article) -> ArticleSnapshot:
         article.embargoed_until,
         exposure_of(article),
         article.state,
+        article.section_id,
+        _promise_of(article) if is_seen else None,
     )
 
 
@@ -216,7 +225,8 @@ def apply_revision(session: Session, article: Article, revision: Revision) -> li
     return [name.removesuffix("_id") for name in changed]
 
 
-def _is_public(article: Article, moment: datetime) -> bool:
+def is_public_at(article: Article, moment: datetime) -> bool:
+    """Whether readers see the article in its present state at this moment."""
     embargoed = article.embargoed_until is not None and article.embargoed_until > moment
     expired = article.expires_at is not None and article.expires_at <= moment
     return article.state == "published" and not embargoed and not expired
@@ -276,6 +286,32 @@ def _count_version(article: Article, restored: Restored | None) -> None:
         article.version = article.highest_version + 1
 
 
+def _check_approval(session: Session, article: Article, before: ArticleSnapshot) -> None:
+    """Raise 409 if a text would become public, now or at a set time, that is not approved as its section requires.
+
+    So does the section that it leaves while readers see it. What they see already, or will see at the time that was set
+    before, needs no approval now: when that time comes, it is looked at again.
+    """
+    if not is_article_shown(article):
+        return
+    if before.public == article.public and before.promise == _promise_of(article):
+        return
+    sections = {article.section_id, before.section_id} if before.public else {article.section_id}
+    require_approval(session, article, article.revision, sections)
+
+
+def _adjust_term_counts(session: Session, before: ArticleSnapshot, after: ArticleSnapshot) -> None:
+    """Count the article under the terms that it has now, and no longer under those that it had."""
+    for kind in ("section", "series", "author", "tag"):
+        old, new = getattr(before, kind), getattr(after, kind)
+        adjust_counts(session, kind, sorted(old - new), -1)
+        adjust_counts(session, kind, sorted(new - old), +1)
+    for shown in dict.fromkeys([*before.shown_with, *after.shown_with]):
+        old, new = before.shown_with.get(shown, frozenset()), after.shown_with.get(shown, frozenset())
+        adjust_shown_counts(session, shown, old - new, -1)
+        adjust_shown_counts(session, shown, new - old, +1)
+
+
 def refresh_visibility(
     session: Session,
     actor: Actor,
@@ -289,20 +325,22 @@ def refresh_visibility(
 ) -> None:
     """Update what depends on an article's state after a change: visibility, lists, counts, version, events.
 
-    Raises 403 if the change would be visible to readers and the caller may not publish. `fields` names what changed.
+    Raises 403 if the change would be visible to readers and the caller may not publish, and 409 if it would show them
+    a text that is not approved where it must be. `fields` names what changed.
     `emits_own_event` means that the caller emits a more specific event than unpublished or updated. `restored` gives
     the article back what it had in a former state.
     """
     moment = now()
     _count_version(article, restored)
     article.card_stamp = 0
-    article.public = _is_public(article, moment)
+    article.public = is_public_at(article, moment)
     _date_embargo_end(article, before, moment)
     article.listed = is_listed(article)
     article.title_key = collation_key(article.title)
     article.listed_at = article.published_at or article.created_at
     article.due_at = _next_due_at(article, moment)
     check_exposure(actor, before.exposure, exposure_of(article))
+    _check_approval(session, article, before)
     _date_update(article, before, fields, restored, moment)
     session.flush()
     if article.public and (article.revision != before.revision or not before.public):
@@ -311,14 +349,7 @@ def refresh_visibility(
         values = {"listed": article.listed, "listed_at": article.listed_at}
         session.execute(sa.update(links).where(links.c.article_id == article.id).values(values))
     after = take_snapshot(session, article)
-    for kind in ("section", "series", "author", "tag"):
-        old, new = getattr(before, kind), getattr(after, kind)
-        adjust_counts(session, kind, sorted(old - new), -1)
-        adjust_counts(session, kind, sorted(new - old), +1)
-    for shown in dict.fromkeys([*before.shown_with, *after.shown_with]):
-        old, new = before.shown_with.get(shown, frozenset()), after.shown_with.get(shown, frozenset())
-        adjust_shown_counts(session, shown, old - new, -1)
-        adjust_shown_counts(session, shown, new - old, +1)
+    _adjust_term_counts(session, before, after)
     if before.public != after.public or (after.public and fields):
         index_article(session, article)
     if before.public == after.public and (emits_own_event or not after.public or not fields):

@@ -6,6 +6,7 @@ from typing import TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session, select
 
+from app.articles import approval
 from app.articles.editorial_schemas import RetractIn
 from app.articles.projection import (
     ArticleSnapshot,
@@ -14,6 +15,7 @@ from app.articles.projection import (
     apply_revision,
     build_event_fields,
     get_newest_revision,
+    is_public_at,
     lock_article,
     refresh_visibility,
     take_snapshot,
@@ -179,12 +181,36 @@ def unschedule_article(
     return article.id
 
 
+def _hold_article(session: Session, index_article: IndexArticle, article: Article, n: int) -> None:
+    """Unpublish or unschedule an article whose time has come but whose revision `n` is not approved; return it."""
+    due = article.scheduled_at if article.state == "scheduled" else article.embargoed_until
+    before, at = take_snapshot(session, article), format_rfc3339(due or now())
+    article.state = "draft" if article.published_revision is None else "unpublished"
+    article.scheduled_at, article.scheduled_revision = None, None
+    refresh_visibility(session, SYSTEM, index_article, article, before, [])
+    apply_revision(session, article, get_newest_revision(session, article))
+    approval.add_step(session, SYSTEM, article, n, "returned", f"Not published at {at}: the text was not approved.")
+    record_action(session, SYSTEM, "article.hold", "article", article.id, {"at": at, "revision": n})
+    log.warning("an article was not published at its time: it is not approved", article=article.id, revision=n)
+
+
 def advance_article(session: Session, index_article: IndexArticle, article: Article) -> None:
-    """Apply what is due: publish a scheduled revision, end an embargo, expire."""
+    """Apply what is due: publish a scheduled revision, end an embargo, expire.
+
+    A text that is not approved where it must be is held instead: nobody is there to be told, and readers must not see
+    it.
+    """
     moment = now()
+    is_due = article.state == "scheduled" and article.scheduled_at is not None and article.scheduled_at <= moment
+    n = article.scheduled_revision if is_due and article.scheduled_revision else article.revision
+    if is_due or (not article.public and is_public_at(article, moment)):
+        section_id = _get_revision(session, article, n).section_id
+        if not approval.may_become_public(session, article, n, [section_id]):
+            _hold_article(session, index_article, article, n)
+            return
     before = take_snapshot(session, article)
-    if article.state == "scheduled" and article.scheduled_at and article.scheduled_at <= moment:
-        at, revision = article.scheduled_at, _get_revision(session, article, article.scheduled_revision)
+    if is_due and article.scheduled_at:
+        at, revision = article.scheduled_at, _get_revision(session, article, n)
         _publish_revision(session, SYSTEM, index_article, article, revision, before, at)
         record_action(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": format_rfc3339(at)})
     else:

@@ -54,6 +54,10 @@ EDITING_COLUMNS = (
     "edited_at",
     "syndication",
     "custom",
+    "approval",
+    "approval_revision",
+    "approval_at",
+    "approval_by",
 )
 RIGHTS_COLUMNS = ("usage_terms", "copyright_holder", "territory", "embargoed_until", "expires_at")
 _INTERNAL_COLUMNS = {
@@ -250,8 +254,16 @@ def present_article(
     if formats:
         out["body"] = present_body(columns, formats, site.media)
     if editing:
-        out["editing"] = {name: columns[name] for name in EDITING_COLUMNS}
+        out["editing"] = present_editing(columns)
     return out
+
+
+def present_editing(row: Mapping[str, object]) -> JsonObject:
+    """Return what only editors see of an article, from a row with `EDITING_COLUMNS`."""
+    values = {name: row[name] for name in EDITING_COLUMNS}
+    state = values.pop("approval")
+    step = {name: values.pop(f"approval_{name}") for name in ("revision", "at", "by")}
+    return {**values, "approval": {"state": state, **step}}
 
 
 @lru_cache(128)

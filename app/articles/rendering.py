@@ -29,6 +29,7 @@ from app.articles.reading import (
     fetch_articles,
     pictures_column,
     present_article,
+    present_editing,
 )
 from app.articles.schemas import TEXT_FORMATS, ArticleOut, CachedArticleOut
 from app.blocks.schemas import Block
@@ -514,7 +515,7 @@ def _render_editing(row: Mapping[str, object], editor: Actor) -> bytes:
     """Return what an editor sees of an article, as a further member; nothing of other sections."""
     if not editor.reads_drafts_in(cast("str | None", row["section_id"])):
         return b""
-    return b"," + _dump_members({"editing": {name: row[name] for name in EDITING_COLUMNS}})
+    return b"," + _dump_members({"editing": present_editing(row)})
 
 
 def _has_changed(row: CachedRow, new: BuiltArticle | None) -> bool:

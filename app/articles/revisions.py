@@ -9,6 +9,7 @@ from typing import NamedTuple, TypedDict, cast
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.articles.approval import forget_approval
 from app.articles.media_addresses import list_file_keys
 from app.articles.projection import (
     IndexArticle,
@@ -101,6 +102,7 @@ def save_revision(
     )
     session.add(revision)
     article.edited_at = revision.created_at
+    forget_approval(article)
     session.flush()
     if keys := list_file_keys(revision.html):
         _link_pictures(session, revision, find_ids_by_keys(session, keys))

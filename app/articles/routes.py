@@ -282,7 +282,8 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         raise InvalidParameter("sort", "sort: orders by activity cannot be combined with q or state.")
     if query.states is not None:
         if not actor.reads_drafts:
-            parameter = next(name for name in ("state", "changed", "editor", "sort") if name in query.model_fields_set)
+            names = ("state", "changed", "editor", "approval", "sort")
+            parameter = next(name for name in names if name in query.model_fields_set)
             raise refusal(actor, f"{parameter} requires a key with the scope content:read or content:write.")
         if not set(query.states) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: must be `any`, or any of {', '.join(get_args(State))}.")

@@ -13,6 +13,7 @@ from app.publication.schemas import LEVEL_DESCRIPTION, BreadcrumbOut, ImageOut, 
 from app.web.paging import ListOut, ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
+ApprovalState = Literal["none", "submitted", "approved", "returned"]
 PAGE_TYPE = "page"
 """The `type` of standing pages, such as an imprint, which lists leave out."""
 INCLUDES = ("neighbours", "related", "comments", "anchors", "head", "jsonld")
@@ -168,6 +169,15 @@ class ArticleOut(CachedArticleOut):
     reactions: dict[str, int] = Field(description="Number of readers who chose each.")
 
 
+class ApprovalOut(BaseModel):
+    """The last step of an article's approval; all steps are at `GET …/approval`."""
+
+    state: ApprovalState = Field(description="`none` also after an edit of an approved text.")
+    revision: int | None = Field(description="Number of the revision that was submitted, approved or returned.")
+    at: datetime | None
+    by: str | None = Field(description="Name of the person or key.")
+
+
 class EditorsOut(BaseModel):
     """Fields that only keys with `content:read` or `content:write` get."""
 
@@ -182,6 +192,7 @@ class EditorsOut(BaseModel):
     created_at: datetime
     edited_at: datetime = Field(description="When the newest revision was saved.")
     custom: JsonObject | None = Field(description="Custom data of editors and imports; never public.")
+    approval: ApprovalOut
 
 
 class DroppedOut(BaseModel):

@@ -36,6 +36,7 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_state", "state", "edited_at", "id"),
         sa.Index("ix_article_seo_image", "seo_image_id", sqlite_where=_HAS_IMAGE, postgresql_where=_HAS_IMAGE),
         sa.Index("ix_article_ahead", "edited_at", "id", sqlite_where=_IS_AHEAD, postgresql_where=_IS_AHEAD),
+        sa.Index("ix_article_approval", "approval", "edited_at", "id"),
         sa.Index("ix_article_due", "due_at"),
         sa.Index("ix_article_card", "card_stamp"),
         sa.Index("ix_article_retracted", "section_id", sqlite_where=_IS_RETRACTED, postgresql_where=_IS_RETRACTED),
@@ -60,6 +61,10 @@ class Article(SQLModel, table=True):
     edited_at: datetime = Field(sa_column_kwargs=_EPOCH_DEFAULT)  # when the newest revision was saved
     scheduled_at: datetime | None = None
     due_at: datetime | None = None  # when time alone next changes the state
+    approval: str = Field("none", max_length=10, sa_column_kwargs={"server_default": "none"})  # the last step
+    approval_revision: int | None = None  # the revision that this step is about
+    approval_at: datetime | None = None
+    approval_by: str | None = Field(None, max_length=200)  # the name of who took it
 
     type: str = Field(max_length=40)
     language: str = Field(max_length=35)
@@ -237,6 +242,37 @@ class Preview(SQLModel, table=True):
     created_at: datetime
     expires_at: datetime
     revoked_at: datetime | None = None
+
+
+class ApprovalRule(SQLModel, table=True):
+    """Whether a section, or the site, publishes approved texts alone; subsections inherit the nearest rule."""
+
+    __tablename__ = "approval_rule"
+
+    target_id: str = Field(primary_key=True, sa_type=ID)  # section or SITE_ID: hence no foreign key
+    required: bool | None = None  # null: inherited, with the other columns
+    roles: list[str] | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # of approvers; null: any
+    four_eyes: bool = False  # whether approval must be given by somebody who did not write the text
+    version: int = 1
+
+
+class ApprovalStep(SQLModel, table=True):
+    """A step of the approval of one revision; never changed, and deleted only with the article."""
+
+    __tablename__ = "approval_step"
+    __table_args__ = (sa.Index("ix_approval_step_article", "article_id", "id"),)
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    n: int  # the revision
+    action: str = Field(max_length=10)  # submitted, approved, returned
+    at: datetime
+    note: str | None = None
+    actor_id: str | None = Field(sa_type=ID)
+    actor_name: str = Field(max_length=200)
+    person_id: str | None = Field(None, sa_type=ID)  # who signed in, or to whom the key belongs
+    own: bool = False  # approved by somebody who wrote a part of the text
+    roles: list[str] = Field(default_factory=list, sa_type=sa.JSON)  # that the approver had in the section
 
 
 META_COLUMNS = ("title", "dek", "type", "language", "section_id", "series_id", "image_id", "authors", "tags")

@@ -323,6 +323,32 @@ class ArticleReported(_ModerationEvent, name="article.reported"):
     reason: str
 
 
+# ---- approval: for editors and the systems that work for them, never for the public
+
+
+class _EditorialEvent(_OfArticle):
+    """Ids and numbers, no text. `section_id` is the article's at that time."""
+
+    section_id: str | None
+    revision: int
+
+    def cache_groups(self) -> list[str]:
+        """Return none: no public answer changes by this event alone."""
+        return []
+
+
+class ArticleSubmitted(_EditorialEvent, name="article.submitted"):
+    """A revision of the article was submitted for approval."""
+
+
+class ArticleApproved(_EditorialEvent, name="article.approved"):
+    """A revision of the article was approved."""
+
+
+class ArticleReturned(_EditorialEvent, name="article.returned"):
+    """A revision of the article was returned to its writers, or was not approved when it was to go live."""
+
+
 class _FrontEvent(EventBase):
     slug: str
 
@@ -502,6 +528,7 @@ ArticleEvent = (
 )
 CommentEvent = CommentPublished | CommentEdited | CommentRemoved | CommentVoted
 ModerationEvent = CommentPending | CommentHeld | CommentReported | CommentAppealed | CommentDecided | ArticleReported
+EditorialEvent = ArticleSubmitted | ArticleApproved | ArticleReturned
 TermEvent = (
     SectionChanged
     | SectionDeleted
@@ -524,6 +551,7 @@ Event = (
     | CommentEvent
     | ArticleReacted
     | ModerationEvent
+    | EditorialEvent
     | FrontChanged
     | FrontDeleted
     | TermEvent

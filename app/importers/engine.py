@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -142,6 +142,8 @@ class Engine:
             return _Decision(entry, "failed", (problem.detail,))
         except IntegrityError:
             return _Decision(entry, "failed", ("it conflicts with a concurrent change; import again",))
+        if decision.outcome in {"new", "updated"}:
+            return replace(decision, reasons=tuple(dict.fromkeys(entry.notes)))  # some are known only now
         return decision
 
 

@@ -9,6 +9,7 @@ from fastapi import Query, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
+from app.articles.approval import ApprovalRequired
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import Conflict, Invalid, document_problems
@@ -42,7 +43,7 @@ router = Router(prefix="/v1/releases", tags=["releases"])
 EDIT: RouteOptions = {"response_model": ReleaseOut, "responses": document_problems(ReleaseState)}
 PUBLISH: RouteOptions = {
     "response_model": ReleaseOut,
-    "responses": document_problems(ReleaseState, ItemGone, Conflict, Invalid),
+    "responses": document_problems(ReleaseState, ItemGone, ApprovalRequired, Conflict, Invalid),
 }
 
 
@@ -195,7 +196,7 @@ async def unschedule_release(
     "/{release}/rollback",
     summary="Roll back a release",
     response_model=ReleaseOut,
-    responses=document_problems(ReleaseState, ItemChanged, ItemGone),
+    responses=document_problems(ReleaseState, ItemChanged, ItemGone, ApprovalRequired),
 )
 async def roll_back_release(
     request: Request,

@@ -143,6 +143,13 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     make.ok(api.send("GET", f"{url}/corrections/history", headers=key))
     change("DELETE", f"{url}/corrections/1")
     change("POST", f"{url}/revisions/1/restore")
+    change("PUT", f"/v1/sections/{ids['sections']}/approval", {"required": True, "roles": ["chief"]})
+    change("PUT", f"/v1/sections/{ids['sections']}/approval", {"required": True})
+    change("POST", f"{url}/submit")
+    change("POST", f"{url}/publish", status=409)
+    change("POST", f"{url}/approve", {"revision": 1})
+    change("POST", f"{url}/return", {"note": "Who says so?"})
+    change("PUT", f"/v1/sections/{ids['sections']}/approval", {})
     ids["preview"] = post(f"{url}/previews", {})["id"]
     other = post("/v1/articles", {"title": "Other"})["id"]
     change("PUT", f"/v1/articles/{other}/schedule", {"at": "2999-01-01T00:00:00Z"})

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WRITE, PUBLISH, READ, MODERATE = "content:write", "content:publish", "content:read", "comments:moderate"
+APPROVE = "content:approve"
 SHOWN = frozenset({"scheduled", "published", "embargoed"})  # states in which readers see an article, or will
 OUT = frozenset({"published", "embargoed", "expired"})  # the state is `published`
 HIDDEN = frozenset({"draft", "scheduled", "embargoed", "expired", "unpublished"})
@@ -128,6 +129,13 @@ ARTICLES: dict[str, list[Row]] = {
         Changes(PUBLISH, {"revision": 1}),
         Changes(PUBLISH, {"revision": 99}, answers=wrong(*STATES, status=422)),
     ],
+    "POST /v1/articles/{article}/submit": [Changes(WRITE, {"note": "Please read."})],
+    "POST /v1/articles/{article}/approve": [
+        Changes(APPROVE, {"revision": 2}),
+        Changes(APPROVE, {"revision": 99}, answers=wrong(*STATES, status=422)),
+    ],
+    "POST /v1/articles/{article}/return": [Changes(APPROVE, {"note": "Who says so?"})],
+    "GET /v1/articles/{article}/approval": [Reads(READ)],
     "POST /v1/articles/{article}/unpublish": [
         Changes(PUBLISH, answers=wrong("draft", "scheduled", "unpublished", "retracted"))
     ],
@@ -222,6 +230,10 @@ TERMS: dict[str, list[Row]] = {
         Changes(MODERATE, {"state": "closed"}, on="section"),
         Changes(MODERATE, {"prompt": "Well?"}, on="section", publish=USED),
     ],
+    "GET /v1/approval": [Needs(READ, drafts=True)],
+    "PUT /v1/approval": [Needs("admin")],
+    "GET /v1/sections/{section}/approval": [Needs(READ, drafts=True)],
+    "PUT /v1/sections/{section}/approval": [Needs("admin")],
     "GET /v1/notices": [Needs(READ, drafts=True)],
     "GET /v1/notices/{notice}": [Needs(READ, drafts=True)],
     "POST /v1/notices": [

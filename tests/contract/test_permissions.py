@@ -47,7 +47,7 @@ SCOPES = (
 ).split()
 # What only says how discussions are run, is the moderators' work; numbers and marks of change follow from the rest.
 NOT_SEEN = re.compile(
-    r"discussion|edited|custom|tally|moderation|close|version|card|created_at|updated_at|latest|shown|articles$|own_|set_"
+    r"approval|discussion|edited|custom|tally|moderation|close|version|card|created_at|updated_at|latest|shown|articles$|own_|set_"
 )
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.articles import editing, publishing
+from app.articles import approval, editing, publishing
 from app.articles.addresses import RESERVED_SLUGS, add_former_address
 from app.articles.discussions import close_discussion
 from app.articles.editorial_schemas import ArticleIn, ArticlePatch
 from app.articles.media_addresses import fill_sizes, find_unsized_files
+from app.articles.projection import get_newest_revision
 from app.articles.revisions import find_newest_blocks
 from app.articles.tables import Address, Article
 from app.blocks.context import Dropped
@@ -153,10 +154,27 @@ class ArticleEntry:
         elif state == "scheduled" and self.plan.state == "draft":
             publishing.unschedule_article(session, IMPORT, index_article, article_id, None)
 
+    def _may_publish(self, session: Session, article: Article) -> bool:
+        """Whether the newest text may become public where it belongs, and where readers see the article now."""
+        newest = get_newest_revision(session, article)
+        if article.state == "published" and article.published_revision == newest.n:
+            return True  # it was published already
+        sections = {newest.section_id, article.section_id} if article.public else {newest.section_id}
+        return approval.may_become_public(session, article, newest.n, sections)
+
+    def _submit(self, session: Session, article: Article) -> None:
+        """Submit the newest text for approval instead of publishing it; an import approves nothing."""
+        if (article.approval, article.approval_revision) != ("submitted", article.latest_revision):
+            approval.add_step(session, IMPORT, article, article.latest_revision, "submitted", None)
+        self.notes.append("not published, but submitted: its section requires approval")
+
     def _settle(self, session: Session, article_id: str) -> None:
         """Bring the article into its state, close its discussion if needed, and add its former addresses."""
         plan, article = self.plan, session.get_one(Article, article_id)
-        if plan.state == "published" or (plan.state == "scheduled" and self._date() is not None):
+        is_out = plan.state == "published" or (plan.state == "scheduled" and self._date() is not None)
+        if plan.state != "draft" and not self._may_publish(session, article):
+            self._submit(session, article)
+        elif is_out:
             publishing.publish_article(session, IMPORT, index_article, article_id, None)
         elif plan.state == "scheduled" and plan.at is not None:
             scheduled = (article.scheduled_at, article.scheduled_revision)
