@@ -35,6 +35,7 @@ from app.moderation.pipeline import ModerationPipeline
 from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
+from app.people.sessions import PeopleSessions
 from app.publication.media_uses import AUTHOR_USES, MediaUses
 from app.publication.rendition_files import MAX_WAITING, REFUSAL, RenditionMaker
 from app.publication.section_tree import find_descendants
@@ -145,7 +146,7 @@ def build_services(settings: Settings) -> Services:
         freshness=freshness,
         limiter=Limiter(settings.rate_limits, settings.redis_url),
         vault=vault,
-        callers=Callers(database, vault, Readers(settings), find_descendants),
+        callers=Callers(database, vault, Readers(settings), find_descendants, PeopleSessions(database, vault)),
         notice_articles=ArticlesWithNotices(),
         media=media,
         renditions=RenditionMaker(settings.media, media, picture_work),

@@ -47,6 +47,8 @@ from app.moderation import rule_routes
 from app.moderation.queue import prune_leases
 from app.ops import routes as ops
 from app.partners import routes as partners
+from app.people import routes as people
+from app.people.sessions import prune_sessions
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
 from app.publication.section_tree import find_descendants
@@ -113,6 +115,8 @@ ROUTERS: list[APIRouter] = [
     identity.participants_router,
     key_routes.router,
     identity.audit_router,
+    people.people_router,
+    people.sign_in_router,
     rule_routes.bans_router,
     rule_routes.phrases_router,
     moderation.queue_router,
@@ -172,7 +176,7 @@ def _prune(session: Session) -> int:
     """Delete what has been kept long enough; return the number of rows."""
     prune_leases(session)
     pruned = prune_fanouts(session) + prune_items(session) + prune_hub(session)
-    pruned += prune_answers(session, now() - ANSWER_RETENTION)
+    pruned += prune_answers(session, now() - ANSWER_RETENTION) + prune_sessions(session)
     return pruned + prune_events(session, now() - EVENT_RETENTION)
 
 

@@ -1,5 +1,6 @@
 """Plain factories: each makes one thing through the API, as a client would, and returns its answer's JSON."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -8,6 +9,11 @@ from starlette.testclient import TestClient
 from app.core.clock import now
 from app.db import Database
 from app.identity.participants import PARTICIPANT
+from app.identity.schemas import SYSTEM
+from app.people import tables as people_tables
+from app.people.people import create_person
+from app.people.schemas import NewPersonIn
+from app.people.sessions import start_session
 
 Headers = dict[str, str]
 
@@ -31,6 +37,7 @@ ANYONE = {
     "DELETE /v1/subscriptions/{subscription}",
     "POST /v1/unsubscribe/{token}",
     "POST /hub",
+    "POST /v1/sign-in/refresh",
     "PUT /v1/media/uploads/{upload}/file",
 }
 
@@ -145,3 +152,35 @@ def pages(client: TestClient, path: str, **asked: Any) -> list[list[Any]]:
     assert answer.json()["page"]["prev"] is None
     assert backwards[::-1] == forwards
     return forwards
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody of the staff who signed in."""
+
+    id: str
+    email: str
+    access: str
+    refresh: str
+
+    @property
+    def headers(self) -> Headers:
+        return {"Authorization": f"Bearer {self.access}"}
+
+
+def person(client: TestClient, db: Database, name: str = "Ada") -> Person:
+    """A person who has signed in."""
+    email = f"{name.lower()}@example.com"
+    with db.transaction() as session:
+        person_id = create_person(session, SYSTEM, NewPersonIn(name=name, email=email))
+        session.get_one(people_tables.Person, person_id).accepted_at = now()
+    return sign_in(client, db, Person(person_id, email, "", ""))
+
+
+def sign_in(client: TestClient, db: Database, person: Person) -> Person:
+    """The person in another session."""
+    vault = client.app.state.services.vault  # type: ignore[attr-defined]
+    with db.transaction() as session:
+        row = session.get_one(people_tables.Person, person.id)
+        tokens = start_session(session, vault, row, "password", "testclient")
+    return replace(person, access=tokens.access, refresh=tokens.refresh)

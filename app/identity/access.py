@@ -86,8 +86,8 @@ async def enforce_rate(request: Request, name: str, rate: int, actor: Actor | No
 async def count_write(request: Request, actor: Actor, policy: str = "write") -> None:
     """Count a write that anyone may send, whatever its outcome; 429 beyond the limit.
 
-    Keys have a limit for all their requests. Guest tokens are free, so only the site's readers count by their token,
-    and all others by network address.
+    Keys and people have a limit for all their requests. Guest tokens are free, so only the site's readers count by
+    their token, and all others by network address.
     """
     if not actor.is_staff:
         await enforce_limit(request, policy, actor if actor.kind == "reader" else None)
@@ -111,6 +111,7 @@ class Access(SecurityBase):
     `forgiving=False`, for callers' own data, refuses unknown reader tokens; other public reads answer these as
     anonymous, with `Broadsheet-Token: unknown`.
     `drafts=True` admits all who read drafts, such as keys with `content:write`.
+    `own=True` admits also people who signed in, whom the route lets see or change only what is their own.
     `admit` is called before the body is read, to refuse callers or to count the request. Without it, public writes
     count against the limit `write`.
     `names_publishable=True` gives publishable keys as the caller. All other public reads answer them as anybody, though
@@ -126,20 +127,22 @@ class Access(SecurityBase):
         strict: bool = True,
         forgiving: bool = True,
         drafts: bool = False,
+        own: bool = False,
         names_publishable: bool = False,
         admit: AdmissionCheck | None = None,
         max_bytes: int | None = None,
     ) -> None:
         self.scope, self.counted, self.strict, self.drafts = scope, counted, strict, drafts
+        self.own = own
         self.scopes = (scope, *alternatives) if scope else ()
         self.forgiving, self.names_publishable = forgiving and scope is None, names_publishable
         self.admit = admit
         self.max_bytes = max_bytes or (MAX_PUBLIC_BYTES if scope is None else None)
         self.scheme_name = "ApiKey"
         self.model = HTTPBearer(
-            description="An API key (`Authorization: Bearer bs_…`, a publishable one `bp_…`), a guest token (`bg_…`), "
-            "the token to edit one comment (`be_…`) or to manage subscriptions (`bm_…`), or a JWT of the publication's "
-            "own site."
+            description="An API key (`Authorization: Bearer bs_…`, a publishable one `bp_…`), the access token of a "
+            "person who signed in (`ba_…`), a guest token (`bg_…`), the token to edit one comment (`be_…`) or to "
+            "manage subscriptions (`bm_…`), or a JWT of the publication's own site."
         )
         self._parameters: dict[Callable[..., object], frozenset[str]] = {}
 
@@ -151,7 +154,7 @@ class Access(SecurityBase):
             if self.scopes or not self.forgiving or request.method not in _SAFE_METHODS:
                 raise Forbidden("A publishable key reads what anybody may read, and does nothing else.")
             actor, is_anybody = PUBLISHABLE, True
-        if self.scopes and not (any(map(actor.may, self.scopes)) or (self.drafts and actor.reads_drafts)):
+        if self.scopes and not self._admits(actor):
             names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
             missing = f"This needs a key with the scope {names}."
             raise refusal(actor, missing)
@@ -168,6 +171,12 @@ class Access(SecurityBase):
         if request.scope["query_string"]:
             await self._check_parameters(request)
         return actor
+
+    def _admits(self, actor: Actor) -> bool:
+        """Whether the caller has one of the scopes, or what serves instead."""
+        if self.own and actor.kind == "person":
+            return True
+        return any(map(actor.may, self.scopes)) or (self.drafts and actor.reads_drafts)
 
     def _is_plain(self, request: Request) -> bool:
         """Whether a request is one that anybody may send, and was counted once."""
@@ -302,6 +311,7 @@ Writer = Annotated[Actor, require_scope("content:write")]
 Approver = Annotated[Actor, require_scope("content:approve")]
 Publisher = Annotated[Actor, require_scope("content:publish")]
 Moderator = Annotated[Actor, require_scope("comments:moderate")]
+AdminOrSelf = Annotated[Actor, Depends(Access("admin", own=True))]
 Admin = Annotated[Actor, require_scope("admin")]
 
 

@@ -10,18 +10,17 @@ from app.identity.keys import KEY_PREFIXES, FindInside, KeyRing
 from app.identity.participants import ParticipantRow, find_participant_by
 from app.identity.readers import Readers
 from app.identity.schemas import Actor
-from app.identity.secrets import EDIT_PREFIX, GUEST_PREFIX, MANAGE_PREFIX, Vault
+from app.identity.secrets import ACCESS_PREFIX, EDIT_PREFIX, GUEST_PREFIX, MANAGE_PREFIX, Vault
 from app.identity.tokens import hash_token, is_well_formed
 
-ACCESS_PREFIX = "ba_"  # of the access tokens of people who signed in
 GUEST_CACHE_SECONDS = 5.0  # seconds for which a guest is cached; writes read the participant again
 MAX_CACHED_GUESTS = 10_000
 
 
 def is_reader_token(token: str) -> bool:
-    """Whether a token is of a kind that readers hold, which may expire at any time: any but an API key."""
+    """Whether a token is of a kind that readers hold, which may expire at any time: not of an API key or the staff."""
     return token.startswith((GUEST_PREFIX, EDIT_PREFIX, MANAGE_PREFIX)) or (
-        not token.startswith(KEY_PREFIXES) and token.count(".") == 2
+        not token.startswith((*KEY_PREFIXES, ACCESS_PREFIX)) and token.count(".") == 2
     )
 
 
@@ -41,7 +40,7 @@ class Callers:
         vault: Vault,
         readers: Readers,
         find_inside: FindInside,
-        access_tokens: AccessTokens | None = None,
+        access_tokens: AccessTokens,
     ) -> None:
         self.keys, self.vault, self.readers = KeyRing(db, find_inside), vault, readers
         self.access_tokens = access_tokens
@@ -50,6 +49,8 @@ class Callers:
 
     async def identify(self, token: str) -> Actor:
         """Return the caller with this token; 401 if it is unknown."""
+        if token.startswith(ACCESS_PREFIX):
+            return await self.access_tokens.identify(token)
         if token.startswith(GUEST_PREFIX):
             return await self._guest(token)
         if token.startswith(EDIT_PREFIX):
@@ -62,8 +63,6 @@ class Callers:
             if body is None:
                 raise Unauthorized("This is not a token of this server.")
             return Actor("subscriber", subscriber=id_from_hex(body[:32]), generation=int(body[32:], 16))
-        if token.startswith(ACCESS_PREFIX) and self.access_tokens is not None:
-            return await self.access_tokens.identify(token)
         if not token.startswith(KEY_PREFIXES) and token.count(".") == 2:
             return await self.readers.identify(token)
         return await self.keys.identify(token)

@@ -99,6 +99,7 @@ class Actor:
     reader: Claims | None = None
     proven: bool = False  # whether a guest has confirmed the e-mail
     quotas: tuple[tuple[QuotaUnit, int], ...] = ()  # limits of this key
+    session: str | None = None  # id of the session in which a person signed in
 
     @property
     def caller(self) -> str | None:

@@ -60,6 +60,7 @@ def is_rotation_due(connection: sa.Connection) -> bool:
 
 GUEST_PREFIX, EDIT_PREFIX = "bg_", "be_"
 MANAGE_PREFIX, CONFIRM_PREFIX, UNSUBSCRIBE_PREFIX = "bm_", "bc_", "bu_"
+ACCESS_PREFIX, REFRESH_PREFIX = "ba_", "br_"  # of the sessions of people who signed in
 SEAL_LENGTH = 64  # characters of an HMAC
 REFRESH_SECONDS = 30.0  # seconds between reads of the store
 RETRY_SECONDS = 2.0  # seconds between reads while no secrets are loaded
@@ -180,6 +181,10 @@ class Vault:
         if not (token.startswith(prefix) and token.isascii() and _HEXADECIMAL.fullmatch(body)):
             return None
         return body if hmac.compare_digest(self.seal_token(prefix, body), token) else None
+
+    def derive(self, purpose: str, text: str) -> str:
+        """Return 32 bytes in hexadecimal that nobody without the server's secret can derive from a text."""
+        return _derive(self._site, purpose, text)
 
     def public_id(self, participant_id: str) -> str:
         """Return the public id of a participant: stable, and the participant cannot be derived from it."""

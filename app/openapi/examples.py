@@ -14,6 +14,7 @@ EXAMPLES: dict[str, JsonObject] = {
     "CorrectionIn": {"text": "The boat left at noon, not at one."},
     "FrontIn": {"title": "Home", "blocks": [{"kind": "newest", "section": "harbour", "limit": 5}]},
     "KeyIn": {"name": "Front end", "scopes": ["content:read"]},
+    "NewPersonIn": {"name": "Zoe Adler", "email": "zoe@example.org"},
     "NoticeIn": {"scope": "section", "target_id": "opinion", "placement": "before", "text": "An opinion."},
     "PhraseIn": {"text": "cheap pills", "action": "hold"},
     "ReportIn": {"reason": "spam"},

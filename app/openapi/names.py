@@ -21,6 +21,7 @@ from app.identity.schemas import Scope
 from app.moderation.rule_schemas import BanKind
 from app.moderation.schemas import ModeratorText, QueueSort, QueueState, ReportReason, ReportState
 from app.moderation.text_analysis import PhraseAction, PhraseMatch
+from app.people.schemas import PersonState, SignInMethod
 from app.publication.schemas import Level, NoticeScope, Placement
 from app.releases.schemas import ItemOp as ReleaseItemOp
 from app.releases.schemas import ReleaseState
@@ -75,6 +76,8 @@ TYPES: dict[str, tuple[TypeForm[object], str | None]] = {
     "Name": (Name, "A name on one line, 1 to 200 characters, some of them visible."),
     "NoticeScope": (NoticeScope, "What a notice is attached to."),
     "Notify": (Notify, "About which later comments the author is notified by e-mail."),
+    "PersonState": (PersonState, "Whether somebody of the staff may sign in."),
+    "SignInMethod": (SignInMethod, "How a person signed in."),
     "OffsetUnit": (OffsetUnit, "The unit of `start` and `end`."),
     "PhraseAction": (PhraseAction, "What is done with a comment that contains a watched phrase."),
     "PhraseMatch": (PhraseMatch, "Whether a phrase is found as whole words or anywhere."),

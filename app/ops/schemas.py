@@ -8,7 +8,8 @@ from app.comments.schemas import CommentRevisionData
 from app.core.models import BaseModel, InputModel
 from app.moderation.rule_schemas import BanData
 from app.moderation.schemas import AppealData, ReportData
-from app.subscriptions.schemas import Email, SubscriptionOut
+from app.subscriptions.schemas import SubscriptionOut
+from app.text.emails import Email
 from app.text.inputs import Prose
 
 

@@ -2,14 +2,15 @@
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, EmailStr, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.core.ids import AnyId
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import both, exactly_one, given, where
-from app.text.inputs import HttpUrl, Identifier, Length
+from app.text.emails import Email
+from app.text.inputs import HttpUrl, Identifier
 from app.web.paging import PageQuery
 
 Kind = Literal["comments.all", "comments.replies_to_me", "comments.thread", "articles.new", "article.updated"]
@@ -30,16 +31,6 @@ KINDS_DESCRIPTION: Final = (
     "of an article."
 )
 _DOTLESS_DOMAINS = frozenset({"gmail.com", "googlemail.com"})
-
-
-def _normalize_email(address: str) -> str:
-    if "=?" in address:
-        raise ValueError("must not look like an encoded word (RFC 2047)")
-    return address.lower()
-
-
-Email = Annotated[EmailStr, Length(0, 254), AfterValidator(_normalize_email)]
-"""An e-mail address, in lower case."""
 
 
 def address_hash(email: str) -> str:

@@ -41,6 +41,7 @@ class Needs:
 
     scope: str
     drafts: bool = False
+    own: bool = False  # people who signed in may call it as well, about themselves
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Changes:
 
 
 Row = Anyone | Needs | Reads | Changes
-ANY, ADMIN = [Anyone()], [Needs("admin")]
+ANY, ADMIN, ADMIN_OR_SELF = [Anyone()], [Needs("admin")], [Needs("admin", own=True)]
 MODERATES, HOOKS, SUBSCRIBERS = [Needs(MODERATE)], [Needs("webhooks:manage")], [Needs("subscribers:manage")]
 WORDS = {"placement": "before", "text": "!"}
 FUTURE, PAST = "2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
@@ -345,8 +346,22 @@ OTHERS: dict[str, list[Row]] = {
             "POST /v1/unsubscribe/{token}",
             "POST /v1/sync/comments",
             "GET /v1/whoami",
+            "POST /v1/sign-in/refresh",
         ],
         ANY,
+    ),
+    "GET /v1/people": [Needs(WRITE)],
+    "GET /v1/people/{person}": [Needs(WRITE, own=True)],
+    **dict.fromkeys(["POST /v1/people", "DELETE /v1/people/{person}"], ADMIN),
+    **dict.fromkeys(
+        [
+            "PATCH /v1/people/{person}",
+            "GET /v1/people/{person}/sessions",
+            "DELETE /v1/people/{person}/sessions",
+            "DELETE /v1/people/{person}/sessions/{session}",
+            "POST /v1/sign-out",
+        ],
+        ADMIN_OR_SELF,
     ),
     **dict.fromkeys(
         [

@@ -18,10 +18,10 @@ from app.webhooks.schemas import TEST_EVENT, EventType
 from tests.document import operation_at, operations
 
 VERBS = set(
-    "add appeal approve begin change check claim compare confirm create decide decline delete detach dismiss end erase"
-    " export feature finish follow get import lift list mark merge pin post publish purge put redact redeliver reject"
-    " release remove replay report request resolve restore retract revoke rotate schedule search send set sign sync"
-    " test undo unpublish unschedule unsubscribe update uphold upload vote withdraw".split()
+    "accept add appeal approve begin change check claim compare confirm create decide decline delete detach dismiss"
+    " end erase export feature finish follow get import lift list mark merge pin post publish purge put redact"
+    " redeliver refresh reject release remove replay report request resolve restore retract revoke rotate schedule"
+    " search send set sign sync test undo unpublish unschedule unsubscribe update uphold upload vote withdraw".split()
 )
 
 

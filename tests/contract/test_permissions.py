@@ -71,6 +71,7 @@ def test_every_operation_has_its_row(tmp_path: Any) -> None:
         assert scopes == {declared[name].scope}, f"{name}: {HERE} and the route name different scopes"
         drafts = {isinstance(row, Needs | Reads) and row.scope is not None and row.drafts for row in rows}
         assert drafts == {declared[name].drafts}, f"{name}: is it for keys with content:write, too?"
+        assert {getattr(row, "own", False) for row in rows} == {declared[name].own}, f"{name}: is it for people, too?"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""People: the staff who sign in, their credentials, invitations and sessions."""

@@ -1,0 +1,92 @@
+"""People and their sessions, as sent and returned."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from app.core.models import BaseModel, InputModel
+from app.text.emails import Email
+from app.text.names import PersonName
+from app.web.paging import PageQuery
+
+PersonState = Literal["invited", "active", "suspended", "deleted"]
+SignInMethod = Literal["password", "passkey", "oidc"]
+_EMAIL = "Address at which the person is invited, and with which they sign in. No two people have the same one."
+
+
+class NewPersonIn(InputModel):
+    """A new person."""
+
+    name: PersonName = Field(description="Name of the person, as colleagues and logs show it.")
+    email: Email = Field(description=_EMAIL)
+
+
+class PersonPatch(InputModel):
+    """Changes to a person (RFC 7396): absent members stay."""
+
+    name: PersonName = Field(default_factory=str, description="Name of the person.")
+    email: Email = Field(default_factory=str, description=f"{_EMAIL} Needs `admin`.")
+    suspended: bool = Field(
+        default_factory=bool, strict=True, description="Whether the person is refused everywhere. Needs `admin`."
+    )
+
+
+class PersonOut(BaseModel):
+    """A person of the staff."""
+
+    id: str
+    name: str
+    email: str | None = Field(description="E-mail address, for the person and callers with `admin`; else null.")
+    state: PersonState = Field(
+        description="`invited`: has not accepted an invitation yet; `suspended`: is refused everywhere; `deleted`: "
+        "only the id and the name are left."
+    )
+    methods: list[Literal["password", "totp", "passkey", "oidc"]] | None = Field(
+        description="What the person signs in with, for the person and callers with `admin`; else null."
+    )
+    created_at: datetime
+    signed_in_at: datetime | None = Field(description="Time of the last sign-in, as `email`.")
+
+
+class PeopleQuery(PageQuery):
+    """Filters of the list of people."""
+
+    state: PersonState | None = Field(None, description="Only people in this state. Without it: all but deleted ones.")
+
+
+class SessionOut(BaseModel):
+    """A session of a person."""
+
+    id: str
+    method: SignInMethod = Field(description="How the person signed in.")
+    client: str = Field(description="The `User-Agent` at sign-in, cut to 200 characters.")
+    current: bool = Field(description="Whether it is the session of this request.")
+    created_at: datetime
+    refreshed_at: datetime = Field(description="Time of the last new access token.")
+    expires_at: datetime = Field(description="Time at which the session ends at the latest.")
+
+
+class RefreshIn(InputModel):
+    """The refresh token of a session."""
+
+    refresh_token: str = Field(min_length=1, max_length=400, description="The newest refresh token: `br_…`.")
+
+
+class SignedInPersonOut(BaseModel):
+    """The person who signed in."""
+
+    id: str
+    name: str
+
+
+class TokensOut(BaseModel):
+    """The tokens of a session."""
+
+    access_token: str = Field(description="Token for `Authorization: Bearer ba_…`.")
+    token_type: Literal["Bearer"]
+    expires_in: int = Field(description="Seconds until the access token expires.")
+    refresh_token: str = Field(
+        description="Token for the next access token: `br_…`. Each use replaces it; a former one ends the session."
+    )
+    person: SignedInPersonOut
