@@ -19,6 +19,7 @@ from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.election import Election
 from app.db.opening import open_store
+from app.db.query_process import MAX_WAITING_QUERIES
 from app.deliveries.courier import Courier
 from app.edge.keeper import Keeper
 from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
@@ -45,6 +46,7 @@ from app.reactions.services import ReactionServices
 from app.related.links import include_related
 from app.search.indexing import index_article
 from app.search.listing import list_matching as search_articles
+from app.search.routes import router as search_router
 from app.site.profile import MEDIA_USES as SITE_USES
 from app.web.access_log import Metrics
 from app.web.admission import Admission, Limits
@@ -96,10 +98,12 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
 
 
 def _limits_of(settings: Settings) -> Limits:
+    searches = settings.search_processes * MAX_WAITING_QUERIES
     return Limits(
         connections=settings.max_connections,
         connections_per_address=settings.max_connections_per_address,
         requests=settings.max_requests,
+        paths={search_router.prefix: searches} if searches else {},
         hosts=tuple(settings.allowed_hosts),
         proxies=tuple(settings.trusted_proxies),
     )
@@ -132,7 +136,8 @@ def build_services(settings: Settings) -> Services:
     picture_processes = QueryProcesses(database, partial(open_store, settings), settings.picture_processes)
     picture_work = Offload(picture_processes, max(1, settings.picture_processes), MAX_WAITING, REFUSAL)
     media = open_storage(settings.media)
-    live, freshness, admission = Live(database, settings), Freshness(), Admission(_limits_of(settings))
+    live, freshness = Live(database, settings), Freshness()
+    admission = Admission(_limits_of(settings))
     metrics.registry.register(admission)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
     streams.set_function(live.__len__)

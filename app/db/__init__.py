@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from app.db.base import Database, Overloaded, is_damaged, is_full, is_read_only, is_unavailable
+from app.db.base import Database, Overloaded, QueueFull, is_damaged, is_full, is_read_only, is_unavailable
 from app.db.query_process import QueryProcesses, yield_cpu
 from app.db.sqlite import SqliteDatabase
 
@@ -12,6 +12,7 @@ __all__ = [
     "Database",
     "Overloaded",
     "QueryProcesses",
+    "QueueFull",
     "SqliteDatabase",
     "is_damaged",
     "is_full",

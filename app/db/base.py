@@ -31,6 +31,10 @@ class Overloaded(DBAPIError):
         super().__init__(None, None, RuntimeError(why))
 
 
+class QueueFull(Overloaded):
+    """So much work waits that more is refused: the database itself is well."""
+
+
 def is_unavailable(error: DBAPIError) -> bool:
     """Whether the database cannot be reached or is busy, so that the same work may succeed later."""
     if error.connection_invalidated or isinstance(error, Overloaded):

@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, TypeVar, cast
 import sqlalchemy as sa
 
 from app.core.logs import get_logger
-from app.db.base import Database, Overloaded, ReplicaChoice
+from app.db.base import Database, Overloaded, QueueFull, ReplicaChoice
 
 T = TypeVar("T")
 RESTART_SECONDS: Final = 10.0  # between two attempts to start processes
@@ -141,7 +141,7 @@ class QueryProcesses:
             self._wait_until_idle()
             process = min(self._processes, key=lambda process: process.waiting)
             if process.waiting >= MAX_WAITING_QUERIES:
-                raise Overloaded("too many queries wait")
+                raise QueueFull("too many queries wait")
             try:
                 return cast(T, await process.run(query, replica=self._db.choose_replica()))
             except _ProcessEnded:

@@ -20,7 +20,7 @@ from sqlmodel import Session
 
 from app.core.files import make_folder
 from app.core.logs import get_logger
-from app.db.base import Database, Overloaded, P, T, WriteSession, switch_interval
+from app.db.base import Database, Overloaded, P, QueueFull, T, WriteSession, switch_interval
 from app.db.commits import CommitWatch
 from app.db.driver import Connection, sqlite
 from app.db.election import FileLock, ProcessLock
@@ -293,7 +293,7 @@ class SqliteDatabase(Database):
         try:
             self._queue.put_nowait(piece)
         except queue.Full:
-            raise Overloaded("too many writes wait") from None
+            raise QueueFull("too many writes wait") from None
         result = cast(T, await piece.future)
         self.commits.send()
         return result

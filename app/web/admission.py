@@ -5,10 +5,11 @@ fraction of what is answered, so that a process which is asked for too much stil
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
+from time import perf_counter
 from typing import Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -22,6 +23,12 @@ from app.web.rate_limits import network_of
 RETRY_AFTER_SECONDS: Final = 1
 MAX_STARTS_IN_A_ROUND: Final = 1
 """Requests that begin in one round of the event loop: between two rounds it reads from sockets and refuses."""
+LONG_ROUND_SECONDS: Final = 0.001
+ROUNDS_AFTER_LONG_ONE: Final = 3
+"""Rounds without a start after a round that took long: in as many a connection is accepted, read from, and refused."""
+MAX_WAIT_SECONDS: Final = 1.0
+"""How long a request may have to wait until those before it have begun: where that takes longer, it is refused."""
+PACE_SHARE: Final = 0.1  # of the latest interval in the mean
 LINGER_SECONDS: Final = 0.3
 REPORT_SECONDS: Final = 10.0  # between two lines of the log about refusals
 SLOT: Final = "slot"
@@ -36,6 +43,7 @@ class Limits:
     connections: int = 10_000
     connections_per_address: int = 1000
     requests: int = 256
+    paths: Mapping[str, int] = field(default_factory=dict[str, int])  # requests with a path, where fewer are taken on
     hosts: tuple[str, ...] = ()  # names of this server; none: any. `*.example.org` stands for all names below
     proxies: tuple[str, ...] = ()  # addresses and networks that may open any number of connections
 
@@ -46,11 +54,11 @@ class Slot:
     As a context manager: the request waits for its client, or for another request, within it.
     """
 
-    __slots__ = ("_admission", "_counts")
+    __slots__ = ("_admission", "_counts", "_path")
 
-    def __init__(self, admission: "Admission") -> None:
-        self._admission, self._counts = admission, True
-        admission.working += 1
+    def __init__(self, admission: "Admission", path: str = "") -> None:
+        self._admission, self._path, self._counts = admission, path, False
+        self.__exit__()
 
     @property
     def is_too_much(self) -> bool:
@@ -62,6 +70,8 @@ class Slot:
         if self._counts:
             self._counts = False
             self._admission.working -= 1
+            if self._path:
+                self._admission.working_on[self._path] -= 1
 
     def finish(self) -> None:
         """Count no longer, and let a request that was refused before begin instead."""
@@ -76,6 +86,8 @@ class Slot:
         if not self._counts:
             self._counts = True
             self._admission.working += 1
+            if self._path:
+                self._admission.working_on[self._path] += 1
 
 
 class Admission(Collector):
@@ -84,8 +96,10 @@ class Admission(Collector):
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.is_draining = False  # no new requests are to come
+        self.max_wait_seconds = MAX_WAIT_SECONDS
         self.linger_seconds = LINGER_SECONDS  # before idle connections are closed when it is draining
         self.working = 0  # requests
+        self.working_on = Counter[str]()  # those with a path that has a limit
         self.connections = 0
         self.resting: dict[object, Callable[[], object]] = {}
         """What reads again from each connection that is not read, as it was refused a request, the oldest first."""
@@ -95,6 +109,9 @@ class Admission(Collector):
         self._hosts = frozenset(host.lower() for host in limits.hosts if not host.startswith("*."))
         self._domains = tuple(host[1:].lower() for host in limits.hosts if host.startswith("*."))
         self._starts = 0  # in this round of the event loop
+        self._started = 0.0  # when the latest request began, of a clock that the event loop does not keep
+        self._rounds_to_pass = 0
+        self._pace = 0.0  # mean seconds between two requests that began one after the other
         self._waiting: deque[Callable[[], object]] = deque()
         self._refused = {"connections": 0, "requests": 0}
         self._reported, self._last_report = 0, -REPORT_SECONDS
@@ -129,12 +146,14 @@ class Admission(Collector):
             return True  # a Unix socket has no address
         return self._trusts_all or any(ip in network for network in self._proxies)
 
-    def admit_request(self) -> Slot | None:
+    def admit_request(self, path: str) -> Slot | None:
         """Count a request; None: it is refused."""
-        if self.working >= self.limits.requests:
+        limit = self.limits.paths.get(path)
+        is_full = limit is not None and self.working_on.get(path, 0) >= limit
+        if is_full or self.working >= self.limits.requests or self._is_late():
             self._note_refusal("requests")
             return None
-        return Slot(self)
+        return Slot(self, path if limit is not None else "")
 
     def resume_one(self) -> None:
         """Read again from who has waited longest since a refusal: a request has ended, another may begin."""
@@ -146,17 +165,31 @@ class Admission(Collector):
             if not self._starts:
                 asyncio.get_running_loop().call_soon(self._end_round)
             self._starts += 1
+            self._started = perf_counter()
             begin()
         else:
             self._waiting.append(begin)
 
+    def _is_late(self) -> bool:
+        return len(self._waiting) * self._pace > self.max_wait_seconds
+
     def _end_round(self) -> None:
+        if not self._waiting:
+            self._starts = 0
+            return
+        seconds = perf_counter() - self._started
+        if self._starts and seconds > LONG_ROUND_SECONDS:
+            self._rounds_to_pass = ROUNDS_AFTER_LONG_ONE
         self._starts = 0
-        while self._waiting and self._starts < MAX_STARTS_IN_A_ROUND:
-            self._starts += 1
-            self._waiting.popleft()()
-        if self._starts:
-            asyncio.get_running_loop().call_soon(self._end_round)
+        if self._rounds_to_pass:
+            self._rounds_to_pass -= 1
+        else:
+            self._pace += (seconds - self._pace) * PACE_SHARE
+            self._started += seconds
+            while self._waiting and self._starts < MAX_STARTS_IN_A_ROUND:
+                self._starts += 1
+                self._waiting.popleft()()
+        asyncio.get_running_loop().call_soon(self._end_round)
 
     def is_own_host(self, host: bytes) -> bool:
         """Whether the value of `Host` names this server."""

@@ -29,7 +29,7 @@ from app.core.problems import (
     UnsupportedMediaType,
     printable_name,
 )
-from app.db import is_damaged, is_full, is_read_only, is_unavailable
+from app.db import QueueFull, is_damaged, is_full, is_read_only, is_unavailable
 
 # Instead of messages of Pydantic that would contain input, or that use terms of Python.
 _MESSAGES = {
@@ -94,6 +94,9 @@ def problem_from_database_error(error: DBAPIError) -> Problem:
     if is_read_only(error):
         log.error("the database is read-only", error=type(error.orig).__name__)
         return Unavailable("The database is read-only now: nothing can be changed.")
+    if isinstance(error, QueueFull):
+        log.info("more was asked than is taken on", reason=str(error.orig))
+        return Unavailable("The database is busy.")
     is_temporary = is_unavailable(error)
     log.error("database failed", error=type(error.orig).__name__, exc_info=None if is_temporary else error)
     return Unavailable("The database cannot be reached or is busy.") if is_temporary else Problem()

@@ -237,7 +237,7 @@ class Protocol(HttpToolsProtocol):
             if self._has_answered:
                 cycle.on_response = _do_nothing  # as after a task: the cycle does not hold the protocol
                 return
-        slot = self._admission.admit_request()
+        slot = self._admission.admit_request(cycle.scope["path"])
         if slot is None:
             self._answer_not_now(cycle)
             return

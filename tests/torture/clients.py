@@ -21,7 +21,9 @@ from tests.processes import ROOT
 
 ADDRESSES = 8  # of loopback, from which slow clients connect: one address may open a limited number of connections
 
+_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 _RETRY_AFTER = re.compile(rb"\r\nretry-after: (\d+)\r\n", re.IGNORECASE)
+SLOW_SECONDS = 1.0
 PIPELINED = 20  # requests of a client that reads nothing: their answers are more than the kernel buffers
 
 
@@ -51,6 +53,19 @@ class Load:
     pace: float = 0.0
     keep_alive: bool = True
     is_polite: bool = False
+
+
+@dataclass(frozen=True)
+class Flood:
+    """Requests that begin at fixed rates, whatever becomes of those before, each on a new connection.
+
+    What a request takes is counted from the moment at which it was due, so that a late client hides no wait.
+    """
+
+    port: int
+    paths: list[str]
+    steps: list[tuple[float, float]]  # requests a second, and seconds
+    patience: float = 20.0  # seconds after which a request counts as lost
 
 
 async def _dribble(slow: Slow, number: int, closed: list[float]) -> None:
@@ -111,6 +126,12 @@ async def run_slow(slow: Slow) -> dict[str, Any]:
     return {"closed": len(closed), "longest": round(max(closed, default=0.0), 2)}
 
 
+def _quantiles(seconds: list[float]) -> list[float]:
+    """Return the median, 95 and 99 % in milliseconds."""
+    cuts = statistics.quantiles(seconds, n=100)
+    return [round(cuts[n] * 1000, 2) for n in (49, 94, 98)]
+
+
 class _Seen:
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
@@ -121,11 +142,7 @@ class _Seen:
         self.seconds.setdefault(status, []).append(seconds)
 
     def tell(self, seconds: float) -> dict[str, Any]:
-        cuts = {
-            status: [round(statistics.quantiles(values, n=100)[n] * 1000, 2) for n in (49, 94, 98)]
-            for status, values in self.seconds.items()
-            if len(values) > 1
-        }
+        cuts = {status: _quantiles(values) for status, values in self.seconds.items() if len(values) > 1}
         return {"statuses": dict(self.statuses), "ms": cuts, "seconds": round(seconds, 2)}
 
 
@@ -225,10 +242,127 @@ async def run_load(load: Load) -> dict[str, Any]:
     return seen.tell(loop.time() - began)
 
 
+class _Step:
+    """What becomes of the requests that begin in one step of a flood.
+
+    `served` is how many were answered with 200 within its time; `trouble` and `slow` are the seconds after its start at
+    which the last request began that got another answer, or waited for longer than `SLOW_SECONDS`.
+    """
+
+    def __init__(self, began: float, seconds: float) -> None:
+        self._began, self._seconds = began, seconds
+        self._seen, self._late = _Seen(), list[float]()
+        self._served, self._trouble, self._slow = 0, 0.0, 0.0
+
+    def note_start(self, due: float, now: float) -> None:
+        """Note how late a request begins."""
+        self._late.append(now - due)
+
+    def note(self, status: str, due: float, now: float) -> None:
+        """Note an answer."""
+        self._seen.note(status, now - due)
+        if status != "200":
+            self._trouble = max(self._trouble, due - self._began)
+        elif now - due > SLOW_SECONDS:
+            self._slow = max(self._slow, due - self._began)
+
+    def serve(self) -> None:
+        """Count an answer with 200 that comes in the time of this step."""
+        self._served += 1
+
+    def tell(self) -> dict[str, Any]:
+        """Return the figures."""
+        own = {"served": self._served, "trouble": round(self._trouble, 2), "slow": round(self._slow, 2)}
+        return {**self._seen.tell(self._seconds), **own, "late_ms": _quantiles(self._late)}
+
+
+class _Flooding:
+    """A flood that goes on."""
+
+    def __init__(self, flood: Flood) -> None:
+        self.flood, self.loop = flood, asyncio.get_running_loop()
+        self.step = _Step(0, 0)  # that of now
+        self.waiting = set[_Request]()
+
+    async def run(self) -> dict[str, Any]:
+        """Send everything; return the figures of each step."""
+        heads = [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in self.flood.paths]
+        steps, number, began, tasks = list[_Step](), 0, self.loop.time(), set[asyncio.Task[None]]()
+        for rate, seconds in self.flood.steps:
+            self.step = _Step(began, seconds)
+            steps.append(self.step)
+            for at in range(int(rate * seconds)):
+                due = began + at / rate
+                if (wait := due - self.loop.time()) > 0:
+                    await asyncio.sleep(wait)
+                self.step.note_start(due, self.loop.time())
+                request, number = _Request(self, heads[number % len(heads)], due), number + 1
+                task = self.loop.create_task(request.send(f"127.0.0.{number % ADDRESSES + 2}"))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            began += seconds
+        end = self.loop.time() + self.flood.patience
+        while self.waiting and self.loop.time() < end:
+            await asyncio.sleep(0.01)
+        for lost in list(self.waiting):
+            lost.finish("lost")
+        return {"steps": [step.tell() for step in steps]}
+
+
+class _Request(asyncio.Protocol):
+    """One request of a flood, and the answer to it."""
+
+    def __init__(self, flooding: _Flooding, head: bytes, due: float) -> None:
+        self._flooding, self._head, self._due, self._held = flooding, head, due, b""
+        self._step = flooding.step
+        flooding.waiting.add(self)
+
+    async def send(self, source: str) -> None:
+        """Send the request from an address."""
+        loop, port = self._flooding.loop, self._flooding.flood.port
+        try:
+            await loop.create_connection(lambda: self, "127.0.0.1", port, local_addr=(source, 0))
+        except OSError:
+            self.finish("lost")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the head."""
+        self._transport: Any = transport
+        self._transport.write(self._head)
+
+    def data_received(self, data: bytes) -> None:
+        """Note the end of the response, and close."""
+        held = self._held = self._held + data if self._held else data
+        end = held.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return
+        size = _CONTENT_LENGTH.search(held, 0, end)
+        if size is not None and len(held) >= end + int(size[1]):
+            self.finish(held[9:12].decode())
+            self._transport.close()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        """Count a request without an answer."""
+        self.finish("lost")
+
+    def finish(self, status: str) -> None:
+        """Note the answer, once."""
+        if self in self._flooding.waiting:
+            self._flooding.waiting.discard(self)
+            self._step.note(status, self._due, self._flooding.loop.time())
+            if status == "200":
+                self._flooding.step.serve()
+
+
+async def run_flood(flood: Flood) -> dict[str, Any]:
+    """Be the flood."""
+    return await _Flooding(flood).run()
+
+
 class Running:
     """Clients that run in a process of their own."""
 
-    def __init__(self, clients: Slow | Load) -> None:
+    def __init__(self, clients: Slow | Load | Flood) -> None:
         text = json.dumps({"kind_of_clients": type(clients).__name__, **asdict(clients)})
         command = [sys.executable, "-m", "tests.torture.clients", text]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -248,7 +382,10 @@ def main() -> None:
     """Run the clients of the first argument."""
     given = json.loads(sys.argv[1])
     kind = given.pop("kind_of_clients")
-    run = run_slow(Slow(**given)) if kind == "Slow" else run_load(Load(**given))
+    if kind == "Flood":
+        run = run_flood(Flood(**given))
+    else:
+        run = run_slow(Slow(**given)) if kind == "Slow" else run_load(Load(**given))
     sys.stdout.write(json.dumps(uvloop.run(run)) + "\n")
 
 

@@ -24,7 +24,7 @@ from bench.seed import seed_store
 from tests import processes
 from tests.conftest import Report
 from tests.effort import IS_LONG, effort
-from tests.torture.clients import Load, Running, Slow
+from tests.torture.clients import Flood, Load, Running, Slow
 
 MEGABYTE = 1_000_000
 CODE = """
@@ -67,6 +67,15 @@ def fill_store(folder: Path, url: str) -> Store:
     for engine in database.engines():
         engine.dispose()
     return Store(folder, url, [f"/v1/articles/{article}" for article in ids], seeded.key)
+
+
+def open_store(request: pytest.FixtureRequest, folder: Path, database: str) -> Store:
+    """Return a store of articles on one of the two databases."""
+    if database == "sqlite":
+        store: Store = request.getfixturevalue("store")
+        return store
+    request.getfixturevalue("empty_postgres")()
+    return fill_store(folder, request.getfixturevalue("postgres_url"))
 
 
 class Server:
@@ -117,7 +126,7 @@ def _wait_for_end(pid: int) -> None:
         try:
             if stat.read_text().rpartition(")")[2].split()[0] == "Z":
                 return
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return
         time.sleep(0.01)
     raise AssertionError("the process did not end")
@@ -240,11 +249,7 @@ def test_large_and_deep_bodies_are_refused(store: Store, report: Report) -> None
 def test_restarts_lose_no_request(
     request: pytest.FixtureRequest, tmp_path: Path, report: Report, database: str, workers: int
 ) -> None:
-    if database == "sqlite":
-        store: Store = request.getfixturevalue("store")
-    else:
-        request.getfixturevalue("empty_postgres")()
-        store = fill_store(tmp_path, request.getfixturevalue("postgres_url"))
+    store = open_store(request, tmp_path, database)
     count = effort("RESTARTS", 1, long=20 // workers)
     with serve(store, "--workers", str(workers)) as server:
         Running(Load(server.port, store.articles, 1, 0.1)).result()
@@ -260,25 +265,38 @@ def test_restarts_lose_no_request(
 
 
 @only_long
-def test_an_overloaded_server_answers_as_much_as_it_can(store: Store, report: Report) -> None:
-    """Ask for ten times the peak; goodput and recovery are shares of it.
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_an_overloaded_server_answers_as_much_as_it_can(
+    request: pytest.FixtureRequest, tmp_path: Path, report: Report, database: str
+) -> None:
+    """Ask for ten times the peak, each request on a new connection, whatever becomes of the others.
 
-    They are told and not asserted, as they depend on whether the clients have a core of their own. The crowd asks again
-    at once after a refusal; what refusals take is measured by others who wait as they are told.
+    What is asked for, lists of a hundred whole articles, takes the server a hundred times what a refusal takes: ten
+    times the peak is then within the reach of the clients, and of the kernel that accepts their connections. Goodput
+    and recovery are told and not asserted, as they depend on whether the clients have a core of their own.
     """
-    seconds, paths = effort("SECONDS", 1, long=8), ["/v1/articles?limit=20", "/v1/articles?limit=100"]
-    limits = {"CACHE_SIZE": "0"} if IS_LONG else {"CACHE_SIZE": "0", "MAX_REQUESTS": "8"}
-    with serve(store, **limits) as server:
-        Running(Load(server.port, paths, 4, 0.5)).result()
-        peak = Running(Load(server.port, paths, 16 if IS_LONG else 4, seconds)).result()
+    store = open_store(request, tmp_path, database)
+    seconds, paths = effort("SECONDS", 8, long=8), ["/v1/search?q=council+river+harbour"]
+    with serve(store, CACHE_SIZE="0") as server:
+        Running(Load(server.port, paths, 4, 2)).result()
+        peak = Running(Load(server.port, paths, 16, seconds)).result()
         rate = peak["statuses"]["200"] / peak["seconds"]
-        crowd, others = 400 if IS_LONG else 40, Load(server.port, paths, 100, seconds, pace=1, is_polite=True)
-        flood = Running(Load(server.port, paths, crowd, seconds + 1, pace=crowd / (10 * rate)))
-        refused, seen = Running(others).result(), flood.result()
-        after = Running(Load(server.port, paths, 16 if IS_LONG else 4, 2 if IS_LONG else 0.5)).result()
-    assert {"200"} <= set(seen["statuses"]) <= {"200", "503"}
-    assert set(after["statuses"]) == {"200"}
-    goodput = (seen["statuses"]["200"] + refused["statuses"].get("200", 0)) / seen["seconds"] / rate
-    offered = sum(seen["statuses"].values()) / seen["seconds"] / rate
-    recovered = after["statuses"]["200"] / after["seconds"] / rate
-    report(peak=round(rate), offered=offered, goodput=goodput, refused_ms=refused["ms"].get("503"), after=recovered)
+        steps = [(rate / 2, 2.0), (10 * rate, float(seconds)), (rate / 2, 6.0)]
+        calm, flood, after = Running(Flood(server.port, paths, steps)).result()["steps"]
+    assert set(calm["statuses"]) | set(after["statuses"]) <= {"200", "503"}
+    assert set(flood["statuses"]) == {"200", "503"}
+    offered = sum(flood["statuses"].values()) / flood["seconds"] / rate
+    report(
+        database=database,
+        peak=round(rate, 1),
+        offered=round(offered, 2),
+        goodput=round(flood["served"] / flood["seconds"] / rate, 3),
+        refused_ms=flood["ms"]["503"],
+        refused=flood["statuses"]["503"],
+        refused_afterwards=after["trouble"],
+        slow_afterwards=after["slow"],
+        calm_ms=calm["ms"]["200"],
+        after_ms=after["ms"]["200"],
+        late_ms=flood["late_ms"],
+    )
+    assert offered > 9.5

@@ -1,11 +1,12 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
-from app.web.admission import Admission, Limits, slot_of
+from app.web.admission import ROUNDS_AFTER_LONG_ONE, Admission, Limits, slot_of
 from app.web.protocol import Protocol
 from tests.web.running import GET, Running, answer_of, echo, parts, serving
 
@@ -146,6 +147,46 @@ def test_many_requests_that_come_together_are_all_answered() -> None:
         assert set(await asyncio.gather(*(send() for _ in range(50)))) == {200}
 
     assert limit(scenario).working == 0
+
+
+def test_a_path_may_have_a_limit_of_its_own() -> None:
+    async def scenario() -> None:
+        admission = Admission(Limits(paths={"/search": 1}))
+        first = admission.admit_request("/search")
+        assert first
+        assert admission.admit_request("/search") is None
+        assert admission.admit_request("/other")
+        with first:  # it waits for its client
+            second = admission.admit_request("/search")
+            assert second
+            second.leave()
+        first.leave()
+        assert admission.admit_request("/search")
+
+    asyncio.run(scenario())
+
+
+def test_requests_that_would_begin_too_late_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100))  # a second between two looks
+    monkeypatch.setattr("app.web.admission.perf_counter", lambda: float(next(clock)))
+
+    async def scenario() -> None:
+        admission, begun, rounds = Admission(Limits()), list[int](), list[list[int]]()
+        admission.max_wait_seconds = 0.15
+        for number in range(4):
+            assert admission.admit_request("/"), "nothing is known yet"
+            admission.start(partial(begun.append, number))
+        while len(begun) < 3:
+            rounds.append(list(begun))
+            await asyncio.sleep(0)
+            if len(begun) == 2:  # two wait, for a tenth of a second each
+                assert admission.admit_request("/") is None
+        assert rounds.count([0]) > ROUNDS_AFTER_LONG_ONE, "after a long round others pass"
+        while len(begun) < 4:
+            await asyncio.sleep(0)
+        assert admission.admit_request("/")
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
