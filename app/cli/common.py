@@ -58,9 +58,7 @@ def explain(error: Exception) -> str | None:
     from app.core.problems import Problem
 
     if isinstance(error, ValidationError) and error.title == Settings.__name__:
-        return "; ".join(
-            f"BROADSHEET_{'_'.join(map(str, entry['loc'])).upper()}: {entry['msg']}" for entry in error.errors()
-        )
+        return "; ".join(_explain_setting(*entry["loc"], message=entry["msg"]) for entry in error.errors())
     if isinstance(error, Problem):
         return error.detail
     if isinstance(error, DBAPIError):
@@ -68,6 +66,11 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, SettingsError | SQLAlchemyError | CommandError | RuntimeError | OSError | Failure):
         return _one_line(error)
     return None
+
+
+def _explain_setting(name: int | str, *path: int | str, message: str) -> str:
+    """Return what is wrong with a setting, or with the value at a path in one that is JSON."""
+    return ": ".join((f"BROADSHEET_{str(name).upper()}", *([".".join(map(str, path))] if path else []), message))
 
 
 def _one_line(error: BaseException | None) -> str:

@@ -11,6 +11,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.network_addresses import Guard
+from app.core.sign_in_providers import (
+    LOOPBACK_HOSTS,
+    MAX_PROVIDERS,
+    SignInProvider,
+    parse_providers,
+    require_different_ids,
+)
 from app.text.inputs import is_http_url, is_language, normalise_language_tag
 
 
@@ -95,11 +102,21 @@ Names = Annotated[
     AfterValidator(_require_different),
 ]
 
+Providers = Annotated[
+    tuple[SignInProvider, ...],
+    NoDecode,
+    BeforeValidator(parse_providers),
+    Field(max_length=MAX_PROVIDERS),
+    AfterValidator(require_different_ids),
+]
+
 
 class Settings(BaseSettings):
     """The settings of an operator; the reference page of settings is generated from this class."""
 
-    model_config = SettingsConfigDict(env_prefix="BROADSHEET_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BROADSHEET_", env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder for the SQLite file, media and mail.")
     database_url: str = Field(
@@ -296,6 +313,12 @@ class Settings(BaseSettings):
         "",
         description="The `aud` that readers' JWTs must have; set it if others use the same keys. Empty: any.",
     )
+    oidc: Providers = Field(
+        (),
+        description="OpenID Connect providers through which people sign in: a JSON list of objects with `id`, `name`, "
+        "`issuer`, `client_id` and `redirect_uris`, and if needed `client_secret`, `scopes`, `groups_claim`, `roles`, "
+        "`allowed_domains`, `create_people` and `trust_email`, as the how-to guide on signing in explains.",
+    )
     publishing_principles: str = Field(
         "", description="Address of the page with your editorial principles, for JSON-LD."
     )
@@ -405,7 +428,7 @@ class Settings(BaseSettings):
     @classmethod
     def _is_safe(cls, value: str) -> str:
         parts = urlsplit(value)
-        local = parts.scheme == "http" and parts.hostname in ("localhost", "127.0.0.1", "::1")
+        local = parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS
         if value and not (parts.hostname and (local or parts.scheme == "https")):
             raise ValueError("must start with https://, except on localhost")
         return value

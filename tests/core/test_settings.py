@@ -1,10 +1,12 @@
 """Settings: what cannot work is refused with a word about it."""
 
+import json
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from app.cli.common import explain
 from app.core.settings import Settings
 
 
@@ -48,6 +50,63 @@ from app.core.settings import Settings
 def test_what_cannot_work_is_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError):
         Settings(_env_file=None, **{name: value})
+
+
+PROVIDER = {
+    "id": "id",
+    "name": "Id",
+    "issuer": "https://id.example",
+    "client_id": "desk",
+    "client_secret": "hush",
+    "redirect_uris": ["https://desk.example/signed-in"],
+}
+
+
+@pytest.mark.parametrize(
+    ("providers", "message"),
+    [
+        ("{", "BROADSHEET_OIDC: Value error, must be a JSON list of providers"),
+        ({}, "BROADSHEET_OIDC: Value error, must be a JSON list of providers"),
+        ([PROVIDER, PROVIDER], "BROADSHEET_OIDC: Value error, must not give two providers the same id"),
+        ([{**PROVIDER, "client_secret": 7}], "BROADSHEET_OIDC: 0.client_secret: Input should be a valid string"),
+        ([{**PROVIDER, "secret": "hush"}], "BROADSHEET_OIDC: 0.secret: Extra inputs are not permitted"),
+        ([{**PROVIDER, "issuer": "http://id.example"}], "0.issuer: Value error, must be an https URL"),
+        ([{**PROVIDER, "issuer": "https://id.example/?a=b"}], "0.issuer: Value error, must be the provider's issuer"),
+        ([{**PROVIDER, "redirect_uris": []}], "0.redirect_uris: "),
+        ([{**PROVIDER, "redirect_uris": ["http://desk.example/"]}], "0.redirect_uris.0: Value error, must be an https"),
+        ([{**PROVIDER, "redirect_uris": ["https://desk.example/#a"]}], "0.redirect_uris.0: Value error, must be an"),
+        ([{**PROVIDER, "scopes": ["email"]}], "scopes must contain openid"),
+        ([{**PROVIDER, "roles": {"staff": "editor"}}], "roles need groups_claim"),
+        ([{**PROVIDER, "groups_claim": "groups", "roles": {"staff": {"role": "No"}}}], "0.roles.staff.role: "),
+        ([{**PROVIDER, "create_people": True}], "create_people needs allowed_domains"),
+        ([{**PROVIDER, "allowed_domains": ["example"]}], "0.allowed_domains.0: "),
+    ],
+)
+def test_providers_are_refused_without_showing_secrets(
+    providers: object, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADSHEET_OIDC", providers if isinstance(providers, str) else json.dumps(providers))
+    with pytest.raises(ValidationError) as refused:
+        Settings(_env_file=None)
+    assert message in (explain(refused.value) or "")
+    assert "hush" not in f"{refused.value} {explain(refused.value)}"
+
+
+def test_providers(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider = {
+        **PROVIDER,
+        "groups_claim": "groups",
+        "roles": {"staff": "editor", "sport": {"role": "desk", "sections": ["sport"]}},
+        "allowed_domains": ["Example.ORG"],
+    }
+    monkeypatch.setenv("BROADSHEET_OIDC", json.dumps([provider]))
+    settings = Settings(_env_file=None)
+    (configured,) = settings.oidc
+    assert configured.client_secret.get_secret_value() == "hush"
+    assert "hush" not in repr(settings)
+    assert configured.allowed_domains == ("example.org",)
+    assert configured.roles["staff"].sections is None
+    assert configured.roles["sport"].sections == ("sport",)
 
 
 def test_defaults_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
