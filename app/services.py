@@ -15,6 +15,7 @@ from app.articles.schemas import HeadOut, RelatedOut
 from app.comments.routes import include_comments
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
+from app.core.network_addresses import Guard
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses
 from app.db.election import Election
@@ -36,6 +37,8 @@ from app.moderation.pipeline import ModerationPipeline
 from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
+from app.people.oidc import ProviderClient
+from app.people.services import PeopleServices
 from app.people.sessions import PeopleSessions
 from app.publication.media_uses import AUTHOR_USES, MediaUses
 from app.publication.rendition_files import MAX_WAITING, REFUSAL, RenditionMaker
@@ -58,7 +61,7 @@ from app.worker import Worker
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services(CommentServices, ReactionServices, LiveServices, OperationServices):
+class Services(CommentServices, ReactionServices, LiveServices, OperationServices, PeopleServices):
     """The services that all rooms declare, together: without one of them this cannot be built."""
 
     access_log: PartnerAccessLog
@@ -91,6 +94,8 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
         await self.pipeline.stop()
         await self.access_log.stop()
         await self.callers.readers.stop()
+        for provider in self.providers.values():
+            await provider.stop()
         await self.vault.stop()
         await self.query_processes.stop()
         await self.picture_processes.stop()
@@ -152,6 +157,7 @@ def build_services(settings: Settings) -> Services:
         limiter=Limiter(settings.rate_limits, settings.redis_url),
         vault=vault,
         callers=Callers(database, vault, Readers(settings), find_descendants, PeopleSessions(database, vault)),
+        providers={provider.id: ProviderClient(provider, Guard(settings.outgoing_allow)) for provider in settings.oidc},
         notice_articles=ArticlesWithNotices(),
         media=media,
         renditions=RenditionMaker(settings.media, media, picture_work),

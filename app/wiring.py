@@ -47,7 +47,9 @@ from app.moderation import rule_routes
 from app.moderation.queue import prune_leases
 from app.ops import routes as ops
 from app.partners import routes as partners
+from app.people import oidc_routes
 from app.people import routes as people
+from app.people.attempts import prune_spent_tokens
 from app.people.sessions import prune_sessions
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
@@ -117,6 +119,8 @@ ROUTERS: list[APIRouter] = [
     identity.audit_router,
     people.people_router,
     people.sign_in_router,
+    oidc_routes.sign_in_router,
+    oidc_routes.identities_router,
     rule_routes.bans_router,
     rule_routes.phrases_router,
     moderation.queue_router,
@@ -176,7 +180,7 @@ def _prune(session: Session) -> int:
     """Delete what has been kept long enough; return the number of rows."""
     prune_leases(session)
     pruned = prune_fanouts(session) + prune_items(session) + prune_hub(session)
-    pruned += prune_answers(session, now() - ANSWER_RETENTION) + prune_sessions(session)
+    pruned += prune_answers(session, now() - ANSWER_RETENTION) + prune_sessions(session) + prune_spent_tokens(session)
     return pruned + prune_events(session, now() - EVENT_RETENTION)
 
 

@@ -37,6 +37,8 @@ ANYONE = {
     "DELETE /v1/subscriptions/{subscription}",
     "POST /v1/unsubscribe/{token}",
     "POST /hub",
+    "POST /v1/sign-in/oidc",
+    "POST /v1/sign-in/oidc/finish",
     "POST /v1/sign-in/refresh",
     "PUT /v1/media/uploads/{upload}/file",
 }

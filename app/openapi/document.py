@@ -80,6 +80,7 @@ PATH_PARAMETERS = {
     "form": "Format of the feed.",
     "front": "Slug of the front.",
     "redirect": "Id of the redirect.",
+    "identity": "Id of the linked account.",
     "key": "Name of the file.",
     "key_id": "Id of the key.",
     "media": "Id of the picture.",

@@ -19,9 +19,10 @@ from tests.document import operation_at, operations
 
 VERBS = set(
     "accept add appeal approve begin change check claim compare confirm create decide decline delete detach dismiss"
-    " end erase export feature finish follow get import lift list mark merge pin post publish purge put redact"
+    " end erase export feature finish follow get import lift link list mark merge pin post publish purge put redact"
     " redeliver refresh reject release remove replay report request resolve restore retract revoke rotate schedule"
-    " search send set sign sync test undo unpublish unschedule unsubscribe update uphold upload vote withdraw".split()
+    " search send set sign sync test undo unlink unpublish unschedule unsubscribe update uphold upload vote"
+    " withdraw".split()
 )
 
 

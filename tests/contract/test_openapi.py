@@ -136,7 +136,14 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
     ids = live(api, admin)
     ids |= subscribe(api, client, admin, ids["article"])
     article = ids["article"]
+    person = make.ok(api.send("POST", "/v1/people", json={"name": "Ada", "email": "a@b.example"}, headers=admin), 201)[
+        "id"
+    ]
+    make.ok(api.send("PATCH", f"/v1/people/{person}", json={"name": "Ann"}, headers=admin))
     names = {
+        "person": person,
+        "session": article,
+        "identity": article,
         "n": "1",
         "key_id": ids["key"],
         "preview_id": ids["preview"],
@@ -218,7 +225,14 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "PATCH /v1/media/{media}",
         "DELETE /v1/media/{media}",
         "POST /v1/redirects/import",
-    } | {operation for operation in quiet if operation.startswith("DELETE /v1/")}, "files have tests of their own"
+        "POST /v1/people/{person}/identities",
+        "POST /v1/sign-in/oidc",
+        "POST /v1/sign-in/oidc/finish",
+        "POST /v1/sign-in/refresh",
+        "POST /v1/sign-out",
+    } | {operation for operation in quiet if operation.startswith("DELETE /v1/")}, (
+        "files and sign-in have tests of their own"
+    )
 
 
 def test_an_address_takes_the_methods_of_its_path_alone(client: TestClient, editor: Headers) -> None:

@@ -1,0 +1,203 @@
+"""Accounts of people with OpenID providers: who may sign in with which, linking and unlinking."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypedDict
+
+import sqlalchemy as sa
+from pydantic import TypeAdapter, ValidationError
+from sqlmodel import Session
+
+from app.core.clock import now
+from app.core.ids import is_id, new_id
+from app.core.problems import Conflict, NotFound
+from app.core.sign_in_providers import SignInProvider
+from app.db.columns import count_affected, table_of
+from app.db.rows import JsonObject, fetch_row, insert_into
+from app.identity.audit import record_action
+from app.identity.schemas import Actor
+from app.people.oidc import Identity, SignInRefused
+from app.people.people import find_person_by_email, lock_person, withdraw_invitations
+from app.people.sessions import is_active
+from app.people.tables import Passkey, Person, PersonIdentity
+from app.text.confusables import skeleton
+from app.text.emails import Email
+from app.text.names import PersonName, public_name
+from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
+
+IDENTITY, PASSKEY, PERSON = table_of(PersonIdentity), table_of(Passkey), table_of(Person)
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+_NAME: TypeAdapter[str] = TypeAdapter(PersonName)
+NOT_ADMITTED = "No person of this publication may sign in with this account. Ask an administrator for an invitation."
+
+
+class IdentityTaken(Conflict, code="identity_taken", title="The account belongs to another person"):
+    """The account at the provider belongs to another person, or the person has another account there."""
+
+
+class LastSignInMethod(Conflict, code="last_sign_in_method", title="It is the only way to sign in"):
+    """Without it the person could not sign in any more. Set up another way to sign in first."""
+
+
+def verified_email(identity: Identity, provider: SignInProvider) -> str | None:
+    """Return the e-mail address that the provider has verified, in lower case, or None.
+
+    Providers that do not say whether it is verified are believed if the operator trusts them for it.
+    """
+    is_verified = provider.trust_email if identity.email_verified is None else identity.email_verified
+    if not is_verified or identity.email is None:
+        return None
+    try:
+        return _EMAIL.validate_python(identity.email)
+    except ValidationError:
+        return None
+
+
+def _is_in_allowed_domain(email: str | None, provider: SignInProvider) -> bool:
+    return not provider.allowed_domains or (email is not None and email.rpartition("@")[2] in provider.allowed_domains)
+
+
+def _find_identity(session: Session, identity: Identity) -> PersonIdentity | None:
+    is_it = (IDENTITY.c.issuer == identity.issuer) & (IDENTITY.c.subject == identity.subject)
+    return session.scalars(sa.select(PersonIdentity).where(is_it)).one_or_none()
+
+
+def _has_account_at(session: Session, person_id: str, issuer: str) -> bool:
+    is_it = (IDENTITY.c.person_id == person_id) & (IDENTITY.c.issuer == issuer)
+    return session.execute(sa.select(IDENTITY.c.id).where(is_it)).first() is not None
+
+
+def find_person_of(session: Session, identity: Identity, provider: SignInProvider) -> Person:
+    """Return the person who signs in with an account, locked; 403 if nobody may.
+
+    An account that is new here becomes that of the invited person whose address the provider has verified. People who
+    can sign in already keep to what they have, unless the operator trusts this provider for addresses.
+    """
+    email = verified_email(identity, provider)
+    if not _is_in_allowed_domain(email, provider):
+        raise SignInRefused(NOT_ADMITTED)
+    row = _find_identity(session, identity)
+    if row is None and email is not None:
+        row = _link_by_email(session, email, identity, provider)
+    if row is None:
+        raise SignInRefused(NOT_ADMITTED)
+    person = lock_person(session, row.person_id)
+    if not is_active(person):
+        raise SignInRefused(NOT_ADMITTED)
+    row.last_used_at = now()
+    return person
+
+
+def _link_by_email(session: Session, email: str, identity: Identity, provider: SignInProvider) -> PersonIdentity | None:
+    """Link an account to the person with its verified address, if they may be linked; else return None."""
+    person = find_person_by_email(session, email)
+    if person is None and provider.create_people:
+        person = _create_person(session, email, identity)
+    if person is None:
+        return None
+    person = lock_person(session, person.id)
+    if (row := _find_identity(session, identity)) is not None:  # linked by a request of the same moment
+        return row
+    is_trusted = person.accepted_at is None or provider.trust_email
+    if person.suspended_at is not None or not is_trusted or _has_account_at(session, person.id, identity.issuer):
+        return None
+    if person.accepted_at is None:
+        person.accepted_at = now()
+        withdraw_invitations(session, person.id)
+    return _link(session, person, identity)
+
+
+def _create_person(session: Session, email: str, identity: Identity) -> Person | None:
+    name = _choose_name(identity, email)
+    row = {"id": new_id(), "name": name, "skeleton": skeleton(name), "email": email, "created_at": now()}
+    inserted = insert_into(session, PERSON).on_conflict_do_nothing().returning(PERSON.c.id)
+    if (created := session.execute(inserted, row).first()) is not None:  # else a request of the same moment did
+        record_action(session, _as_actor(created.id, name), "person.create", "person", created.id, {"name": name})
+    return find_person_by_email(session, email)
+
+
+def _choose_name(identity: Identity, email: str) -> str:
+    for name in (identity.name, email.partition("@")[0]):
+        try:
+            return _NAME.validate_python(public_name(name or ""))
+        except ValidationError:
+            continue
+    return "Unnamed"
+
+
+def _as_actor(person_id: str, name: str) -> Actor:
+    return Actor("person", person_id, name, person=person_id)
+
+
+def _link(session: Session, person: Person, identity: Identity) -> PersonIdentity:
+    insert = insert_into(session, IDENTITY).on_conflict_do_nothing().returning(IDENTITY.c.id)
+    row = {
+        "id": new_id(),
+        "person_id": person.id,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "created_at": now(),
+    }
+    if session.execute(insert, row).first() is None:
+        raise IdentityTaken("Another person signs in with this account.")
+    actor, detail = _as_actor(person.id, person.name), {"name": person.name, "issuer": identity.issuer}
+    record_action(session, actor, "person.link", "person", person.id, detail)
+    return session.get_one(PersonIdentity, row["id"])
+
+
+def link_identity(session: Session, _actor: Actor, person_id: str, identity: Identity) -> str:
+    """Let a person who is signed in use an account at a provider too; return the id of the identity."""
+    person = lock_person(session, person_id)
+    row = _find_identity(session, identity)
+    if row is not None and row.person_id == person.id:
+        return row.id
+    if row is not None or _has_account_at(session, person.id, identity.issuer):
+        raise IdentityTaken("Another person signs in with this account, or you sign in with another one there.")
+    return _link(session, person, identity).id
+
+
+def unlink_identity(session: Session, actor: Actor, person_id: str, identity_id: str, issuers: frozenset[str]) -> None:
+    """Take an account from a person; 409 if it is the only way to sign in. `issuers` are those in the settings."""
+    person = lock_person(session, person_id)
+    is_it = (IDENTITY.c.id == identity_id) & (IDENTITY.c.person_id == person.id)
+    if not is_id(identity_id) or not count_affected(session.execute(sa.delete(IDENTITY).where(is_it))):
+        raise NotFound
+    passkeys = sa.select(PASSKEY.c.id).where(PASSKEY.c.person_id == person.id)
+    accounts = sa.select(IDENTITY.c.id).where(IDENTITY.c.person_id == person.id, IDENTITY.c.issuer.in_(issuers))
+    if person.password_hash is None and session.execute(passkeys.union_all(accounts)).first() is None:
+        raise LastSignInMethod("Set a password, add a passkey or link another account first.")
+    record_action(session, actor, "person.unlink", "person", person.id, {"name": person.name})
+
+
+class IdentityRow(TypedDict):
+    """An account of a person at a provider, as stored."""
+
+    id: str
+    issuer: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+_COLUMNS = [IDENTITY.c[name] for name in IdentityRow.__annotations__]
+_NEWEST_FIRST = Sort("-created_at", descending=True)
+
+
+def _present(row: IdentityRow, issuers: Mapping[str, str]) -> JsonObject:
+    return {**row, "provider": issuers.get(row["issuer"])}
+
+
+def get_identity(connection: sa.Connection, identity_id: str, issuers: Mapping[str, str]) -> JsonObject:
+    """Return an account as `IdentityOut`; `issuers` are the names of the providers by issuer."""
+    row = fetch_row(connection, sa.select(*_COLUMNS).where(IDENTITY.c.id == identity_id), IdentityRow)
+    if row is None:
+        raise NotFound
+    return _present(row, issuers)
+
+
+def list_identities(
+    connection: sa.Connection, person_id: str, issuers: Mapping[str, str], query: PageQuery
+) -> Page[JsonObject]:
+    """Return a page of the accounts of a person, the newest first."""
+    statement = sa.select(*_COLUMNS).where(IDENTITY.c.person_id == person_id)
+    page = fetch_page(connection, statement, _NEWEST_FIRST, IDENTITY.c.created_at, query, IdentityRow, within=person_id)
+    return map_page(page, lambda row: _present(row, issuers))
