@@ -6,7 +6,7 @@ const UNDO_MS = 5_000; // a decision is sent after this time: its author is told
 const PAGE = 50;
 const REFILL_BELOW = 15;
 const DECISIONS = { a: "approve", r: "reject", s: "spam", d: "remove" };
-const DONE = { approve: "Approved", reject: "Rejected", spam: "Marked as spam", remove: "Removed" };
+const DONE = { approve: "Approved", reject: "Rejected", spam: "Marked as spam", remove: "Removed", restore: "Restored", decline: "Appeal declined" };
 const KEYS = {
   j: "next comment",
   k: "previous comment",
@@ -48,6 +48,12 @@ export async function moderateQueue({ signal }) {
     if (!reachedEnd && count < REFILL_BELOW) attempt(fill);
   }
 
+  /** What a key does: an appeal is granted by bringing the comment back, and declined. */
+  const actionFor = (key, { comment, appeal }) => {
+    if (key === "a" && comment.state === "removed") return "restore";
+    return key === "r" && appeal ? "decline" : DECISIONS[key];
+  };
+
   /** Take a comment off the list, and send the decision when it cannot be undone any more. */
   function decide(card, action, reason) {
     if (!card.isConnected) return;
@@ -69,9 +75,11 @@ export async function moderateQueue({ signal }) {
     showRest();
     await attempt(async () => {
       try {
+        const { id } = card.item;
+        const words = reason && { reason };
+        if (action === "decline") return void (await post(`/v1/comments/${id}/appeal/decline`, { ...words }, options));
         // one address for all decisions, so that the browser asks only once whether it may call it (CORS preflight)
-        const body = { ids: [card.item.id], action, ...(reason && { reason }) };
-        const { data } = await post("/v1/moderation/decisions", body, options);
+        const { data } = await post("/v1/moderation/decisions", { ids: [id], action, ...words }, options);
         if (!data[0].done) throw new Problem(409, { detail: `Not decided: ${data[0].code.replaceAll("_", " ")}.` });
       } catch (error) {
         putBack(decision); // for example, another moderator has claimed it
@@ -84,7 +92,7 @@ export async function moderateQueue({ signal }) {
     decided.delete(card.item.id);
     if (next?.isConnected) next.before(card);
     else list.prepend(card);
-    select(card);
+    showRest();
   }
 
   function undo() {
@@ -92,8 +100,8 @@ export async function moderateQueue({ signal }) {
     if (!decision) return say("There is nothing to undo: decisions are sent after five seconds.");
     clearTimeout(decision.timer);
     putBack(decision);
+    select(decision.card);
     say("Taken back.");
-    showRest();
   }
 
   async function remove(card) {
@@ -111,7 +119,7 @@ export async function moderateQueue({ signal }) {
     else if (key === "u") undo();
     else if (key === "?") showHelp();
     else if (card && key === "d") attempt(() => remove(card));
-    else if (card && key in DECISIONS) decide(card, DECISIONS[key]);
+    else if (card && key in DECISIONS) decide(card, actionFor(key, card.item));
     else return;
     event.preventDefault();
   }
@@ -135,8 +143,8 @@ export async function moderateQueue({ signal }) {
       h(
         "p",
         { class: "actions" },
-        Object.entries(DECISIONS).map(([key, action]) =>
-          button(`${action} (${key})`, () => (key === "d" ? remove(card) : decide(card, action)), { tabindex: "-1" }),
+        Object.keys(DECISIONS).map((key) =>
+          button(`${actionFor(key, item)} (${key})`, () => (key === "d" ? remove(card) : decide(card, actionFor(key, item)))),
         ),
       ),
     );
