@@ -11,7 +11,7 @@ from app.cli.common import open_store, say
 from app.core.settings import Settings
 
 KEY_FILE = "editor.key"
-SCOPES = ["content:read", "content:write", "content:publish", "comments:moderate"]
+SCOPES = ["content:read", "content:write", "content:approve", "content:publish", "comments:moderate"]
 
 
 def demo(

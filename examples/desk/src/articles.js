@@ -6,6 +6,9 @@ const FIELDS = "id,slug,title,state,revision,section.name,authors.name,editing";
 const FILTERS = {
   "Everything": { state: "any" },
   "Drafts": { state: "draft" },
+  "Submitted": { approval: "submitted" },
+  "Returned": { approval: "returned" },
+  "Approved": { approval: "approved" },
   "Scheduled": { state: "scheduled" },
   "Published": { state: "published" },
   "Published, with changes": { state: "published", changed: true },
@@ -57,13 +60,14 @@ export async function listArticles({ me, signal }) {
 }
 
 function drawRow({ id, title, section, state, revision, authors, editing }) {
+  const { approval } = editing;
   const waits = state === "published" && editing.latest_revision > revision;
   return h(
     "tr",
     {},
     h("td", {}, h("a", { href: `#/article/${id}` }, title), h("small", {}, authors.map(({ name }) => name).join(", "))),
     h("td", {}, section?.name),
-    h("td", {}, h("span", { class: `tag ${state}` }, state), waits && " with changes"),
+    h("td", {}, h("span", { class: `tag ${state}` }, state), waits && " with changes", approval.state !== "none" && h("small", {}, `${approval.state} by ${approval.by}`)),
     h("td", {}, time(editing.edited_at)),
   );
 }

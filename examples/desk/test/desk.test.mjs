@@ -91,6 +91,14 @@ test("an article is written, previewed, and published", async (t) => {
   await preview.locator("em", { hasText: "outside" }).waitFor();
   assert.equal(await preview.locator("[onclick]").count(), 0);
   await audit(page, "editor");
+  for (const [step, done] of [["Submit", "Submitted."], ["Return", "Returned to its writers."], ["Approve", "Approved."]]) {
+    await page.getByRole("button", { name: `${step}…` }).click();
+    const dialog = page.getByRole("dialog", { name: step });
+    await dialog.getByLabel("Note to colleagues").fill(`A note of the step ${step}`);
+    await dialog.getByRole("button", { name: step }).click();
+    await page.getByText(done, { exact: true }).waitFor();
+  }
+  assert.equal(await page.getByRole("list", { name: "Steps so far" }).getByRole("listitem").count(), 3);
   await page.getByRole("button", { name: "Publish", exact: true }).click();
   await page.getByText("Published: readers see it now.").waitFor();
   assert.equal((await demo.send("GET", "/v1/articles/low-water-at-the-mole", undefined, null)).state, "published");
@@ -143,6 +151,7 @@ test("comments are moderated by keyboard alone", async (t) => {
   await page.getByText("0 to decide").waitFor();
   await post("four-metres-of-quay", `Eve thinks: ${links}`, "Eve"); // arrives by the live stream
   await card("Eve").waitFor();
+  await page.keyboard.press("s");
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keys" }).waitFor();
   await page.keyboard.press("Escape");
@@ -150,10 +159,10 @@ test("comments are moderated by keyboard alone", async (t) => {
   const log = await until(async () => {
     const { data } = await demo.send("GET", "/v1/moderation/log?fields=action,note");
     const found = data.filter(({ action }) => ["approve", "reject", "spam", "remove"].includes(action));
-    return found.length === 4 && found.map(({ action, note }) => `${action} ${note ?? ""}`.trim());
+    return found.length === 5 && found.map(({ action, note }) => `${action} ${note ?? ""}`.trim());
   });
-  assert.deepEqual(log.sort(), ["approve", "reject", "remove Advertising.", "spam"]);
-  assert.deepEqual(decisions.sort(), ["approve", "reject", "remove", "spam"]);
+  assert.deepEqual(log.sort(), ["approve", "reject", "remove Advertising.", "spam", "spam"]);
+  assert.deepEqual(decisions.sort(), ["approve", "reject", "remove", "spam", "spam"]);
 });
 
 test("thirty comments are thirty keys and thirty requests", async (t) => {
