@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from app.articles.approval import require_approval
+from app.articles.effects import Effects, find_gathered, write_effects
 from app.articles.exposure import Exposure, check_exposure, exposure_of, is_article_shown
 from app.articles.schemas import PAGE_TYPE
 from app.articles.tables import TEXT_COLUMNS, Address, Article, ArticleAuthor, ArticleTag, Revision
@@ -17,12 +18,11 @@ from app.core.problems import Conflict, Forbidden, NotFound
 from app.db.columns import table_of
 from app.db.prepared import Prepared
 from app.events.catalog import ArticlePublished, ArticleUnpublished, ArticleUpdated
-from app.events.log import emit
 from app.identity.permissions import OTHER_SECTIONS
 from app.identity.schemas import Actor, Scope
 from app.publication.section_tree import find_ancestors
 from app.publication.tables import Author, Series, Tag, Term
-from app.publication.tallies import ShownKind, adjust_counts, adjust_shown_counts
+from app.publication.tallies import Kind, ShownKind
 from app.publication.terms import follow_merges
 from app.text.collation import collation_key
 from app.web import etag
@@ -31,7 +31,6 @@ PROJECTED_COLUMNS = (
     "title dek type language section_id series_id image_id excerpt word_count reading_minutes"  # columns of both tables
 ).split()
 _ADDRESS, _REVISION = table_of(Address), table_of(Revision)
-_LINKS = (table_of(ArticleAuthor), table_of(ArticleTag))
 
 
 class _Link(TypedDict):
@@ -63,6 +62,10 @@ class WrongState(Conflict, code="wrong_state", title="The article's state does n
     """The article's state does not allow this."""
 
 
+_COUNTED: tuple[Kind, ...] = ("section", "series", "author", "tag")
+_NONE = frozenset[str]()
+
+
 class ArticleSnapshot(NamedTuple):
     """An article before or after a change: the terms that count it, those that it is shown with, and its exposure."""
 
@@ -79,6 +82,11 @@ class ArticleSnapshot(NamedTuple):
     state: str
     section_id: str | None
     promise: tuple[int, str, datetime | None] | None  # which revision readers see now or at a set time, and why
+
+    @property
+    def counted(self) -> tuple[frozenset[str], ...]:
+        """The terms that count it, in the order of `_COUNTED`."""
+        return self.section, self.series, self.author, self.tag
 
 
 def _lock_by_ref(session: Session, ref: str) -> Article | None:
@@ -206,7 +214,6 @@ def apply_revision(session: Session, article: Article, revision: Revision) -> li
     if shown is None or any(getattr(shown, name) != getattr(revision, name) for name in TEXT_COLUMNS):
         changed.append("body")
     is_other, article.revision = article.revision != revision.n, revision.n
-    session.flush()
     for model, column, term_ids in (
         (ArticleAuthor, "author_id", _current_terms(session, Author, revision.authors)),
         (ArticleTag, "tag_id", _current_terms(session, Tag, revision.tags)),
@@ -245,14 +252,6 @@ def _next_due_at(article: Article, moment: datetime) -> datetime | None:
     if article.state == "published":
         moments += [when for when in (article.embargoed_until, article.expires_at) if when and when > moment]
     return min((when for when in moments if when), default=None)
-
-
-def _mark_revision_seen(session: Session, article: Article, moment: datetime) -> None:
-    """Record when a revision first became public: only passages that readers have seen may be quoted."""
-    is_revision = (_REVISION.c.article_id == article.id) & (_REVISION.c.n == article.revision)
-    session.execute(
-        sa.update(_REVISION).where(is_revision, _REVISION.c.published_at.is_(None)).values(published_at=moment)
-    )
 
 
 def _date_embargo_end(article: Article, before: ArticleSnapshot, moment: datetime) -> None:
@@ -300,16 +299,12 @@ def _check_approval(session: Session, article: Article, before: ArticleSnapshot)
     require_approval(session, article, article.revision, sections)
 
 
-def _adjust_term_counts(session: Session, before: ArticleSnapshot, after: ArticleSnapshot) -> None:
-    """Count the article under the terms that it has now, and no longer under those that it had."""
-    for kind in ("section", "series", "author", "tag"):
-        old, new = getattr(before, kind), getattr(after, kind)
-        adjust_counts(session, kind, sorted(old - new), -1)
-        adjust_counts(session, kind, sorted(new - old), +1)
+def _count_terms(effects: Effects, before: ArticleSnapshot, after: ArticleSnapshot) -> None:
+    """Count the article under its terms, and no more under those that it had."""
+    for kind, old, new in zip(_COUNTED, before.counted, after.counted, strict=True):
+        effects.count(kind, old, new)
     for shown in dict.fromkeys([*before.shown_with, *after.shown_with]):
-        old, new = before.shown_with.get(shown, frozenset()), after.shown_with.get(shown, frozenset())
-        adjust_shown_counts(session, shown, old - new, -1)
-        adjust_shown_counts(session, shown, new - old, +1)
+        effects.count_shown(shown, before.shown_with.get(shown, _NONE), after.shown_with.get(shown, _NONE))
 
 
 def refresh_visibility(
@@ -342,27 +337,34 @@ def refresh_visibility(
     check_exposure(actor, before.exposure, exposure_of(article))
     _check_approval(session, article, before)
     _date_update(article, before, fields, restored, moment)
-    session.flush()
+    gathered = find_gathered(session)
+    effects = gathered or Effects()
     if article.public and (article.revision != before.revision or not before.public):
-        _mark_revision_seen(session, article, moment)
-    for links in _LINKS:
-        values = {"listed": article.listed, "listed_at": article.listed_at}
-        session.execute(sa.update(links).where(links.c.article_id == article.id).values(values))
+        effects.seen.append({"article": article.id, "number": article.revision, "moment": moment})
+    effects.placed[article.id] = {"article": article.id, "is_listed": article.listed, "moment": article.listed_at}
     after = take_snapshot(session, article)
-    _adjust_term_counts(session, before, after)
+    _count_terms(effects, before, after)
     if before.public != after.public or (after.public and fields):
-        index_article(session, article)
-    if before.public == after.public and (emits_own_event or not after.public or not fields):
-        return
+        effects.indexed[article.id] = article
+    event = _describe_change(session, article, before, fields, moment)
+    if event is not None and not (emits_own_event and not isinstance(event, ArticlePublished)):
+        effects.events.append(event)
+    if gathered is None:
+        write_effects(session, index_article, effects)
+
+
+def _describe_change(
+    session: Session, article: Article, before: ArticleSnapshot, fields: list[str], moment: datetime
+) -> ArticlePublished | ArticleUpdated | ArticleUnpublished | None:
+    """Return the event that tells readers of a change; None if they see none."""
+    if before.public == article.public and not (article.public and fields):
+        return None
     event_fields = build_event_fields(session, article, before)
-    if after.public and not before.public:
-        emit(session, ArticlePublished(**event_fields))
-    elif emits_own_event:
-        return
-    elif after.public and fields:
-        emit(session, ArticleUpdated(**event_fields, fields=sorted(set(fields))))
-    elif before.public and not after.public:
-        reason = "unpublished"
-        if article.state == "published":
-            reason = "expired" if article.expires_at and article.expires_at <= moment else "embargoed"
-        emit(session, ArticleUnpublished(**event_fields, reason=reason))
+    if article.public and not before.public:
+        return ArticlePublished(**event_fields)
+    if article.public:
+        return ArticleUpdated(**event_fields, fields=sorted(set(fields)))
+    reason = "unpublished"
+    if article.state == "published":
+        reason = "expired" if article.expires_at and article.expires_at <= moment else "embargoed"
+    return ArticleUnpublished(**event_fields, reason=reason)

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, NamedTuple, cast
 
+import sqlalchemy as sa
 from sqlmodel import Session, select
 
 from app.articles import publishing, restoring
+from app.articles.effects import gather_effects
 from app.articles.projection import IndexArticle, WrongState
-from app.articles.reading import ARTICLE
+from app.articles.reading import ARTICLE, REVISION
 from app.articles.restoring import ArticleState
-from app.articles.tables import Article
+from app.articles.tables import Article, Revision
 from app.core.clock import now
 from app.core.problems import Conflict, NotFound, Problem
 from app.db.rows import JsonObject
@@ -29,6 +31,7 @@ from app.site import redirects
 from app.site.schemas import RedirectIn, RedirectPatch
 
 LOCK_BATCH_SIZE: Final = 500  # articles locked by one statement
+BATCH_SIZE: Final = 100  # articles whose revisions are in memory at a time
 
 
 class ItemGone(Conflict, code="item_gone", title="What an item changes is gone"):
@@ -64,13 +67,18 @@ def list_items(session: Session, release_id: str) -> list[ReleaseItem]:
     return sorted(rows, key=lambda item: (item.op not in ARTICLE_OPS, item.position, item.id))
 
 
-def lock_articles(session: Session, items: Sequence[ReleaseItem]) -> None:
-    """Lock the articles of the items in the order of their ids, so that two releases do not wait for each other."""
+def lock_articles(session: Session, items: Sequence[ReleaseItem]) -> list[Article]:
+    """Lock the articles of the items in the order of their ids, so that two releases do not wait for each other.
+
+    The session forgets those that the caller does not keep.
+    """
+    articles: list[Article] = []
     ids = sorted(item.article_id for item in items if item.article_id)
     for at in range(0, len(ids), LOCK_BATCH_SIZE):
         batch = ids[at : at + LOCK_BATCH_SIZE]
         query = select(Article).where(ARTICLE.c.id.in_(batch)).order_by(ARTICLE.c.id).with_for_update()
-        session.exec(query.execution_options(populate_existing=True)).all()
+        articles += session.exec(query.execution_options(populate_existing=True)).all()
+    return articles
 
 
 def _get_article(session: Session, actor: Actor, item: ReleaseItem) -> Article:
@@ -156,10 +164,37 @@ def apply_item(session: Session, actor: Actor, tools: Tools, item: ReleaseItem, 
 
 def apply_items(session: Session, actor: Actor, tools: Tools, items: Sequence[ReleaseItem]) -> None:
     """Carry out all items of a release in the caller's transaction, at one moment."""
-    lock_articles(session, items)
+    articles = lock_articles(session, items)
     moment = now()
+    for batch in _split_articles(items):
+        with _batch_of_articles(session, tools, batch):
+            for item in batch:
+                apply_item(session, actor, tools, item, moment)
+    del articles
     for item in items:
-        apply_item(session, actor, tools, item, moment)
+        if item.op not in ARTICLE_OPS:
+            apply_item(session, actor, tools, item, moment)
+
+
+def _split_articles(items: Sequence[ReleaseItem]) -> Iterator[list[ReleaseItem]]:
+    about_articles = [item for item in items if item.op in ARTICLE_OPS]
+    for at in range(0, len(about_articles), BATCH_SIZE):
+        yield about_articles[at : at + BATCH_SIZE]
+
+
+@contextmanager
+def _batch_of_articles(session: Session, tools: Tools, items: Sequence[ReleaseItem]) -> Iterator[None]:
+    """Read the revisions of some articles together, and write what their changes bring with them together."""
+    pins: set[tuple[str | None, object]] = {(item.article_id, item.revision) for item in items if item.revision}
+    pins |= {(item.article_id, item.before["revision"]) for item in items if item.before}
+    for item in items:
+        if article := session.get(Article, item.article_id):
+            pins |= {(article.id, article.revision), (article.id, article.latest_revision)}
+    query = select(Revision).where(sa.tuple_(REVISION.c.article_id, REVISION.c.n).in_(pins))
+    revisions = session.exec(query).all()
+    with gather_effects(session, tools.index_article):
+        yield
+    del revisions  # until here the session must not forget them
 
 
 # ---- rolling back
@@ -183,6 +218,11 @@ def _is_unchanged(session: Session, item: ReleaseItem) -> bool:
 
 
 def _restore(session: Session, actor: Actor, tools: Tools, item: ReleaseItem) -> None:
+    with name_item(item):
+        _restore_item(session, actor, tools, item)
+
+
+def _restore_item(session: Session, actor: Actor, tools: Tools, item: ReleaseItem) -> None:
     target = str(item.target)
     if item.op in ARTICLE_OPS:
         article = _get_article(session, actor, item)
@@ -208,7 +248,7 @@ def restore_items(
 
     409 if what readers see of any of them was changed since, unless `skip_changed`.
     """
-    lock_articles(session, items)
+    articles = lock_articles(session, items)
     changed = [item for item in items if not _is_unchanged(session, item)]
     if changed and not skip_changed:
         raise ItemChanged(
@@ -216,8 +256,13 @@ def restore_items(
             items=[{"id": item.id, "op": item.op} for item in changed],
         )
     skipped = {item.id for item in changed}
-    for item in reversed(items):
-        if item.id not in skipped:
-            with name_item(item):
+    left = [item for item in items if item.id not in skipped]
+    for item in reversed(left):
+        if item.op not in ARTICLE_OPS:
+            _restore(session, actor, tools, item)
+    for batch in _split_articles(left):
+        with _batch_of_articles(session, tools, batch):
+            for item in batch:
                 _restore(session, actor, tools, item)
+    del articles
     return sorted(skipped)
