@@ -37,6 +37,7 @@ from app.moderation.pipeline import ModerationPipeline
 from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
+from app.people.grants import find_grants_of_owner
 from app.people.oidc import ProviderClient
 from app.people.services import PeopleServices
 from app.people.sessions import PeopleSessions
@@ -156,7 +157,9 @@ def build_services(settings: Settings) -> Services:
         freshness=freshness,
         limiter=Limiter(settings.rate_limits, settings.redis_url),
         vault=vault,
-        callers=Callers(database, vault, Readers(settings), find_descendants, PeopleSessions(database, vault)),
+        callers=Callers(
+            database, vault, Readers(settings), find_descendants, PeopleSessions(database, vault), find_grants_of_owner
+        ),
         providers={provider.id: ProviderClient(provider, Guard(settings.outgoing_allow)) for provider in settings.oidc},
         notice_articles=ArticlesWithNotices(),
         media=media,

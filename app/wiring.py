@@ -50,6 +50,7 @@ from app.partners import routes as partners
 from app.people import oidc_routes
 from app.people import routes as people
 from app.people.attempts import prune_spent_tokens
+from app.people.grants import find_grants_of_owner, find_person
 from app.people.sessions import prune_sessions
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
@@ -118,6 +119,7 @@ ROUTERS: list[APIRouter] = [
     key_routes.router,
     identity.audit_router,
     people.people_router,
+    people.roles_router,
     people.sign_in_router,
     oidc_routes.sign_in_router,
     oidc_routes.identities_router,
@@ -199,7 +201,9 @@ class Timer:
 
 def _find_caller(connection: sa.Connection, kind: str, caller_id: str) -> Actor | None:
     """Find a caller with the permissions that they have now."""
-    return find_key_holder(connection, caller_id, find_descendants) if kind == "key" else None
+    if kind == "key":
+        return find_key_holder(connection, caller_id, find_descendants, find_grants_of_owner)
+    return find_person(connection, caller_id) if kind == "person" else None
 
 
 def _release_timer(index_article: IndexArticle, site: Site) -> Callable[[Session], int]:

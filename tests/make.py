@@ -11,8 +11,8 @@ from app.db import Database
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import SYSTEM
 from app.people import tables as people_tables
-from app.people.people import create_person
-from app.people.schemas import NewPersonIn
+from app.people.people import create_person, set_grants
+from app.people.schemas import NewPersonIn, PersonGrantIn
 from app.people.sessions import start_session
 
 Headers = dict[str, str]
@@ -170,12 +170,13 @@ class Person:
         return {"Authorization": f"Bearer {self.access}"}
 
 
-def person(client: TestClient, db: Database, name: str = "Ada") -> Person:
-    """A person who has signed in."""
+def person(client: TestClient, db: Database, name: str = "Ada", **roles: list[str] | None) -> Person:
+    """A person who has signed in, with roles in sections, or everywhere."""
     email = f"{name.lower()}@example.com"
     with db.transaction() as session:
         person_id = create_person(session, SYSTEM, NewPersonIn(name=name, email=email))
         session.get_one(people_tables.Person, person_id).accepted_at = now()
+        set_grants(session, SYSTEM, person_id, [PersonGrantIn(role=role, sections=roles[role]) for role in roles])
     return sign_in(client, db, Person(person_id, email, "", ""))
 
 

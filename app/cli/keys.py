@@ -69,6 +69,7 @@ def create(
     quota_day: QuotaDay = None,
 ) -> None:
     """Create a key and print it on the last line. It is shown only once."""
+    from app.people.grants import find_grants_of_owner
     from app.publication.api_keys import create_key
 
     if publishable == bool(scope):
@@ -88,7 +89,7 @@ def create(
         with db.connect() as connection:
             _require_sections(connection, section or [])
         with db.transaction() as session:
-            key_id, key = create_key(session, SYSTEM, data)
+            key_id, key = create_key(session, SYSTEM, find_grants_of_owner, data)
         say(f"Created key {key_id}. Save it now: only its hash is stored.")
     typer.echo(key)
 
@@ -125,6 +126,7 @@ def change(
     quota_day: QuotaDay = None,
 ) -> None:
     """Change a key's name, scopes or limits; every process applies the change within a second."""
+    from app.people.grants import find_grants_of_owner
     from app.publication.api_keys import change_key
 
     if (section and all_sections) or (expires and never_expires):
@@ -144,7 +146,7 @@ def change(
         if row["revoked_at"]:
             raise Failure(f"Key {row['id']} is revoked.")
         with db.transaction() as session:
-            change_key(session, SYSTEM, row["id"], data)
+            change_key(session, SYSTEM, find_grants_of_owner, row["id"], data)
         say(f"Changed key {row['id']}: {', '.join(sorted(values))}.")
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 from app.core.ids import id_from_hex
 from app.core.problems import Unauthorized
 from app.db import Database
-from app.identity.keys import KEY_PREFIXES, FindInside, KeyRing
+from app.identity.keys import KEY_PREFIXES, FindGrants, FindInside, KeyRing
 from app.identity.participants import ParticipantRow, find_participant_by
 from app.identity.readers import Readers
 from app.identity.schemas import Actor
@@ -41,8 +41,9 @@ class Callers:
         readers: Readers,
         find_inside: FindInside,
         access_tokens: AccessTokens,
+        find_grants: FindGrants,
     ) -> None:
-        self.keys, self.vault, self.readers = KeyRing(db, find_inside), vault, readers
+        self.keys, self.vault, self.readers = KeyRing(db, find_inside, find_grants), vault, readers
         self.access_tokens = access_tokens
         self._db = db
         self._guests: dict[str, tuple[float, ParticipantRow]] = {}  # cached, by hash of the token

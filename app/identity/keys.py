@@ -17,7 +17,7 @@ from app.db import Database
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row
 from app.identity.audit import record_action
-from app.identity.schemas import PUBLISHABLE_SCOPE, Actor, Grant, QuotaUnit
+from app.identity.schemas import PUBLISHABLE_SCOPE, Actor, Grant, QuotaUnit, limit_grants
 from app.identity.tables import ApiKey
 from app.identity.tokens import hash_token, is_well_formed, make_token
 from app.text.confusables import skeleton
@@ -71,6 +71,8 @@ def list_api_keys(connection: sa.Connection, query: PageQuery) -> Page[ApiKeyRow
 
 FindInside = Callable[[sa.Connection, Collection[str]], set[str]]
 """Returns the ids of sections and of all sections inside them."""
+FindGrants = Callable[[sa.Connection, str], tuple[Grant, ...] | None]
+"""Returns what a person may do where; None for one who does not exist, or is refused everywhere."""
 KEY_PREFIX = "bs_"
 PUBLISHABLE_PREFIX = "bp_"  # of publishable keys, so that people and tools see that they are no secrets
 PUBLISHABLE_POLICY = "publishable"  # the rate limit of those
@@ -87,6 +89,7 @@ class KeyChanges(TypedDict, total=False):
     name: str
     scopes: list[str]
     sections: list[str] | None
+    person_id: str | None
     expires_at: datetime | None
     quota_minute: int | None
     quota_day: int | None
@@ -115,6 +118,7 @@ def create_api_key(
     expires_at: datetime | None = None,
     quota_minute: int | None = None,
     quota_day: int | None = None,
+    person_id: str | None = None,
 ) -> tuple[str, str]:
     """Create a key; return its id and the key itself, of which only a hash is stored."""
     if expires_at and expires_at <= now():
@@ -129,6 +133,7 @@ def create_api_key(
         hash=hash_token(key),
         scopes=sorted(set(scopes)),
         sections=sections,
+        person_id=person_id,
         quota_minute=quota_minute,
         quota_day=quota_day,
         created_at=now(),
@@ -181,19 +186,32 @@ def record_key_use(session: Session, key_id: str) -> None:
         row.last_used_at = now()
 
 
-def _actor_of(row: ApiKeyRow) -> Actor:
-    sections = frozenset(row["sections"]) if row["sections"] is not None else None
-    return Actor("key", row["id"], row["name"], (Grant(frozenset(row["scopes"]), sections),), quotas=_quotas_of(row))
+def _actor_of(row: ApiKeyRow, grants: tuple[Grant, ...]) -> Actor:
+    return Actor("key", row["id"], row["name"], grants, person=row["person_id"], quotas=_quotas_of(row))
 
 
-def find_key_holder(connection: sa.Connection, key_id: str, find_inside: FindInside) -> Actor | None:
-    """Return the caller with a key as its scopes and sections are now; None if it is revoked, expired or unknown."""
+def _find_key_grants(
+    connection: sa.Connection, row: ApiKeyRow, find_inside: FindInside, find_grants: FindGrants
+) -> tuple[Grant, ...] | None:
+    """Return what a key may do, in which sections with those inside them; None if its person is refused."""
+    sections = row["sections"]
+    inside = None if sections is None else frozenset(find_inside(connection, sections)).union(sections)
+    own = Grant(frozenset(row["scopes"]), inside)
+    if row["person_id"] is None:
+        return (own,)
+    granted = find_grants(connection, row["person_id"])
+    return None if granted is None else limit_grants(own, granted)
+
+
+def find_key_holder(
+    connection: sa.Connection, key_id: str, find_inside: FindInside, find_grants: FindGrants
+) -> Actor | None:
+    """Return the caller with a key as it is now; None if it is revoked, expired or unknown, or its person refused."""
     row = find_api_key(connection, key_id)
     if row is None or row["revoked_at"] or (row["expires_at"] and row["expires_at"] <= now()):
         return None
-    if row["sections"] is not None:
-        row = {**row, "sections": sorted(find_inside(connection, row["sections"]).union(row["sections"]))}
-    return _actor_of(row)
+    grants = _find_key_grants(connection, row, find_inside, find_grants)
+    return None if grants is None else _actor_of(row, grants)
 
 
 def _quotas_of(row: ApiKeyRow) -> tuple[tuple[QuotaUnit, int], ...]:
@@ -207,17 +225,20 @@ class _CachedKey(NamedTuple):
     checked: float  # of the event loop's clock
     row: ApiKeyRow
     actor: Actor
+    has_owner: bool  # whether the person to whom it belongs is not refused; True if it belongs to nobody
 
     def is_valid(self, moment: datetime) -> bool:
-        """Whether the key is neither revoked nor expired."""
-        return not (self.row["revoked_at"] or (self.row["expires_at"] and self.row["expires_at"] <= moment))
+        """Whether the key is neither revoked nor expired, and its person not refused."""
+        return self.has_owner and not (
+            self.row["revoked_at"] or (self.row["expires_at"] and self.row["expires_at"] <= moment)
+        )
 
 
 class KeyRing:
     """Authenticates callers by API key, and caches keys for a second."""
 
-    def __init__(self, db: Database, find_inside: FindInside) -> None:
-        self.db, self._find_inside = db, find_inside
+    def __init__(self, db: Database, find_inside: FindInside, find_grants: FindGrants) -> None:
+        self.db, self._find_inside, self.find_grants = db, find_inside, find_grants
         self._cached: dict[str, _CachedKey] = {}
 
     def __len__(self) -> int:
@@ -237,27 +258,27 @@ class KeyRing:
         hashed, clock = hash_token(token), asyncio.get_running_loop().time()
         key = self._cached.get(hashed)
         if key is None or clock - key.checked > KEY_CACHE_SECONDS:
-            row = await self.db.read(self._find_key, hashed)
-            if row is None:
+            found = await self.db.read(self._find_key, hashed)
+            if found is None:
                 raise Unauthorized("This key is unknown.")
             if len(self._cached) >= MAX_CACHED_KEYS:
                 self._cached.clear()
-            key = self._cached[hashed] = _CachedKey(clock, row, _actor_of(row))
+            row, grants = found
+            key = self._cached[hashed] = _CachedKey(clock, row, _actor_of(row, grants or ()), grants is not None)
         moment = now()
         if not key.is_valid(moment):
-            raise Unauthorized("This key has expired or was revoked.")
+            raise Unauthorized("This key has expired or was revoked, or its person may not sign in.")
         if key.row["last_used_at"] is None or moment - key.row["last_used_at"] > LAST_USED_INTERVAL:
             self._cached[hashed] = key._replace(row={**key.row, "last_used_at": moment})
             await self._touch(key.row["id"])
         return key.actor
 
-    def _find_key(self, connection: sa.Connection, hashed: str) -> ApiKeyRow | None:
-        """Find a key by its hash, with the sections inside those that it is limited to."""
+    def _find_key(self, connection: sa.Connection, hashed: str) -> tuple[ApiKeyRow, tuple[Grant, ...] | None] | None:
+        """Find a key by its hash, with what it may do; None instead if the person to whom it belongs is refused."""
         row = find_api_key_by_hash(connection, hashed)
-        if row is None or row["sections"] is None:
-            return row
-        inside = self._find_inside(connection, row["sections"])
-        return {**row, "sections": sorted(inside.union(row["sections"]))}
+        if row is None:
+            return None
+        return row, _find_key_grants(connection, row, self._find_inside, self.find_grants)
 
     async def _touch(self, key_id: str) -> None:
         """Record the use of a key; a failure is logged only, so that reads go on while nothing can be written."""

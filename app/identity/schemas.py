@@ -10,6 +10,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import ConfigDict, Field
 
 from app.core.clock import Moment, TimeOrDay
+from app.core.ids import AnyId
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import alone, both, not_with
 from app.db.rows import JsonObject
@@ -75,6 +76,21 @@ def join_sections(grants: Iterable[Grant]) -> Sections:
             return None
         joined = joined | grant.sections if joined else grant.sections
     return joined
+
+
+def limit_grants(own: Grant, granted: Iterable[Grant]) -> tuple[Grant, ...]:
+    """Return what a key of a person may do: what both the key and the grants of the person include."""
+    limited = []
+    for grant in granted:
+        scopes = own.scopes if "admin" in grant.scopes else grant.scopes
+        if "admin" not in own.scopes:
+            scopes = scopes & own.scopes
+        sections = own.sections if grant.sections is None else grant.sections
+        if own.sections is not None and grant.sections is not None:
+            sections = own.sections & grant.sections
+        if scopes and (sections is None or sections):
+            limited.append(Grant(scopes, sections))
+    return tuple(limited)
 
 
 @dataclass(frozen=True)
@@ -199,6 +215,9 @@ class WhoAmI(BaseModel):
 
 SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]
 _SECTIONS = "Ids or slugs of the sections that the key is limited to, including their subsections; null: all."
+_PERSON = (
+    "Id of the person to whom it belongs: it never does more than they may, and is refused while they are suspended."
+)
 _EXPIRY = "Time at which the key expires, RFC 3339; null: never."
 _QUOTA_MINUTE = "Requests per minute; null: the default for keys."
 _QUOTA_DAY = "Requests in 24 hours; null: unlimited."
@@ -220,6 +239,7 @@ class KeyIn(InputModel):
     name: Name = Field(description="Name of the key, such as its purpose.")
     scopes: list[Scope] = Field(min_length=1, max_length=len(SCOPES), description=_SCOPES)
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
+    person_id: AnyId | None = Field(None, description=_PERSON)
     expires_at: Moment | None = Field(None, description=_EXPIRY)
 
     quota_minute: Quota | None = Field(None, description=_QUOTA_MINUTE)
@@ -234,6 +254,7 @@ class KeyPatch(InputModel):
         default_factory=list[Scope], min_length=1, max_length=len(SCOPES), description="Scopes of the key."
     )
     sections: SectionRefs | None = Field(None, description=_SECTIONS)
+    person_id: AnyId | None = Field(None, description=_PERSON)
     expires_at: Moment | None = Field(None, description=_EXPIRY)
     quota_minute: Quota | None = Field(None, description=_QUOTA_MINUTE)
     quota_day: Quota | None = Field(None, description=_QUOTA_DAY)
@@ -249,7 +270,7 @@ class KeyOut(BaseModel):
     sections: list[str] | None = Field(
         description="Ids of the sections that it is limited to, with their subsections; null: all."
     )
-    person_id: str | None = Field(description="Id of the person to whom it belongs.")
+    person_id: str | None = Field(description=_PERSON)
     quota_minute: int | None = Field(description=_QUOTA_MINUTE)
     quota_day: int | None = Field(description=_QUOTA_DAY)
     created_at: datetime

@@ -15,6 +15,8 @@ EXAMPLES: dict[str, JsonObject] = {
     "FrontIn": {"title": "Home", "blocks": [{"kind": "newest", "section": "harbour", "limit": 5}]},
     "KeyIn": {"name": "Front end", "scopes": ["content:read"]},
     "NewPersonIn": {"name": "Zoe Adler", "email": "zoe@example.org"},
+    "PersonGrantIn": {"role": "editor", "sections": ["politics"]},
+    "RoleIn": {"role": "columnist", "name": "Columnist", "scopes": ["content:read", "content:write"]},
     "NoticeIn": {"scope": "section", "target_id": "opinion", "placement": "before", "text": "An opinion."},
     "PhraseIn": {"text": "cheap pills", "action": "hold"},
     "ReportIn": {"reason": "spam"},

@@ -1,5 +1,6 @@
 """People: listing, creating, changing, suspending and deleting them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TypedDict
 
@@ -14,7 +15,8 @@ from app.db.rows import Column, JsonObject, Statement, fetch_row, lock_row
 from app.identity.audit import record_action
 from app.identity.permissions import refusal
 from app.identity.schemas import ANONYMOUS, Actor, Scope
-from app.people.schemas import NewPersonIn, PeopleQuery, PersonPatch
+from app.people.grants import list_given, replace_grants, require_other_admin
+from app.people.schemas import NewPersonIn, PeopleQuery, PersonGrantIn, PersonPatch
 from app.people.sessions import end_sessions
 from app.people.tables import Invitation, Passkey, Person, PersonIdentity
 from app.text.confusables import skeleton
@@ -86,7 +88,7 @@ def _state_of(row: PersonRow) -> str:
     return "active" if row["accepted_at"] else "invited"
 
 
-def _present(row: PersonRow, actor: Actor) -> JsonObject:
+def _present(row: PersonRow, actor: Actor, given: Mapping[str, list[JsonObject]]) -> JsonObject:
     """Return a person as `PersonOut`, with what only admins and the person see."""
     is_private = not (actor.may_in("admin", None) or is_self(actor, row["id"]))
     has = {
@@ -101,6 +103,7 @@ def _present(row: PersonRow, actor: Actor) -> JsonObject:
         "email": None if is_private else row["email"],
         "state": _state_of(row),
         "methods": None if is_private else [method for method in has if has[method]],
+        "grants": given[row["id"]],
         "created_at": row["created_at"],
         "signed_in_at": None if is_private else row["signed_in_at"],
     }
@@ -136,7 +139,7 @@ def get_person(connection: sa.Connection, person_id: str, actor: Actor) -> JsonO
     row = fetch_row(connection, _BY_ID, PersonRow, {"id": person_id})
     if row is None:
         raise NotFound
-    return _present(row, actor)
+    return _present(row, actor, list_given(connection, [person_id]))
 
 
 def list_people(connection: sa.Connection, query: PeopleQuery, actor: Actor) -> Page[JsonObject]:
@@ -144,7 +147,8 @@ def list_people(connection: sa.Connection, query: PeopleQuery, actor: Actor) -> 
     statement: Statement = sa.select(*_COLUMNS)
     is_listed = _IS_IN_STATE[query.state] if query.state else PERSON.c.deleted_at.is_(None)
     page = fetch_page(connection, statement.where(is_listed), NEWEST_FIRST, PERSON.c.created_at, query, PersonRow)
-    return map_page(page, lambda row: _present(row, actor))
+    given = list_given(connection, [row["id"] for row in page["data"]])
+    return map_page(page, lambda row: _present(row, actor, given))
 
 
 def find_person_by_email(session: Session, email: str) -> Person | None:
@@ -201,6 +205,7 @@ def _change_email(session: Session, person: Person, email: str) -> None:
 
 def _set_suspended(session: Session, actor: Actor, person: Person, suspended: bool) -> None:
     if suspended:
+        require_other_admin(session, person.id)
         person.suspended_at = now()
         end_sessions(session, actor, person.id)
         withdraw_invitations(session, person.id)
@@ -208,6 +213,12 @@ def _set_suspended(session: Session, actor: Actor, person: Person, suspended: bo
         person.suspended_at = None
     action = "person.suspend" if suspended else "person.restore"
     record_action(session, actor, action, "person", person.id, {"name": person.name})
+
+
+def set_grants(session: Session, actor: Actor, person_id: str, grants: Sequence[PersonGrantIn]) -> str:
+    """Replace the roles of a person and return the id."""
+    replace_grants(session, actor, lock_person(session, person_id), grants)
+    return person_id
 
 
 def withdraw_invitations(session: Session, person_id: str) -> None:
@@ -218,6 +229,7 @@ def withdraw_invitations(session: Session, person_id: str) -> None:
 def delete_person(session: Session, actor: Actor, person_id: str) -> None:
     """Delete a person: the address, credentials and sessions. The id and the name stay, for the audit log."""
     person = lock_person(session, person_id)
+    replace_grants(session, actor, person, [])
     end_sessions(session, actor, person.id)
     for table in (PASSKEY, IDENTITY, INVITATION):
         session.execute(sa.delete(table).where(table.c.person_id == person.id))

@@ -15,9 +15,24 @@ from app.identity.access import Access, Admin, AdminOrSelf, Public, require_scop
 from app.identity.schemas import Actor
 from app.identity.services import IdentityServices
 from app.identity.writes import write
-from app.people import people, sessions
+from app.people import people, roles, sessions
+from app.people.grants import LastAdmin
 from app.people.people import EmailTaken, PersonDeleted, require_self_or_admin, resolve_person
-from app.people.schemas import NewPersonIn, PeopleQuery, PersonOut, PersonPatch, RefreshIn, SessionOut, TokensOut
+from app.people.roles import BuiltInRole, RoleExists, RoleInUse, TooManyRoles
+from app.people.schemas import (
+    NewPersonIn,
+    PeopleQuery,
+    PersonGrantsIn,
+    PersonOut,
+    PersonPatch,
+    RefreshIn,
+    RoleIn,
+    RoleOut,
+    RolePatch,
+    RolesOut,
+    SessionOut,
+    TokensOut,
+)
 from app.people.sessions import SessionEnded, Tokens
 from app.web.fields import dump_json
 from app.web.paging import ListOut, Page
@@ -27,7 +42,7 @@ from app.web.routing import PageParameters, ReadParameters, Router
 people_router = Router(prefix="/v1/people", tags=["people"])
 Colleague = Annotated[Actor, require_scope(*people.STAFF_SCOPES)]
 ColleagueOrSelf = Annotated[Actor, Depends(Access(*people.STAFF_SCOPES, own=True))]
-_CHANGE_RESPONSES = {**FORBIDDEN, **document_problems(EmailTaken, PersonDeleted)}
+_CHANGE_RESPONSES = {**FORBIDDEN, **document_problems(EmailTaken, PersonDeleted, LastAdmin)}
 
 
 @people_router.get("", summary="List people", response_model=ListOut[PersonOut])
@@ -74,11 +89,27 @@ async def update_person(request: Request, person: RefPath, body: PersonPatch, ac
 
 
 @people_router.delete(
-    "/{person}", summary="Delete a person", status_code=204, responses=document_problems(PersonDeleted)
+    "/{person}", summary="Delete a person", status_code=204, responses=document_problems(PersonDeleted, LastAdmin)
 )
 async def delete_person(request: Request, person: RefPath, actor: Admin) -> Response:
     """Delete a person: the address, credentials and sessions. The id and the name stay, for the audit log."""
     return await write(request, actor, people.delete_person, resolve_person(actor, person), status=204)
+
+
+@people_router.put(
+    "/{person}/grants",
+    summary="Set the roles of a person",
+    response_model=PersonOut,
+    responses=document_problems(PersonDeleted, LastAdmin),
+)
+async def set_grants(request: Request, person: RefPath, body: PersonGrantsIn, actor: Admin) -> Response:
+    """Replace the roles of a person; an empty list takes them all.
+
+    A role for sections holds in all that is inside them, also after these move. In every process, within a second, the
+    person may do what the roles include and nothing else; live streams that they may no longer read end.
+    """
+    person_id, render = resolve_person(actor, person), partial(people.get_person, actor=actor)
+    return await write(request, actor, people.set_grants, person_id, body, render=render, model=PersonOut)
 
 
 @people_router.get(
@@ -155,3 +186,58 @@ async def sign_out(request: Request, actor: AdminOrSelf) -> Response:
     if actor.person is None or actor.session is None:
         raise Forbidden("Only people sign out. Revoke a key instead.")
     return await write(request, actor, sessions.end_session, actor.person, actor.session, status=204)
+
+
+roles_router = Router(prefix="/v1/roles", tags=["people"])
+
+
+@roles_router.get("", summary="List roles", response_model=RolesOut)
+async def list_roles(request: Request, query: ReadParameters, actor: Colleague) -> Response:
+    """List all roles with their scopes, those that are built in first."""
+    return reply_private(request, RolesOut, await database(request).read(roles.list_roles), query)
+
+
+@roles_router.post(
+    "",
+    summary="Create a role",
+    status_code=201,
+    response_model=RoleOut,
+    responses=document_problems(RoleExists, TooManyRoles),
+)
+async def create_role(request: Request, body: RoleIn, actor: Admin) -> Response:
+    """Create a role: a named set of scopes, to give to people everywhere or in sections."""
+    return await write(
+        request,
+        actor,
+        roles.create_role,
+        body,
+        render=roles.get_role,
+        model=RoleOut,
+        status=201,
+        location="/v1/roles/{role}",
+    )
+
+
+@roles_router.get("/{role}", summary="Get a role", response_model=RoleOut)
+async def get_role(request: Request, role: RefPath, query: ReadParameters, actor: Colleague) -> Response:
+    """Return a role."""
+    return reply_private(request, RoleOut, await database(request).read(roles.get_role, role), query)
+
+
+@roles_router.patch(
+    "/{role}", summary="Change a role", response_model=RoleOut, responses=document_problems(BuiltInRole)
+)
+async def update_role(request: Request, role: RefPath, body: RolePatch, actor: Admin) -> Response:
+    """Update a role (RFC 7396). In every process, within a second, people who have it may do what it then includes.
+
+    Roles have no versions, so `If-Match` is not required.
+    """
+    return await write(request, actor, roles.update_role, role, body, render=roles.get_role, model=RoleOut)
+
+
+@roles_router.delete(
+    "/{role}", summary="Delete a role", status_code=204, responses=document_problems(BuiltInRole, RoleInUse)
+)
+async def delete_role(request: Request, role: RefPath, actor: Admin) -> Response:
+    """Delete a role that nobody has."""
+    return await write(request, actor, roles.delete_role, role, status=204)

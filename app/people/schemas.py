@@ -1,12 +1,14 @@
 """People and their sessions, as sent and returned."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from app.core.models import BaseModel, InputModel
+from app.identity.schemas import SectionRefs
 from app.text.emails import Email
+from app.text.inputs import Name
 from app.text.names import PersonName
 from app.web.paging import PageQuery
 
@@ -20,6 +22,73 @@ class NewPersonIn(InputModel):
 
     name: PersonName = Field(description="Name of the person, as colleagues and logs show it.")
     email: Email = Field(description=_EMAIL)
+
+
+RoleScope = Literal[
+    "content:read",
+    "content:write",
+    "content:approve",
+    "content:publish",
+    "comments:moderate",
+    "subscribers:manage",
+    "webhooks:manage",
+]
+"""The scopes of roles. `admin` has a role of its own; `syndicate` and `public:read` are for keys of machines."""
+RoleSlug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,59}$")]
+RoleScopes = Annotated[list[RoleScope], Field(min_length=1, max_length=7)]
+_ROLE_SCOPES = "What people with the role may do, in the sections for which they have it."
+
+
+class RoleIn(InputModel):
+    """A new role."""
+
+    role: RoleSlug = Field(description="The role in URLs and grants: lower-case letters, digits, `-` and `_`.")
+    name: Name = Field(description="Display name.")
+    scopes: RoleScopes = Field(description=_ROLE_SCOPES)
+
+
+class RolePatch(InputModel):
+    """Changes to a role (RFC 7396): absent members stay."""
+
+    name: Name = Field(default_factory=str, description="Display name.")
+    scopes: RoleScopes = Field(default_factory=list[RoleScope], description=_ROLE_SCOPES)
+
+
+class RoleOut(BaseModel):
+    """A role: a named set of scopes."""
+
+    role: str
+    name: str
+    scopes: list[str] = Field(description=_ROLE_SCOPES)
+    built_in: bool = Field(description="Whether it is part of Broadsheet, and cannot be changed.")
+
+
+class RolesOut(BaseModel):
+    """All roles, those that are built in first."""
+
+    data: list[RoleOut]
+
+
+class PersonGrantIn(InputModel):
+    """A role to give to a person."""
+
+    role: RoleSlug = Field(description="The role.")
+    sections: SectionRefs | None = Field(
+        None, description="Ids or slugs of the sections for which it holds, with all inside them; null: everywhere."
+    )
+
+
+PersonGrantsIn = Annotated[list[PersonGrantIn], Field(max_length=50)]
+"""All roles of a person."""
+
+
+class PersonGrantOut(BaseModel):
+    """A role of a person."""
+
+    role: str
+    sections: list[str] | None = Field(
+        description="Ids of the sections for which it holds, with all inside them; null: everywhere."
+    )
 
 
 class PersonPatch(InputModel):
@@ -45,6 +114,7 @@ class PersonOut(BaseModel):
     methods: list[Literal["password", "totp", "passkey", "oidc"]] | None = Field(
         description="What the person signs in with, for the person and callers with `admin`; else null."
     )
+    grants: list[PersonGrantOut] = Field(description="The roles of the person.")
     created_at: datetime
     signed_in_at: datetime | None = Field(description="Time of the last sign-in, as `email`.")
 

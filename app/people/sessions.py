@@ -23,9 +23,10 @@ from app.db.columns import count_affected, table_of
 from app.db.prepared import Prepared
 from app.db.rows import JsonObject
 from app.identity.audit import record_action
-from app.identity.schemas import Actor
+from app.identity.schemas import Actor, Grant
 from app.identity.secrets import ACCESS_PREFIX, REFRESH_PREFIX, Vault
 from app.identity.tokens import hash_token
+from app.people.grants import find_grants
 from app.people.schemas import SignInMethod
 from app.people.tables import Person, PersonSession
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
@@ -212,8 +213,10 @@ _CALLER: Prepared[_CallerRow] = Prepared(
 )
 
 
-def _find_caller(connection: sa.Connection, session_id: str) -> _CallerRow | None:
-    return _CALLER.row(connection, {"id": session_id})
+def _find_caller(connection: sa.Connection, session_id: str) -> tuple[_CallerRow, tuple[Grant, ...]] | None:
+    """Find a session that has not ended, and what its person may do where."""
+    row = _CALLER.row(connection, {"id": session_id})
+    return None if row is None else (row, find_grants(connection, row["person_id"]))
 
 
 class _CachedCaller(NamedTuple):
@@ -250,13 +253,14 @@ class PeopleSessions:
         body = self._vault.unseal_token(ACCESS_PREFIX, token)
         if body is None or len(body) != 64:
             raise Unauthorized("This is not a token of this server.")
-        row = await self._db.read(_find_caller, id_from_hex(body))
-        if row is None:
+        found = await self._db.read(_find_caller, id_from_hex(body))
+        if found is None:
             raise Unauthorized(_ENDED)
+        row, grants = found
         until = _expiry_of(row, hashed)
         if until is None:
             raise Unauthorized(_UNKNOWN)
-        actor = Actor("person", row["person_id"], row["name"], person=row["person_id"], session=row["id"])
+        actor = Actor("person", row["person_id"], row["name"], grants, row["person_id"], session=row["id"])
         return _CachedCaller(clock, min(until, row["expires_at"]), actor)
 
 

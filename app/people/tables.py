@@ -95,3 +95,24 @@ class SpentToken(SQLModel, table=True):
 
     hash: str = Field(primary_key=True, max_length=64)  # SHA-256
     expires_at: datetime = Field(index=True)
+
+
+class Role(SQLModel, table=True):
+    """A named set of scopes that the publication added; five others are built in."""
+
+    slug: str = Field(primary_key=True, max_length=60)
+    name: str = Field(max_length=200)
+    scopes: list[str] = Field(sa_type=sa.JSON)
+    created_at: datetime
+    updated_at: datetime
+
+
+class RoleGrant(SQLModel, table=True):
+    """A role that a person has: in a section and all that is inside of it, or everywhere."""
+
+    __tablename__ = "role_grant"
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    person_id: str = Field(sa_type=ID, foreign_key="person.id", ondelete="CASCADE", index=True)
+    role: str = Field(max_length=60, index=True)  # built in, or a row of `role`: hence no foreign key
+    section_id: str | None = Field(sa_type=ID, foreign_key="section.id", ondelete="CASCADE", index=True)

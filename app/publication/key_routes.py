@@ -9,8 +9,9 @@ from app.core.problems import NotFound, document_problems
 from app.db.rows import JsonObject
 from app.identity import keys
 from app.identity.access import Admin
-from app.identity.keys import ApiKeyRow, KeyRevoked, revoke_api_key
+from app.identity.keys import ApiKeyRow, FindGrants, KeyRevoked, revoke_api_key
 from app.identity.schemas import KeyIn, KeyOut, KeyPatch, NewKeyOut
+from app.identity.services import IdentityServices
 from app.identity.writes import write
 from app.publication import api_keys
 from app.web.paging import ListOut
@@ -20,6 +21,10 @@ from app.web.routing import PageParameters, ReadParameters, Router
 router = Router(prefix="/v1/keys", tags=["keys"])
 
 
+def _find_grants(request: Request) -> FindGrants:
+    return IdentityServices.of(request).callers.keys.find_grants
+
+
 @router.post("", summary="Create an API key", status_code=201, response_model=NewKeyOut)
 async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     """Create an API key. The key itself is returned only in this response."""
@@ -27,9 +32,18 @@ async def create_key(request: Request, body: KeyIn, actor: Admin) -> Response:
     def show(connection: sa.Connection, made: tuple[str, str]) -> JsonObject:
         return {**(keys.find_api_key(connection, made[0]) or {}), "key": made[1]}
 
-    path = "/v1/keys/{id}"
+    path, find_grants = "/v1/keys/{id}", _find_grants(request)
     return await write(
-        request, actor, api_keys.create_key, body, render=show, model=NewKeyOut, status=201, location=path, secret=True
+        request,
+        actor,
+        api_keys.create_key,
+        find_grants,
+        body,
+        render=show,
+        model=NewKeyOut,
+        status=201,
+        location=path,
+        secret=True,
     )
 
 
@@ -60,7 +74,8 @@ async def update_key(request: Request, key_id: IdPath, body: KeyPatch, actor: Ad
             raise NotFound
         return row
 
-    return await write(request, actor, api_keys.change_key, key_id, body, render=read, model=KeyOut)
+    find_grants = _find_grants(request)
+    return await write(request, actor, api_keys.change_key, find_grants, key_id, body, render=read, model=KeyOut)
 
 
 @router.delete("/{key_id}", summary="Revoke an API key", status_code=204)

@@ -265,6 +265,20 @@ def subscribe(api: Checked, client: TestClient, key: Headers, article: str) -> d
     return {"subscription": kept, "subscriber": one["id"], "suppression": suppressed["id"], "token": link}
 
 
+def staff(api: Checked, key: Headers) -> dict[str, str]:
+    """A person with a role of the publication."""
+
+    def send(method: str, url: str, body: Any, status: int = 200) -> Any:
+        return make.ok(api.send(method, url, json=body, headers=key), status)
+
+    role = send("POST", "/v1/roles", {"role": "columnist", "name": "Columnist", "scopes": ["content:write"]}, 201)
+    send("PATCH", "/v1/roles/columnist", {"name": "Columnists"})
+    person = send("POST", "/v1/people", {"name": "Zoe Adler", "email": "zoe@example.org"}, 201)["id"]
+    send("PUT", f"/v1/people/{person}/grants", [{"role": role["role"]}, {"role": "moderator"}])
+    send("PATCH", f"/v1/people/{person}", {"name": "Zoë Adler"})
+    return {"person": person, "role": role["role"]}
+
+
 def release(api: Checked, key: Headers, article: str) -> dict[str, str]:
     """A release that was published, rolled back and scheduled."""
     made = make.ok(api.send("POST", "/v1/releases", json={"name": "Budget"}, headers=key), 201)["id"]

@@ -354,8 +354,20 @@ OTHERS: dict[str, list[Row]] = {
         ANY,
     ),
     "GET /v1/people": [Needs(WRITE)],
+    "GET /v1/roles": [Needs(WRITE)],
+    "GET /v1/roles/{role}": [Needs(WRITE)],
     "GET /v1/people/{person}": [Needs(WRITE, own=True)],
-    **dict.fromkeys(["POST /v1/people", "DELETE /v1/people/{person}"], ADMIN),
+    **dict.fromkeys(
+        [
+            "POST /v1/people",
+            "DELETE /v1/people/{person}",
+            "PUT /v1/people/{person}/grants",
+            "POST /v1/roles",
+            "PATCH /v1/roles/{role}",
+            "DELETE /v1/roles/{role}",
+        ],
+        ADMIN,
+    ),
     **dict.fromkeys(
         [
             "PATCH /v1/people/{person}",

@@ -25,6 +25,7 @@ from app.identity.keys import (
 )
 from app.identity.schemas import SCOPES, SYSTEM, Actor, Grant, Scope
 from app.identity.tokens import hash_token, is_well_formed
+from app.people.grants import find_grants_of_owner
 from app.publication.section_tree import find_descendants
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -82,17 +83,21 @@ def test_the_key_itself_is_stored_nowhere(db: Database) -> None:
         assert secret.encode() not in stored
 
 
+def key_ring(db: Database) -> KeyRing:
+    return KeyRing(db, find_descendants, find_grants_of_owner)
+
+
 def test_a_key_names_its_owner_and_scopes(db: Database) -> None:
     key_id, key = make(db, scopes=("content:write", "content:read", "content:read"))
 
     async def story() -> None:
         await db.start()
-        assert await KeyRing(db, find_descendants).identify(key) == Actor(
+        assert await key_ring(db).identify(key) == Actor(
             "key", key_id, "for tests", (Grant(frozenset({"content:read", "content:write"})),)
         )
         for wrong in ("", "bs_x", KEY, key[:-1], key + "x"):
             with pytest.raises(Unauthorized):
-                await KeyRing(db, find_descendants).identify(wrong)
+                await key_ring(db).identify(wrong)
 
     asyncio.run(story())
 
@@ -102,14 +107,14 @@ def test_a_key_ends_at_its_time(db: Database) -> None:
         await db.start()
         with time_machine.travel(NOON, tick=False) as clock:
             _, key = make(db, NOON + timedelta(hours=1))
-            ring = KeyRing(db, find_descendants)
+            ring = key_ring(db)
             clock.shift(3599)
             assert (await ring.identify(key)).kind == "key"
             clock.shift(1)
             with pytest.raises(Unauthorized):  # also while it is remembered
                 await ring.identify(key)
             with pytest.raises(Unauthorized):
-                await KeyRing(db, find_descendants).identify(key)
+                await key_ring(db).identify(key)
 
     asyncio.run(story())
 
@@ -121,13 +126,16 @@ def test_a_revoked_key_is_refused_everywhere_within_a_second(db: Database, monke
         await db.start()
         clock = [1000.0]
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
-        here, there = KeyRing(db, find_descendants), KeyRing(db, find_descendants)
+        here, there = (
+            key_ring(db),
+            key_ring(db),
+        )
         for ring in (here, there):
             await ring.identify(key)
         await db.write(revoke_api_key, SYSTEM, key_id)
         clock[0] += keys.KEY_CACHE_SECONDS + 0.001
         assert keys.KEY_CACHE_SECONDS <= 1
-        for ring in (here, there, KeyRing(db, find_descendants)):
+        for ring in (here, there, key_ring(db)):
             with pytest.raises(Unauthorized):
                 await ring.identify(key)
         monkeypatch.undo()
@@ -146,7 +154,7 @@ def test_a_busy_key_is_looked_up_once_a_second(db: Database, monkeypatch: pytest
     async def story() -> None:
         await db.start()
         monkeypatch.setattr(keys, "find_api_key_by_hash", look)
-        ring = KeyRing(db, find_descendants)
+        ring = key_ring(db)
         clock = [1000.0]
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
         for _ in range(50):
@@ -168,7 +176,7 @@ def test_the_last_use_is_noted_to_the_minute(db: Database) -> None:
 
     async def story() -> None:
         await db.start()
-        ring = KeyRing(db, find_descendants)
+        ring = key_ring(db)
         with time_machine.travel(NOON, tick=False) as clock:
             await asyncio.gather(*(ring.identify(key) for _ in range(5)))
             assert last_used() == NOON
@@ -193,7 +201,7 @@ def test_a_store_that_takes_no_writes_does_not_shut_readers_out(db: Database, mo
     async def story() -> None:
         await db.start()
         monkeypatch.setattr(db, "write", refuse)
-        assert (await KeyRing(db, find_descendants).identify(key)).kind == "key"
+        assert (await key_ring(db).identify(key)).kind == "key"
 
     asyncio.run(story())
 
