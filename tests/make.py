@@ -39,6 +39,7 @@ ANYONE = {
     "POST /hub",
     "POST /v1/sign-in/oidc",
     "POST /v1/sign-in/oidc/finish",
+    "POST /v1/sign-in/oidc/{provider}/logout",
     "POST /v1/sign-in/refresh",
     "PUT /v1/media/uploads/{upload}/file",
 }

@@ -79,6 +79,7 @@ PATH_PARAMETERS = {
     "ending": "Format of the file.",
     "form": "Format of the feed.",
     "front": "Slug of the front.",
+    "provider": "Id of the sign-in provider.",
     "redirect": "Id of the redirect.",
     "identity": "Id of the linked account.",
     "key": "Name of the file.",

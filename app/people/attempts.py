@@ -74,11 +74,15 @@ def open_attempt(vault: Vault, binding: str, state: str) -> Attempt:
     raise SignInExpired("Begin the sign-in again, and finish it in the same browser.")
 
 
+def spend_token(session: Session, token: str, expires_at: datetime) -> bool:
+    """Note that a token which may be used once is used, until it expires; return whether it was not before."""
+    spend = insert_into(session, _SPENT).on_conflict_do_nothing().returning(_SPENT.c.hash)
+    return session.execute(spend, {"hash": hash_token(token), "expires_at": expires_at}).first() is not None
+
+
 def spend_attempt(session: Session, attempt: Attempt) -> None:
     """Note that a sign-in is finished; 400 if it was before."""
-    spend = insert_into(session, _SPENT).on_conflict_do_nothing().returning(_SPENT.c.hash)
-    values = {"hash": hash_token(attempt.binding), "expires_at": attempt.expires_at}
-    if session.execute(spend, values).first() is None:
+    if not spend_token(session, attempt.binding, attempt.expires_at):
         raise SignInExpired("This sign-in was finished before. Begin it again.")
 
 

@@ -1,7 +1,7 @@
 """Accounts of people with OpenID providers: who may sign in with which, linking and unlinking."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 import sqlalchemy as sa
@@ -15,10 +15,11 @@ from app.core.sign_in_providers import SignInProvider
 from app.db.columns import count_affected, table_of
 from app.db.rows import JsonObject, fetch_row, insert_into
 from app.identity.audit import record_action
-from app.identity.schemas import Actor
-from app.people.oidc import Identity, SignInRefused
+from app.identity.schemas import SYSTEM, Actor
+from app.people.attempts import spend_token
+from app.people.oidc import CLOCK_SKEW_SECONDS, MAX_LOGOUT_AGE, Identity, Logout, SignInRefused
 from app.people.people import find_person_by_email, lock_person, withdraw_invitations
-from app.people.sessions import is_active
+from app.people.sessions import end_sessions, is_active
 from app.people.tables import Passkey, Person, PersonIdentity
 from app.text.confusables import skeleton
 from app.text.emails import Email
@@ -57,8 +58,8 @@ def _is_in_allowed_domain(email: str | None, provider: SignInProvider) -> bool:
     return not provider.allowed_domains or (email is not None and email.rpartition("@")[2] in provider.allowed_domains)
 
 
-def _find_identity(session: Session, identity: Identity) -> PersonIdentity | None:
-    is_it = (IDENTITY.c.issuer == identity.issuer) & (IDENTITY.c.subject == identity.subject)
+def _find_identity(session: Session, issuer: str, subject: str) -> PersonIdentity | None:
+    is_it = (IDENTITY.c.issuer == issuer) & (IDENTITY.c.subject == subject)
     return session.scalars(sa.select(PersonIdentity).where(is_it)).one_or_none()
 
 
@@ -76,7 +77,7 @@ def find_person_of(session: Session, identity: Identity, provider: SignInProvide
     email = verified_email(identity, provider)
     if not _is_in_allowed_domain(email, provider):
         raise SignInRefused(NOT_ADMITTED)
-    row = _find_identity(session, identity)
+    row = _find_identity(session, identity.issuer, identity.subject)
     if row is None and email is not None:
         row = _link_by_email(session, email, identity, provider)
     if row is None:
@@ -96,7 +97,9 @@ def _link_by_email(session: Session, email: str, identity: Identity, provider: S
     if person is None:
         return None
     person = lock_person(session, person.id)
-    if (row := _find_identity(session, identity)) is not None:  # linked by a request of the same moment
+    if (
+        row := _find_identity(session, identity.issuer, identity.subject)
+    ) is not None:  # linked by a request of the same moment
         return row
     is_trusted = person.accepted_at is None or provider.trust_email
     if person.suspended_at is not None or not is_trusted or _has_account_at(session, person.id, identity.issuer):
@@ -148,7 +151,7 @@ def _link(session: Session, person: Person, identity: Identity) -> PersonIdentit
 def link_identity(session: Session, _actor: Actor, person_id: str, identity: Identity) -> str:
     """Let a person who is signed in use an account at a provider too; return the id of the identity."""
     person = lock_person(session, person_id)
-    row = _find_identity(session, identity)
+    row = _find_identity(session, identity.issuer, identity.subject)
     if row is not None and row.person_id == person.id:
         return row.id
     if row is not None or _has_account_at(session, person.id, identity.issuer):
@@ -167,6 +170,14 @@ def unlink_identity(session: Session, actor: Actor, person_id: str, identity_id:
     if person.password_hash is None and session.execute(passkeys.union_all(accounts)).first() is None:
         raise LastSignInMethod("Set a password, add a passkey or link another account first.")
     record_action(session, actor, "person.unlink", "person", person.id, {"name": person.name})
+
+
+def end_sessions_of(session: Session, logout: Logout) -> None:
+    """End all sessions that a person began at a provider which says that they signed out there."""
+    expires_at = logout.issued_at + MAX_LOGOUT_AGE + timedelta(seconds=CLOCK_SKEW_SECONDS)
+    row = _find_identity(session, logout.issuer, logout.subject)
+    if row is not None and spend_token(session, f"{logout.issuer} {logout.token_id}", expires_at):
+        end_sessions(session, SYSTEM, row.person_id, "oidc")
 
 
 class IdentityRow(TypedDict):

@@ -10,15 +10,17 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import quote, quote_plus, urlencode, urlsplit
 
 import pydantic_core
 
+from app.core.clock import now
 from app.core.logs import get_logger
 from app.core.network_addresses import Guard
-from app.core.problems import Problem, Unavailable, printable_name
+from app.core.problems import BadRequest, Problem, Unavailable, printable_name
 from app.core.sign_in_providers import LOOPBACK_HOSTS, SignInProvider, is_secure_url
 from app.identity.jwks import ALGORITHMS, JwksCache
 from app.net.cached_document import RETRY_SECONDS, CachedDocument, fetch_over
@@ -35,6 +37,8 @@ MAX_ID_TOKEN_LENGTH = 65_536  # characters: some providers name hundreds of grou
 MAX_SUBJECT_LENGTH = 255  # characters, OpenID Connect Core 1.0 §2
 MAX_SIGN_INS = 32  # that wait for one provider at once, in each process
 MAX_GROUPS = 1000
+MAX_LOGOUT_AGE = timedelta(minutes=5)
+LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 log = get_logger("broadsheet.people")
 
 
@@ -130,17 +134,8 @@ def _is_same(claim: object, expected: str) -> bool:
     return isinstance(claim, str) and hmac.compare_digest(claim.encode(errors="replace"), expected.encode())
 
 
-def verify_id_token(
-    token: str,
-    key: "VerificationKey",
-    algorithm: str,
-    *,
-    issuer: str,
-    client_id: str,
-    nonce: str,
-    access_token: str | None,
-) -> dict[str, object]:
-    """Return the claims of an ID token; ValueError for one that is not of this sign-in (Core §3.1.3.7)."""
+def _verify_token(token: str, key: "VerificationKey", algorithm: str, issuer: str, client_id: str) -> dict[str, object]:
+    """Return the claims of a token of this issuer for this client; ValueError for any other."""
     import jwt
 
     try:
@@ -153,23 +148,50 @@ def verify_id_token(
                 leeway=CLOCK_SKEW_SECONDS,
                 issuer=issuer,
                 audience=client_id,
-                options={"require": ["iss", "sub", "aud", "exp", "iat"]},
+                options={"require": ["iss", "aud", "iat"]},
             ),
         )
-    except (jwt.PyJWTError, OverflowError) as error:
-        raise ValueError(f"ID token: {type(error).__name__}") from None
+    except (jwt.PyJWTError, OverflowError, RecursionError) as error:
+        raise ValueError(f"token: {type(error).__name__}") from None
     has_other_audiences = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if (has_other_audiences or "azp" in claims) and not _is_same(claims.get("azp"), client_id):
-        raise ValueError("ID token: it was issued to another client")
+        raise ValueError("token: it was issued to another client")
+    if not _is_subject(claims.get("sub")):
+        raise ValueError("token: its subject is not of 1 to 255 visible ASCII characters")
+    return claims
+
+
+def check_id_token(claims: Mapping[str, object], algorithm: str, *, nonce: str, access_token: str | None) -> None:
+    """Raise ValueError for an ID token that is not of this sign-in (OpenID Connect Core §3.1.3.7)."""
+    if "exp" not in claims:
+        raise ValueError("ID token: it does not expire")
     if not _is_same(claims.get("nonce"), nonce):
         raise ValueError("ID token: it is of another sign-in")
     if "at_hash" in claims:
         digest = hashlib.new("sha512" if algorithm == "EdDSA" else "sha256", (access_token or "").encode()).digest()
         if not _is_same(claims["at_hash"], _base64url(digest[: len(digest) // 2])):
             raise ValueError("ID token: it is of another access token")
-    if not _is_subject(claims["sub"]):
-        raise ValueError("ID token: its subject is not of 1 to 255 visible ASCII characters")
-    return claims
+
+
+class Logout(NamedTuple):
+    """The end of all sessions of an account, as the provider says."""
+
+    issuer: str
+    subject: str
+    token_id: str
+    issued_at: datetime
+
+
+def read_logout(claims: Mapping[str, object], issuer: str) -> Logout:
+    """Return what a logout token says (Back-Channel Logout 1.0 §2.4); ValueError for any other token."""
+    events, token_id, issued_at = claims.get("events"), claims.get("jti"), claims.get("iat")
+    if "nonce" in claims or not isinstance(events, dict) or not isinstance(events.get(LOGOUT_EVENT), dict):
+        raise ValueError("logout token: it is of another kind")
+    if not isinstance(token_id, str) or not isinstance(issued_at, int | float):
+        raise ValueError("logout token: it has no id")
+    if issued_at < (now() - MAX_LOGOUT_AGE).timestamp():
+        raise ValueError("logout token: it is too old")
+    return Logout(issuer, _text(claims, "sub"), token_id, datetime.fromtimestamp(issued_at, UTC))
 
 
 def _is_subject(value: object) -> bool:
@@ -251,9 +273,23 @@ class ProviderClient:
             token, access_token = tokens.get("id_token"), tokens.get("access_token")
             if not isinstance(token, str) or not isinstance(access_token, str | None):
                 raise self._fail("the token endpoint sent no ID token")
-            claims = await self._verify(metadata, token, access_token, nonce)
+            try:
+                claims, algorithm = await self._verify(metadata, token)
+                check_id_token(claims, algorithm, nonce=nonce, access_token=access_token)
+            except ValueError as error:
+                raise self._refuse(str(error)) from None
             claims = await self._complete(metadata, claims, access_token)
         return _read_identity(self.provider.issuer, claims, self.provider.groups_claim)
+
+    async def read_logout_token(self, token: str) -> Logout:
+        """Return whose sessions end by a logout token (Back-Channel Logout 1.0 §2.6); 400 for one that is invalid."""
+        metadata = await self._find_metadata()
+        try:
+            claims, _ = await self._verify(metadata, token)
+            return read_logout(claims, self.provider.issuer)
+        except ValueError as error:
+            log.warning("logout refused", provider=self.provider.id, reason=str(error))
+            raise BadRequest("Send a logout token with sub that the provider signed for this client.") from None
 
     @asynccontextmanager
     async def _admit(self) -> AsyncIterator[None]:
@@ -335,7 +371,8 @@ class ProviderClient:
             raise self._fail(f"the token endpoint answered with status {answer.status} and error {error}")
         return document
 
-    async def _verify(self, metadata: Metadata, token: str, access_token: str | None, nonce: str) -> dict[str, object]:
+    async def _verify(self, metadata: Metadata, token: str) -> tuple[dict[str, object], str]:
+        """Return the claims of a token of the provider for this client, and the algorithm of its signature."""
         import jwt
 
         try:
@@ -344,22 +381,11 @@ class ProviderClient:
             header = {}
         algorithm, kid = header.get("alg"), header.get("kid")
         if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or not isinstance(kid, str | None):
-            raise self._refuse("ID token: it is not signed with an algorithm for public keys")
+            raise ValueError("token: it is not signed with an algorithm for public keys")
         key = await self._keys_at(metadata.jwks_uri).key(kid, algorithm)
         if key is None:
-            raise self._refuse("ID token: its key is not among those of the provider")
-        try:
-            return verify_id_token(
-                token,
-                key,
-                algorithm,
-                issuer=self.provider.issuer,
-                client_id=self.provider.client_id,
-                nonce=nonce,
-                access_token=access_token,
-            )
-        except ValueError as error:
-            raise self._refuse(str(error)) from None
+            raise ValueError("token: its key is not among those of the provider")
+        return _verify_token(token, key, algorithm, self.provider.issuer, self.provider.client_id), algorithm
 
     def _keys_at(self, url: str) -> JwksCache:
         if self._keys is None or self._keys.url != url:

@@ -1,21 +1,29 @@
 """Routes of sign-in through OpenID providers, and of the accounts that people use there."""
 
 from functools import partial
+from typing import Annotated
 
 import sqlalchemy as sa
-from fastapi import Request
+from fastapi import Form, Request
 from sqlmodel import Session
 from starlette.responses import Response
 
 from app.core.ids import RefPath
-from app.core.problems import FORBIDDEN, Forbidden, Invalid, document_problems
+from app.core.problems import FORBIDDEN, Forbidden, Invalid, NotFound, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import AdminOrSelf, Public
 from app.identity.writes import write
 from app.people import identities
 from app.people.attempts import SignInExpired, begin_attempt, open_attempt, spend_attempt
 from app.people.identities import IdentityTaken, LastSignInMethod
-from app.people.oidc import Identity, ProviderClient, ProviderFailed, ProviderUnavailable, SignInRefused
+from app.people.oidc import (
+    MAX_ID_TOKEN_LENGTH,
+    Identity,
+    ProviderClient,
+    ProviderFailed,
+    ProviderUnavailable,
+    SignInRefused,
+)
 from app.people.oidc_schemas import IdentityOut, OidcFinishIn, OidcIn, OidcOut, SignInOut
 from app.people.people import is_self, require_self_or_admin, resolve_person
 from app.people.routes import client_of, reply_tokens
@@ -94,6 +102,32 @@ async def finish_sign_in(request: Request, body: OidcFinishIn, actor: Public) ->
         return start_session(session, vault, person, "oidc", agent)
 
     return reply_tokens(await database(request).write(sign_in))
+
+
+@sign_in_router.post(
+    "/oidc/{provider}/logout",
+    summary="End the sessions of an account",
+    response_class=Response,
+    responses={
+        200: {"description": "The sessions have ended."},
+        **document_problems(SignInRefused, ProviderUnavailable),
+    },
+)
+async def end_account_sessions(
+    request: Request,
+    provider: RefPath,
+    actor: Public,
+    logout_token: Annotated[
+        str, Form(min_length=1, max_length=MAX_ID_TOKEN_LENGTH, description="Logout token that the provider signed.")
+    ],
+) -> Response:
+    """End all sessions that a person began at a provider, which calls this (OpenID Connect Back-Channel Logout 1.0)."""
+    client = PeopleServices.of(request).providers.get(provider)
+    if client is None:
+        raise NotFound
+    logout = await client.read_logout_token(logout_token)
+    await database(request).write(identities.end_sessions_of, logout)
+    return Response(status_code=200, headers={"Cache-Control": "no-store"})
 
 
 identities_router = Router(prefix="/v1/people/{person}/identities", tags=["people"])

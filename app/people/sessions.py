@@ -137,9 +137,11 @@ def is_active(person: Person) -> bool:
     return person.accepted_at is not None and person.suspended_at is None and person.deleted_at is None
 
 
-def end_sessions(session: Session, actor: Actor, person_id: str) -> int:
-    """End the sessions of a person but that of the caller; return their number."""
+def end_sessions(session: Session, actor: Actor, person_id: str, method: SignInMethod | None = None) -> int:
+    """End the sessions of a person but that of the caller, all or those by one method; return their number."""
     is_ended = SESSION.c.person_id == person_id
+    if method is not None:
+        is_ended &= SESSION.c.method == method
     if actor.session is not None:
         is_ended &= SESSION.c.id != actor.session
     ended = list(session.scalars(sa.delete(SESSION).where(is_ended).returning(SESSION.c.id)))

@@ -69,7 +69,14 @@ _MIN_POSITION = {
 _WITHOUT_NUL = r"^[^\x00]*$"  # the pattern of any query parameter
 _CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
 _LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
-_CHANGES_NOTHING = {"beginSignIn", "exportPerson", "finishSignIn", "refreshSession", "unsubscribeAddress"}
+_CHANGES_NOTHING = {
+    "beginSignIn",
+    "endAccountSessions",
+    "exportPerson",
+    "finishSignIn",
+    "refreshSession",
+    "unsubscribeAddress",
+}
 """Writes without a position."""
 # Reads without a key that no cache keeps: they differ by caller, never end, are measurements, or are immutable files.
 _UNCACHED = {

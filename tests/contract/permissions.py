@@ -349,6 +349,7 @@ OTHERS: dict[str, list[Row]] = {
             "GET /v1/sign-in",
             "POST /v1/sign-in/oidc",
             "POST /v1/sign-in/oidc/finish",
+            "POST /v1/sign-in/oidc/{provider}/logout",
             "POST /v1/sign-in/refresh",
         ],
         ANY,

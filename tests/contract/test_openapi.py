@@ -138,6 +138,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
     article = ids["article"]
     names = {
         **staff(api, admin),
+        "provider": "none",
         "session": article,
         "identity": article,
         "n": "1",

@@ -176,6 +176,7 @@ def test_signatures_that_prove_nothing_are_refused(provider: Provider) -> None:
         "kid": lambda claims: jwt.encode(claims, make_signing_key("RS256"), "RS256", headers={"kid": "other"}),
         "tampered": tamper(own),
         "noise": lambda _: "a.b.c",
+        "depth": lambda _: jwt.PyJWS().encode(b"[" * 40_000, make_signing_key("RS256"), "RS256", {"kid": "first"}),
     }
 
     async def story() -> None:

@@ -14,6 +14,7 @@ from app.core.settings import Settings
 from app.core.sign_in_providers import SignInProvider
 from app.db import Database
 from app.main import create_app
+from app.people import sessions
 from app.people.attempts import prune_spent_tokens
 from app.people.tables import Person, PersonIdentity
 from tests import make
@@ -244,3 +245,47 @@ def test_accounts_are_linked_and_unlinked(
         last = client.delete(f"{path}/{second['id']}", headers=bea.headers)
         assert (last.status_code, last.json()["code"]) == (409, "last_sign_in_method")
         assert sign_in(client, provider, sub="ann") == REFUSED
+
+
+def test_the_provider_ends_sessions(
+    start: Callable[..., TestClient], provider: Provider, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "SESSION_CACHE_SECONDS", -1.0)
+    client = start(provider.settings())
+    ann = make.person(client, db, "Ann")  # in a session that is none of the provider
+    ok(client.post("/v1/people/me/identities", json=begin(client, provider), headers=ann.headers), 201)
+
+    def sign_in_anew() -> Headers:
+        tokens = ok(client.post("/v1/sign-in/oidc/finish", json=begin(client, provider)))
+        return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+    def log_out(token: str, provider_id: str = "test") -> int:
+        answer = client.post(f"/v1/sign-in/oidc/{provider_id}/logout", data={"logout_token": token})
+        status: int = answer.status_code
+        return status
+
+    headers, other = sign_in_anew(), sign_in_anew()
+    moment = int(now().timestamp())
+    invalid: list[dict[str, Any]] = [
+        {"nonce": "n"},
+        {"events": None},
+        {"events": {"http://schemas.openid.net/event/other": {}}},
+        {"jti": None},
+        {"sub": None, "sid": "1"},
+        {"aud": "another-client"},
+        {"iss": "https://other.example"},
+        {"iat": moment - 400, "exp": None},
+        {"iat": moment + 400},
+    ]
+    assert [claims for claims in invalid if log_out(provider.make_logout_token(**claims)) != 400] == []
+    assert log_out("a.b.c") == 400
+    assert log_out(provider.make_logout_token(), "other") == 404
+    assert log_out(provider.make_logout_token(sub="stranger")) == 200
+    assert ok(client.get("/v1/people/me", headers=headers))["name"] == "Ann"
+    token = provider.make_logout_token()
+    assert log_out(token) == 200
+    assert [client.get("/v1/people/me", headers=ended).status_code for ended in (headers, other)] == [401, 401]
+    ok(client.get("/v1/people/me", headers=ann.headers))
+    headers = sign_in_anew()
+    assert log_out(token) == 200  # it is spent, and ends nothing
+    ok(client.get("/v1/people/me", headers=headers))
