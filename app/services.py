@@ -23,6 +23,8 @@ from app.db.opening import open_store
 from app.db.query_process import MAX_WAITING_QUERIES
 from app.deliveries.courier import Courier
 from app.edge.keeper import Keeper
+from app.editorial.routes import include_lock
+from app.editorial.schemas import LockOut
 from app.feeds.format_routes import FORMATS_BY_MEDIA_TYPE as FORMATS
 from app.feeds.head import JsonLdOut, include_description, write_head, write_json_ld
 from app.feeds.schemas import Publication
@@ -173,6 +175,7 @@ def build_services(settings: Settings) -> Services:
             related=Include(include_related, RelatedOut),
             comments=Include(include_comments, CommentList),
             anchors=Include(include_anchors, ListOut[PassageOut]),
+            lock=Include(include_lock, LockOut),
             head=Include(partial(describe, write=write_head), HeadOut),
             jsonld=Include(partial(describe, write=write_json_ld), JsonLdOut),
         ),

@@ -25,6 +25,8 @@ from app.core.clock import now
 from app.core.settings import Settings
 from app.deliveries.outbox import prune_deliveries
 from app.deliveries.schemas import Channel
+from app.editorial import routes as editorial
+from app.editorial.locks import prune_locks
 from app.events.log import Consumer, one_by_one, prune_events
 from app.export import routes as export
 from app.feeds import format_routes
@@ -110,6 +112,7 @@ ROUTERS: list[APIRouter] = [
     editorial_routes.revisions_router,
     editorial_routes.previews_router,
     anchors.router,
+    editorial.router,
     related.router,
     comments.editing_router,
     comments.sync_router,
@@ -181,6 +184,7 @@ def channels(settings: Settings, vault: Vault) -> list[Channel]:
 def _prune(session: Session) -> int:
     """Delete what has been kept long enough; return the number of rows."""
     prune_leases(session)
+    prune_locks(session)
     pruned = prune_fanouts(session) + prune_items(session) + prune_hub(session)
     pruned += prune_answers(session, now() - ANSWER_RETENTION) + prune_sessions(session) + prune_spent_tokens(session)
     return pruned + prune_events(session, now() - EVENT_RETENTION)

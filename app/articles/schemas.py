@@ -16,7 +16,7 @@ State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 ApprovalState = Literal["none", "submitted", "approved", "returned"]
 PAGE_TYPE = "page"
 """The `type` of standing pages, such as an imprint, which lists leave out."""
-INCLUDES = ("neighbours", "related", "comments", "anchors", "head", "jsonld")
+INCLUDES = ("neighbours", "related", "comments", "anchors", "lock", "head", "jsonld")
 TEXT_FORMATS = ("html", "text", "markdown", "blocks")
 
 
@@ -250,6 +250,7 @@ class SingleArticleOut(ArticleOut):
     neighbours: NeighboursOut | None = None
     related: list[RelatedOut] | None = None
     anchors: JsonObject | None = Field(None, description="The first 100 of `GET …/anchors`, in their form.")
+    lock: JsonObject | None = Field(None, description="For editors: `GET …/lock`, in its form; null: nobody holds it.")
     head: HeadOut | None = None
     jsonld: list[JsonObject] | None = Field(
         None, description="Structured data with the vocabulary of schema.org: the article, and its breadcrumbs."
@@ -282,7 +283,8 @@ class ArticleQuery(FormatQuery):
     include: str | None = Field(
         None,
         max_length=60,
-        description="Parts to add, comma-separated: `neighbours`, `related`, `comments`, `anchors`, `head`, `jsonld`.",
+        description="Parts to add, comma-separated: `neighbours`, `related`, `comments`, `anchors`, `lock`, `head`, "
+        "`jsonld`.",
         json_schema_extra=any_of(INCLUDES),
     )
     revision: str | None = Field(

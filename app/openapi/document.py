@@ -70,6 +70,8 @@ TAGS = {
 }
 PATH_PARAMETERS = {
     "anchor": "Id of the anchor.",
+    "note": "Id of the note.",
+    "task": "Id of the task.",
     "article": "Id or slug of the article.",
     "author": "Id or slug of the author.",
     "ban": "Id of the ban.",

@@ -145,6 +145,12 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     change("POST", f"{url}/revisions/1/restore")
     change("PUT", f"/v1/sections/{ids['sections']}/approval", {"required": True, "roles": ["chief"]})
     change("PUT", f"/v1/sections/{ids['sections']}/approval", {"required": True})
+    ids["note"] = post(f"{url}/notes", {"text": "Which?", "anchor": {"exact": "q"}})["id"]
+    change("PATCH", f"/v1/notes/{ids['note']}", {"done": True})
+    ids["task"] = post("/v1/tasks", {"title": "Call them", "article": article, "due_at": "2999-01-01T00:00:00Z"})["id"]
+    change("PATCH", f"/v1/tasks/{ids['task']}", {"done": True})
+    change("PUT", f"{url}/lock")
+    make.ok(api.send("GET", f"{url}/lock", headers=key))
     change("POST", f"{url}/submit")
     change("POST", f"{url}/publish", status=409)
     change("POST", f"{url}/approve", {"revision": 1})

@@ -137,6 +137,11 @@ ARTICLES: dict[str, list[Row]] = {
     ],
     "POST /v1/articles/{article}/return": [Changes(APPROVE, {"note": "Who says so?"})],
     "GET /v1/articles/{article}/approval": [Reads(READ)],
+    "GET /v1/articles/{article}/notes": [Reads(READ)],
+    "POST /v1/articles/{article}/notes": [Changes(WRITE, {"text": "Why?"})],
+    "GET /v1/articles/{article}/lock": [Reads(READ, answers=dict.fromkeys(STATES, 404))],
+    "PUT /v1/articles/{article}/lock": [Changes(WRITE)],
+    "DELETE /v1/articles/{article}/lock": [Changes(WRITE)],
     "POST /v1/articles/{article}/unpublish": [
         Changes(PUBLISH, answers=wrong("draft", "scheduled", "unpublished", "retracted"))
     ],
@@ -231,6 +236,11 @@ TERMS: dict[str, list[Row]] = {
         Changes(MODERATE, {"state": "closed"}, on="section"),
         Changes(MODERATE, {"prompt": "Well?"}, on="section", publish=USED),
     ],
+    **{f"{verb} /v1/notes/{{note}}": [Needs(WRITE)] for verb in ("PATCH", "DELETE")},
+    **{f"{verb} /v1/tasks/{{task}}": [Needs(WRITE)] for verb in ("PATCH", "DELETE")},
+    "GET /v1/tasks": [Needs(READ, drafts=True)],
+    "POST /v1/tasks": [Needs(WRITE)],
+    "GET /v1/locks": [Needs(READ, drafts=True)],
     "GET /v1/approval": [Needs(READ, drafts=True)],
     "PUT /v1/approval": [Needs("admin")],
     "GET /v1/sections/{section}/approval": [Needs(READ, drafts=True)],

@@ -160,7 +160,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "size": "1x1",
         "ending": "webp",
         "article": article,
-        "anchor": ids["anchor"],
+        **{kind: ids[kind] for kind in ("anchor", "note", "task")},
     }
     names |= {kind: ids[kind] for kind in (*LATER, "merge")}
     for method, path, operation in api.operations:

@@ -1,0 +1,158 @@
+"""Tasks: what is to be done, by whom and until when, for an article or not."""
+
+from datetime import UTC, datetime
+from typing import Final, TypedDict
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles.projection import lock_article
+from app.articles.tables import Article
+from app.core.clock import now, start_of
+from app.core.ids import is_id, new_id
+from app.core.problems import Forbidden, InvalidParameter, NotFound
+from app.db.columns import table_of
+from app.db.rows import JsonObject, fetch_rows
+from app.editorial.callers import parse_assignee, require_assignee
+from app.editorial.schemas import TaskIn, TaskPatch, TaskQuery
+from app.editorial.tables import Task
+from app.identity.audit import record_action
+from app.identity.schemas import Actor
+from app.publication.references import resolve_references
+from app.web import etag
+from app.web.paging import Page, Sort, fetch_page, map_page
+
+TASK, ARTICLE = table_of(Task), table_of(Article)
+NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)  # sorts tasks that are not due at any time last
+SOONEST_FIRST = Sort("due_order")
+Versions = frozenset[int] | None
+
+
+class TaskRow(TypedDict):
+    """A task as it is stored, with its article."""
+
+    id: str
+    title: str
+    article_id: str | None
+    assignee_id: str | None
+    due_at: datetime | None
+    due_order: datetime
+    done: bool
+    done_at: datetime | None
+    done_by: str | None
+    actor_name: str
+    created_at: datetime
+    version: int
+    article_slug: str | None
+    article_title: str | None
+
+
+_OWN = [TASK.c[name] for name in TaskRow.__annotations__ if not name.startswith("article_") or name == "article_id"]
+_SELECT = sa.select(*_OWN, ARTICLE.c.slug.label("article_slug"), ARTICLE.c.title.label("article_title")).select_from(
+    TASK.outerjoin(ARTICLE, ARTICLE.c.id == TASK.c.article_id)
+)
+
+
+def _present(row: TaskRow) -> JsonObject:
+    """Shape a task as `TaskOut`."""
+    article = row["article_id"] and {
+        "id": row["article_id"],
+        "slug": row["article_slug"],
+        "title": row["article_title"],
+    }
+    out: JsonObject = {**row, "article": article, "assignee": row["assignee_id"], "by": row["actor_name"]}
+    return out
+
+
+def read_task(connection: sa.Connection, task_id: str) -> JsonObject:
+    """Return a task."""
+    (row,) = fetch_rows(connection, _SELECT.where(TASK.c.id == task_id), TaskRow)
+    return _present(row)
+
+
+def list_tasks(connection: sa.Connection, actor: Actor, query: TaskQuery, zone: str) -> Page[JsonObject]:
+    """List the tasks of articles whose drafts the caller reads, and of none; the soonest first."""
+    statement = _SELECT
+    if actor.draft_sections is not None:
+        reads = ARTICLE.c.section_id.in_(sorted(actor.draft_sections)) | TASK.c.article_id.is_(None)
+        statement = statement.where(reads)
+    if query.assignee is not None:
+        statement = statement.where(TASK.c.assignee_id == parse_assignee(actor, query.assignee))
+    if query.done is not None:
+        statement = statement.where(TASK.c.done == query.done)
+    if query.due_before is not None:
+        statement = statement.where(TASK.c.due_order < start_of(query.due_before, zone))
+    if query.article is not None:
+        statement = statement.where((ARTICLE.c.id if is_id(query.article) else ARTICLE.c.slug) == query.article)
+    if query.section is not None:
+        sections = resolve_references(connection, {"section": [query.section]})
+        if ("section", query.section) not in sections:
+            raise InvalidParameter("section", "section: there is no such section.")
+        statement = statement.where(ARTICLE.c.section_id.in_(sections["section", query.section].ids))
+    page = fetch_page(connection, statement, SOONEST_FIRST, TASK.c.due_order, query, TaskRow)
+    return map_page(page, _present)
+
+
+def create_task(session: Session, actor: Actor, data: TaskIn) -> str:
+    """Create a task; returns its id."""
+    article_id = None
+    if data.article is not None:
+        article_id = lock_article(session, actor, data.article, None, [], scope="content:write").id
+    task = Task(
+        id=new_id(),
+        title=data.title,
+        article_id=article_id,
+        assignee_id=require_assignee(session, actor, data.assignee),
+        due_at=data.due_at,
+        due_order=data.due_at or NEVER,
+        actor_id=actor.id,
+        actor_name=actor.name,
+        person_id=actor.person,
+        created_at=now(),
+    )
+    session.add(task)
+    session.flush()
+    record_action(session, actor, "task.create", "task", task.id, {"article": article_id})
+    return task.id
+
+
+def _lock_task(session: Session, actor: Actor, task_id: str, versions: Versions, fields: list[str]) -> Task:
+    """Lock a task; 404 and 403 as for its article, 412 if it has another version."""
+    task = session.get(Task, task_id, with_for_update=True) if is_id(task_id) else None
+    if task is None:
+        raise NotFound
+    if task.article_id is not None:
+        row = session.execute(sa.select(ARTICLE.c.section_id).where(ARTICLE.c.id == task.article_id)).one()
+        if not actor.may_in("content:write", row.section_id):
+            raise Forbidden if actor.reads_drafts_in(row.section_id) else NotFound
+    etag.check_version(task.version, versions, fields)
+    return task
+
+
+def update_task(session: Session, actor: Actor, task_id: str, data: TaskPatch, versions: Versions) -> str:
+    """Change a task. Without a difference the version stays."""
+    sent = data.model_fields_set
+    task = _lock_task(session, actor, task_id, versions, sorted(sent))
+    values: JsonObject = {name: getattr(data, name) for name in ("title", "due_at") if name in sent}
+    if "assignee" in sent:
+        values["assignee_id"] = require_assignee(session, actor, data.assignee)
+    if "due_at" in sent:
+        values["due_order"] = data.due_at or NEVER
+    if "done" in sent and data.done != task.done:
+        values |= {"done": data.done, "done_at": now() if data.done else None}
+        values["done_by"] = actor.name if data.done else None
+    changed = {name: value for name, value in values.items() if getattr(task, name) != value}
+    for name, value in changed.items():
+        setattr(task, name, value)
+    if changed:
+        task.version += 1
+        record_action(session, actor, "task.change", "task", task.id, {"fields": sorted(sent)})
+    session.flush()
+    return task.id
+
+
+def delete_task(session: Session, actor: Actor, task_id: str, versions: Versions) -> None:
+    """Delete a task."""
+    task = _lock_task(session, actor, task_id, versions, [])
+    record_action(session, actor, "task.delete", "task", task.id, {"article": task.article_id})
+    session.delete(task)
