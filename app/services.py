@@ -36,6 +36,7 @@ from app.live.broadcasting import Live
 from app.live.services import LiveServices
 from app.moderation.comments import RulesForComments
 from app.moderation.pipeline import ModerationPipeline
+from app.net.smtp import MAIL_FOLDER, delete_stored_mails
 from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
@@ -195,4 +196,5 @@ def build_services(settings: Settings) -> Services:
         keeper=Keeper(settings, database, freshness, metrics),
         document=OpenApiDocument(),
         forget_imported=forget_imported,
+        forget_mails=partial(delete_stored_mails, settings.data_dir / MAIL_FOLDER),
     )

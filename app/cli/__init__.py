@@ -24,6 +24,10 @@ COMMANDS: Final = {
         "Copy the database, and media files kept in a folder, into DIR while the server runs.",
     ),
     "restore": ("database.restore", "Restore a backup, with its media. Stop the server and the worker first."),
+    "compact": (
+        "database.compact",
+        "Rewrite a SQLite store without the unused parts of its file. Stop the server and the worker first.",
+    ),
     "doctor": (
         "doctor.doctor",
         "Check settings, disk, clock, media, mail, database, migrations and worker; status 1 if anything failed.",

@@ -113,6 +113,22 @@ def _restore_sqlite(archive: Path, url: str, media_url: str) -> int | None:
     return count
 
 
+def compact(url: str) -> tuple[int, int]:
+    """Rewrite the file of a SQLite store without its unused parts; return its size before and after."""
+    if not _is_sqlite(url):
+        raise Failure("This is for SQLite. On PostgreSQL, run VACUUM (FULL) while nothing else is connected.")
+    file = sqlite_file(url)
+    if not file.is_file():
+        raise Failure(f"There is no database {file}.")
+    before = file.stat().st_size
+    with closing(sqlite.connect(str(file), timeout=0, isolation_level=None)) as connection:
+        _lock_exclusively(connection, file)
+        connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("VACUUM")
+        _check(connection, file)
+    return before, file.stat().st_size
+
+
 def _restore_media(archive: Path, media_url: str) -> int | None:
     folder = _folder(media_url)
     if folder is None:

@@ -27,7 +27,7 @@ from app.events.log import read_after
 from app.events.schemas import START, Position
 from app.events.tables import LogCursor
 from app.main import create_app
-from app.net.smtp import Server
+from app.net.smtp import MAIL_FOLDER, Server
 from app.publication.storage import open_storage
 from app.search.indexing import count_index_drift
 
@@ -108,7 +108,7 @@ def check_data(settings: Settings) -> str:
 def check_files(settings: Settings) -> str:
     """Check that only the user of the server can read its files."""
     url = sa.make_url(settings.database)
-    paths = [settings.data_dir / "mail", Path(settings.media)]
+    paths = [settings.data_dir / MAIL_FOLDER, Path(settings.media)]
     if url.get_backend_name() == "sqlite":
         paths += [Path(f"{url.database}{end}") for end in ("", "-wal", "-shm")]
     exposed = [path for path in paths if path.exists() and path.stat().st_mode & 0o077]

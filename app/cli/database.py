@@ -1,4 +1,4 @@
-"""`broadsheet migrate`, `backup` and `restore`."""
+"""`broadsheet migrate`, `backup`, `restore` and `compact`."""
 
 import sys
 from pathlib import Path
@@ -68,3 +68,12 @@ def restore(
     if media is None:
         say("The media are in a remote store: restore them there.")
     say(f"Restored the database and {media or 0} media files.")
+
+
+def compact() -> None:
+    """Rewrite a SQLite store without the unused parts of its file. Stop the server and the worker first.
+
+    Parts that are free since this release are overwritten. Earlier releases left in them what was deleted.
+    """
+    before, after = archives.compact(Settings().direct_database)
+    say(f"Rewrote the database: {before:,} bytes before, {after:,} bytes now.")

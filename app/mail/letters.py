@@ -29,7 +29,7 @@ from app.identity.secrets import Vault
 from app.mail.digests import MAX_ITEMS, list_items
 from app.mail.notifications import find_correction, is_comment_shown
 from app.mail.schemas import CHANNEL, Content, Letter
-from app.net.smtp import WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
+from app.net.smtp import MAIL_FOLDER, WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
 from app.publication.site import Site
 from app.publication.term_queries import path_of_section
 from app.site.profile import find_name
@@ -397,7 +397,7 @@ class MailChannel:
 
     def __init__(self, settings: Settings, vault: Vault, mailer: Mailer | None = None) -> None:
         self.site, self.writer = Site.from_settings(settings), MailWriter(settings, vault)
-        self.mailer = mailer or open_mailer(settings.smtp_url, self.writer.address, settings.data_dir / "mail")
+        self.mailer = mailer or open_mailer(settings.smtp_url, self.writer.address, settings.data_dir / MAIL_FOLDER)
 
     async def send(self, db: Database, piece: ClaimedDelivery) -> Outcome:
         """Send a letter, unless its subscription has ended or its content is no longer public.

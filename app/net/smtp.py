@@ -10,6 +10,7 @@ from email import policy
 from email.header import Header
 from email.headerregistry import AddressHeader
 from email.message import EmailMessage
+from email.parser import HeaderParser
 from email.policy import EmailPolicy
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +33,7 @@ from app.core.logs import redact
 MAX_CONNECTIONS: Final = 8  # open at once to one server
 IDLE_SECONDS: Final = 30.0  # seconds that a connection is kept for the next mail
 ANSWER_SECONDS: Final = 20.0  # seconds that a server may take for one answer
+MAIL_FOLDER: Final = "mail"  # in the data folder: mails of a server without SMTP
 Stage = Literal["connect", "sender", "recipient", "content"]
 
 
@@ -252,6 +254,31 @@ class MaildirMailer:
 
     async def stop(self) -> None:
         return
+
+
+async def delete_stored_mails(folder: Path, to: str) -> None:
+    """Delete the mails to an address that were written into a maildir."""
+    await asyncio.to_thread(_delete_mails, folder, to)
+
+
+def _delete_mails(folder: Path, to: str) -> None:
+    if not folder.is_dir():
+        return
+    maildir, parser = mailbox.Maildir(folder, create=False), HeaderParser(policy=policy.default)
+    for key in maildir.keys():  # noqa: SIM118  iterating gives the mails themselves
+        try:
+            receiver = parser.parsestr(maildir.get_bytes(key).decode("utf-8", "replace"))["To"]
+        except (FileNotFoundError, KeyError):  # another process has taken it
+            continue
+        if receiver is not None and any(_is_same(each.addr_spec, to) for each in receiver.addresses):
+            maildir.discard(key)
+
+
+def _is_same(address: str, other: str) -> bool:
+    try:
+        return ascii_domain(address).lower() == ascii_domain(other).lower()
+    except MailRefused:  # neither was ever sent a mail
+        return False
 
 
 def open_mailer(smtp_url: str, sender: str, folder: Path) -> Mailer:

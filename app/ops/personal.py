@@ -171,12 +171,14 @@ class ForgetParticipants(Protocol):
     def __call__(self, session: Session, participant_ids: Sequence[str], /) -> None: ...
 
 
-def erase_own_data(session: Session, actor: Actor, forget_imported: ForgetParticipants) -> None:
-    """Erase the data of the caller. Comments with replies become tombstones."""
+def erase_own_data(session: Session, actor: Actor, forget_imported: ForgetParticipants) -> str | None:
+    """Erase the data of the caller; return the confirmed e-mail address. Comments with replies become tombstones."""
     _lock(session, find_person(session, actor))
-    _erase(session, find_person(session, actor), forget_imported)  # read again under the lock
+    person = find_person(session, actor)  # read again under the lock
+    _erase(session, person, forget_imported)
     if actor.caller is not None:
         delete_answers(session, actor.caller)
+    return person.email
 
 
 def record_export(session: Session, actor: Actor, name: str) -> None:

@@ -276,9 +276,15 @@ async def erase_own_data(request: Request, actor: Public) -> Response:
     Comments with replies become empty tombstones. Decisions of moderators stay in their log without texts. Bans of
     network addresses and of hashed e-mail addresses stay, as do hashes of addresses that want no mail.
     """
-    services = OperationServices.of(request)
-    response = await write(request, actor, personal.erase_own_data, services.forget_imported, status=204)
+    services, emails = OperationServices.of(request), list[str | None]()
+
+    def erase(session: Session, caller: Actor) -> None:
+        emails.append(personal.erase_own_data(session, caller, services.forget_imported))
+
+    response = await write(request, actor, erase, status=204)
     services.callers.forget_guest(actor.id)
+    for email in filter(None, emails):
+        await services.forget_mails(email)
     return response
 
 
@@ -307,13 +313,14 @@ async def erase_person(request: Request, body: PersonIn, actor: Admin) -> Respon
     It does what `DELETE /v1/me/data` does for somebody who has confirmed the address: comments with replies become
     tombstones, bans and suppressions stay as hashes. 204 also if nothing was stored.
     """
-    forget_imported, erased = OperationServices.of(request).forget_imported, list[str]()
+    services, erased = OperationServices.of(request), list[str]()
 
     def erase(session: Session, caller: Actor) -> None:
         name = _pseudonym_of(request, body.email)
-        erased.extend(personal.erase_person(session, caller, forget_imported, body.email, name))
+        erased.extend(personal.erase_person(session, caller, services.forget_imported, body.email, name))
 
     response = await write(request, actor, erase, status=204)
     for participant_id in erased:
-        OperationServices.of(request).callers.forget_guest(participant_id)
+        services.callers.forget_guest(participant_id)
+    await services.forget_mails(body.email)
     return response

@@ -25,6 +25,12 @@ class WorkerStatus(Protocol):
         """Whether it has not finished a round for a while; `clock` is monotonic."""
 
 
+class ForgetMails(Protocol):
+    """Deletes the mails to an address that are kept where there is no SMTP server."""
+
+    async def __call__(self, to: str, /) -> None: ...
+
+
 class OpenApiDocument:
     """The OpenAPI document of an app as JSON, rendered for the first request."""
 
@@ -40,7 +46,7 @@ class OpenApiDocument:
 
 @dataclass(frozen=True, kw_only=True)
 class OperationServices(IdentityServices):
-    """Adds metrics, admission, the courier, the worker, the OpenAPI document, and erasing imported personal data."""
+    """Adds metrics, admission, the courier, the worker, the OpenAPI document, and erasing personal data elsewhere."""
 
     metrics: Metrics
     admission: Admission
@@ -49,3 +55,4 @@ class OperationServices(IdentityServices):
     store_metrics: StoreMetrics
     document: OpenApiDocument
     forget_imported: ForgetParticipants
+    forget_mails: ForgetMails

@@ -242,3 +242,30 @@ def test_postgresql_there_and_back(
     broken = broadsheet("restore", "--yes", tmp_path / "saved")
     assert (broken.status, "pg_restore failed" in broken.err) == (1, True)
     assert sql(store, "SELECT name FROM api_key") == [("kept",)]
+
+
+def test_compacting_removes_what_earlier_releases_left_in_unused_parts(
+    broadsheet: Broadsheet, filled: Path, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(sqlite.connect(str(filled), isolation_level=None)) as connection:
+        connection.execute("PRAGMA secure_delete=OFF")
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("CREATE TABLE passed (text TEXT)")
+        connection.executemany("INSERT INTO passed VALUES (?)", [(f"zqxword {'and more ' * 300}",)] * 50)
+        connection.execute("DROP TABLE passed")
+        connection.execute("INSERT INTO search_words (rowid, title) VALUES (7, 'found')")
+        connection.execute("INSERT INTO search_words (rowid, title) VALUES (9, 'found')")
+        connection.execute("DELETE FROM search_words WHERE rowid = 7")
+    assert b"zqxword" in filled.read_bytes()
+    assert broadsheet("compact").status == 0
+    assert b"zqxword" not in filled.read_bytes()
+    with closing(sqlite.connect(str(filled))) as connection:
+        found = connection.execute("SELECT rowid FROM search_words WHERE search_words MATCH 'found'").fetchall()
+    assert (found, names(filled)) == ([(9,)], ["kept"])
+    monkeypatch.setenv("BROADSHEET_DATABASE_URL", postgres_url)
+    assert broadsheet("compact").status == 1
+
+
+def test_a_store_in_use_is_not_compacted(broadsheet: Broadsheet, filled: Path, open_elsewhere: sa.Connection) -> None:
+    refused = broadsheet("compact")
+    assert (refused.status, "stop the server" in refused.err) == (1, True)

@@ -1,13 +1,18 @@
 """Export and erasure by e-mail address, for who answers the requests of persons."""
 
+import asyncio
+import mailbox
 from collections.abc import Callable
+from email.message import EmailMessage
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from app.comments.reading import C
+from app.core.settings import Settings
 from app.db import Database
+from app.net.smtp import MaildirMailer
 from tests.make import Headers, ok, said
 from tests.moderation.stock import comment, participant, stored
 from tests.ops.personal.test_personal_data import EMAIL, NAMED, dump
@@ -54,3 +59,23 @@ def test_only_administrators_name_whom_they_mean(
     answer = client.post(url, json={"email": "Nobody at all"}, headers=admin)
     assert answer.status_code == 422
     assert "Nobody" not in answer.text
+
+
+def test_mails_that_were_stored_for_an_erased_person_are_deleted(
+    client: TestClient, settings: Settings, admin: Headers, reader: Callable[..., Headers]
+) -> None:
+    """Those that were written into the data folder, as there is no SMTP server; what was sent to others is theirs."""
+    folder = settings.data_dir / "mail"
+    own, others = (
+        ["Zqx <zqxmail@Site.example>", "zqxmail@site.example", "zqxjürgen@bücher.example"],
+        ["bo@site.example"],
+    )
+    for to in (*own, *others):
+        mail = EmailMessage()
+        mail["To"] = to
+        asyncio.run(MaildirMailer(folder).send(mail, to.rpartition("<")[2].rstrip(">")))
+    ok(client.post("/v1/persons/erase", json={"email": "ZqxJürgen@xn--bcher-kva.example"}, headers=admin), 204)
+    assert len(mailbox.Maildir(folder)) == 3
+    me = reader("ann", name="Ann", email=EMAIL, email_verified=True)
+    ok(client.delete("/v1/me/data", headers=me), 204)
+    assert [mail["To"] for mail in mailbox.Maildir(folder)] == ["bo@site.example"]
