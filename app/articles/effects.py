@@ -8,12 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.articles.periods import write_periods
 from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
+from app.core.clock import now
 from app.db.columns import table_of
 from app.db.rows import JsonObject
 from app.events.catalog import EventBase
@@ -52,6 +55,8 @@ class Effects:
     placed: dict[str, JsonObject] = field(default_factory=dict)  # by article: its place in lists of its terms
     counts: Counter[tuple[Kind, str]] = field(default_factory=Counter)
     shown: Counter[tuple[ShownKind, str]] = field(default_factory=Counter)
+    periods: dict[str, JsonObject | None] = field(default_factory=dict)  # by article: what readers see from now on
+    moment: datetime | None = None  # at which all of them become public, or are withdrawn
     indexed: dict[str, Article] = field(default_factory=dict)
     events: list[EventBase] = field(default_factory=list)
 
@@ -72,12 +77,12 @@ def find_gathered(session: Session) -> Effects | None:
 
 
 @contextmanager
-def gather_effects(session: Session, index_article: Index) -> Iterator[None]:
-    """Gather the effects of changes within the context, and write them at its end with the changes themselves.
+def gather_effects(session: Session, index_article: Index, moment: datetime) -> Iterator[None]:
+    """Gather the effects of changes at a moment within the context, and write them at its end with the changes.
 
     Nothing is flushed before that: within the context, no query may ask for what was changed in it.
     """
-    effects = session.info[EFFECTS_KEY] = Effects()
+    effects = session.info[EFFECTS_KEY] = Effects(moment=moment)
     try:
         with session.no_autoflush:
             yield
@@ -108,6 +113,8 @@ def write_effects(session: Session, index_article: Index, effects: Effects) -> N
         rows = list(effects.placed.values())
         for place_links in _PLACE_LINKS:
             connection.execute(place_links, rows)
+    if effects.periods:
+        write_periods(session, effects.periods, effects.moment or now())
     _write_counts(session, effects)
     for article in effects.indexed.values():
         index_article(session, article)

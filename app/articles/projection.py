@@ -10,6 +10,7 @@ from sqlmodel import Session, select
 from app.articles.approval import require_approval
 from app.articles.effects import Effects, find_gathered, write_effects
 from app.articles.exposure import Exposure, check_exposure, exposure_of, is_article_shown
+from app.articles.periods import describe_period
 from app.articles.schemas import PAGE_TYPE
 from app.articles.tables import TEXT_COLUMNS, Address, Article, ArticleAuthor, ArticleTag, Revision
 from app.core.clock import now
@@ -346,6 +347,10 @@ def refresh_visibility(
     _count_terms(effects, before, after)
     if before.public != after.public or (after.public and fields):
         effects.indexed[article.id] = article
+    if article.public and (not before.public or fields):
+        effects.periods[article.id] = describe_period(article)
+    elif before.public and not article.public:
+        effects.periods[article.id] = None
     event = _describe_change(session, article, before, fields, moment)
     if event is not None and not (emits_own_event and not isinstance(event, ArticlePublished)):
         effects.events.append(event)

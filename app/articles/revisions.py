@@ -43,7 +43,7 @@ from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.publication.media_library import find_ids_by_keys
 from app.publication.media_uses import select_uses
-from app.publication.term_queries import ancestors_of
+from app.publication.term_queries import ancestors_of, syndication_of
 from app.publication.terms import find_merge_targets, follow_merges
 from app.text.inputs import reading_minutes
 from app.web.paging import PageQuery, Sort, fetch_page
@@ -337,11 +337,15 @@ def _list_by_ids(connection: sa.Connection, table: sa.Table, ids: list[str], *na
     return [by_id[row_id] for row_id in ids if row_id in by_id]
 
 
-_SELECT_SECTION: Statement = sa.select(
+SECTION_COLUMNS = (
     SECTION.c.id.label("section_id"),
     ancestors_of(SECTION.c.id).label("sections"),
-    SECTION.c.syndication.label("section_syndication"),
-).where(SECTION.c.id == sa.bindparam("id", type_=SECTION.c.id.type))
+    syndication_of(SECTION.c.id).label("section_syndication"),
+)
+"""The columns of a row of `select_articles` that tell its section."""
+_SELECT_SECTION: Statement = sa.select(*SECTION_COLUMNS).where(
+    SECTION.c.id == sa.bindparam("id", type_=SECTION.c.id.type)
+)
 
 
 def overlay_revision(

@@ -1,6 +1,7 @@
 """Routes that read articles: one, its neighbours, lists, and paths of the publication's site."""
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import partial
 from typing import Annotated, get_args
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.articles import listing, reading
+from app.articles import listing, reading, views
 from app.articles.addresses import find_by_former_address
 from app.articles.counters import activity_column
 from app.articles.includes import ListPosition, parse_include, render_neighbours
@@ -44,6 +45,7 @@ from app.articles.schemas import (
     State,
 )
 from app.articles.services import ArticleServices
+from app.core.clock import now
 from app.core.ids import RefPath
 from app.core.problems import FORBIDDEN, Gone, InvalidParameter, NotFound, Problem, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP
@@ -175,6 +177,29 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     return kind
 
 
+def check_past(as_of: datetime, actor: Actor) -> None:
+    """Answer 401 or 403 to callers who may not read the past, and 400 for the future."""
+    if not actor.may("content:read"):
+        raise refusal(actor, "as_of requires the scope content:read.")
+    if as_of > now():
+        raise InvalidParameter("as_of", "as_of: must not be in the future.")
+
+
+async def _read_past(
+    request: Request, ref: str, query: ArticleQuery, actor: Actor, formats: tuple[str, ...]
+) -> RenderedArticle:
+    """Render an article as readers saw it at a time; 404 if they did not."""
+    if extra := sorted(query.model_fields_set & {"preview", "revision", "include", "block_ids"}):
+        raise InvalidParameter(extra[0], f"{extra[0]}: not with as_of.")
+    assert query.as_of is not None, "the caller has looked"
+    check_past(query.as_of, actor)
+    view, services = views.make_view_as_of(query.as_of, actor), ArticleServices.of(request)
+    rendered = await services.database.scan(views.render_entry, view, ref, services.site, formats)
+    if rendered is None:
+        raise NotFound
+    return rendered
+
+
 @articles_router.get(
     "/articles/{article}",
     summary="Get an article",
@@ -205,6 +230,9 @@ async def get_article(
         missing = "revision requires a key with the scope content:read or content:write."
         raise refusal(actor, missing)
     site, drafts = services.site, actor.reads_drafts
+    if query.as_of is not None:
+        rendered = await _read_past(request, article, query, actor, formats)
+        return reply(request, rendered.select(fields).json, groups=(), version=rendered.version, private=True)
     has_ids, needed = _shows_block_ids(query, formats), _list_needed(query, formats)
 
     def find(connection: sa.Connection) -> RenderedArticle:
@@ -292,6 +320,12 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         query = query.model_copy(update={"formats": named_formats})
     filters = parse_filters(query)
     services = ArticleServices.of(request)
+    if query.as_of is not None:
+        check_past(query.as_of, actor)
+        view = views.make_view_as_of(query.as_of, actor)
+        past = await services.database.scan(views.list_entries, view, query, filters, services.site, "as_of")
+        body = render_page(past.articles, past.page, fields, actor, services.access_log)
+        return reply_rendered(request, body, past.page, groups=(), private=True)
     if query.q is not None:
         run = services.query_processes.scan
     else:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.blocks.schemas import Block
+from app.core.clock import Moment
 from app.core.models import BaseModel
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
@@ -274,6 +275,12 @@ class FormatQuery(ReadQuery):
     )
 
 
+AsOf = Annotated[
+    Moment | None,
+    Field(description="What readers saw at this time in the past; needs `content:read`, and shows its sections."),
+]
+
+
 class ArticleQuery(FormatQuery):
     """Parameters of reading an article."""
 
@@ -295,6 +302,7 @@ class ArticleQuery(FormatQuery):
     preview: str | None = Field(
         None, max_length=200, description="Token of a preview link; returns the newest revision."
     )
+    as_of: AsOf = None
 
 
 class NeighboursQuery(FormatQuery):

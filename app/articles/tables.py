@@ -233,6 +233,30 @@ class ArticleTally(SQLModel, table=True):
     reactions: dict[str, int] = Field(default_factory=dict, sa_type=sa.JSON)
 
 
+class ArticlePeriod(SQLModel, table=True):
+    """What readers saw of an article for some time: a revision of it, at an address, with facts beside the text."""
+
+    __tablename__ = "article_period"
+    __table_args__ = (
+        sa.Index("ix_article_period_article", "article_id", "from_at"),
+        sa.Index("ix_article_period_slug", "slug", "from_at"),
+        sa.Index("ix_article_period_listed", "listed_at", "article_id"),
+        sa.Index("ix_article_period_updated", "updated_at", "article_id"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
+    from_at: datetime
+    until_at: datetime | None = None  # null: they see it now
+    revision: int
+    slug: str = Field(max_length=200)
+    featured: bool
+    published_at: datetime | None
+    listed_at: datetime
+    updated_at: datetime
+    facts: JsonObject = Field(sa_type=sa.JSON)  # the other columns that readers see; times as RFC 3339
+
+
 class Preview(SQLModel, table=True):
     """A link to an article's newest revision; only a hash of its token is stored."""
 

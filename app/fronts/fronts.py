@@ -1,6 +1,6 @@
 """Fronts: curated pages of blocks of articles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple, TypedDict
@@ -18,6 +18,7 @@ from app.db.columns import table_of
 from app.db.rows import Column, JsonObject, Statement, fetch_row, get_row
 from app.events.catalog import AuthorDeleted, FrontChanged, FrontDeleted, LoggedEvent, SeriesDeleted, TagDeleted
 from app.events.log import emit
+from app.fronts.periods import write_period
 from app.fronts.schemas import FILTERS, MAX_ARTICLES, BlockIn, FrontContent, FrontIn, FrontsQuery, Kind
 from app.fronts.tables import Front
 from app.identity.audit import record_action
@@ -63,6 +64,13 @@ class FrontRow(TypedDict):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class FrontNames(NamedTuple):
+    """The id and the slug of a front."""
+
+    id: str
+    slug: str
 
 
 class TooManyFronts(Conflict, code="too_many_fronts", title="There are too many fronts"):
@@ -132,7 +140,7 @@ def save_front(
         sent: JsonObject = {"title": data.title, "blocks": blocks}
         newest = row.draft or row.published or {}
         etag.check_version(row.version, versions, [name for name, value in sent.items() if newest.get(name) != value])
-    _store_version(session, row, data.title, blocks, data.state)
+    _store_version(session, row, data.title, blocks, data.state, now())
     record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": data.state})
     return row.id
 
@@ -186,22 +194,23 @@ def get_front_state(session: Session, front_id: str) -> FrontState | None:
     }
 
 
-def publish_front(session: Session, actor: Actor, ref: str, data: FrontContent) -> str:
+def publish_front(session: Session, actor: Actor, ref: str, data: FrontContent, moment: datetime) -> str:
     """Publish a front with this content, creating it where there is none; its draft stays. Return its id."""
     row = _lock_or_create(session, actor, ref, new=not is_id(ref) and _lock_front(session, ref) is None)
     draft = row.draft
-    _store_version(session, row, data.title, _build_blocks(session, actor, data), "published")
+    _store_version(session, row, data.title, _build_blocks(session, actor, data), "published", moment)
     row.draft = draft
     record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": "published"})
     return row.id
 
 
-def restore_front(session: Session, actor: Actor, front_id: str, state: FrontState | None) -> None:
+def restore_front(session: Session, actor: Actor, front_id: str, state: FrontState | None, moment: datetime) -> None:
     """Let readers see again what a front showed in a former state; delete one that did not exist."""
     require_all_sections(actor, "content:publish")
     row = _lock_front(session, front_id)
     if row is None:
         raise NotFound
+    write_period(session, row, state and state["published"], moment)
     if state is None or state["published"] is None:
         emit(session, FrontDeleted(subject_id=row.id, slug=row.slug))
     else:
@@ -214,9 +223,8 @@ def restore_front(session: Session, actor: Actor, front_id: str, state: FrontSta
     row.updated_at = datetime.fromisoformat(state["updated_at"])
 
 
-def _store_version(session: Session, row: Front, title: str, blocks: list[Block], state: str) -> None:
+def _store_version(session: Session, row: Front, title: str, blocks: list[Block], state: str, moment: datetime) -> None:
     """Store a version as draft or published, and emit an event when it is published."""
-    moment = now()
     version: JsonObject = {"title": title, "blocks": blocks, "at": format_rfc3339(moment)}
     if state == "draft":
         row.draft = version
@@ -224,6 +232,7 @@ def _store_version(session: Session, row: Front, title: str, blocks: list[Block]
         row.published, row.draft = version, None
     row.version, row.updated_at = row.version + 1, moment
     if state == "published":
+        write_period(session, row, version, moment)
         emit(session, FrontChanged(subject_id=row.id, slug=row.slug))
 
 
@@ -235,6 +244,7 @@ def delete_front(session: Session, actor: Actor, ref: str, versions: frozenset[i
         raise NotFound
     etag.check_version(row.version, versions, [])
     if row.published is not None:
+        write_period(session, row, None, now())
         emit(session, FrontDeleted(subject_id=row.id, slug=row.slug))
     record_action(session, actor, "front.delete", "front", row.id, {"slug": row.slug})
     session.delete(row)
@@ -389,7 +399,7 @@ def _find_candidates(connection: sa.Connection, blocks: Sequence[Block]) -> list
     return [[article_id for _, article_id in sorted(rows)] for rows in candidates]
 
 
-def _choose_articles(blocks: Sequence[Block], candidates: Sequence[Sequence[str]]) -> list[list[str]]:
+def choose_articles(blocks: Sequence[Block], candidates: Sequence[Sequence[str]]) -> list[list[str]]:
     """Choose the articles of each block: those not shown by earlier blocks, up to its limit."""
     shown: set[str] = set()
     chosen: list[list[str]] = []
@@ -412,15 +422,22 @@ def render_front(connection: sa.Connection, row: FrontRow, version: Version, sit
     public.
     """
     blocks = version["blocks"]
-    chosen = _choose_articles(blocks, _find_candidates(connection, blocks))
+    chosen = choose_articles(blocks, _find_candidates(connection, blocks))
     ids = [article_id for block in chosen for article_id in block]
     articles_json: dict[str, bytes] = {}
     if ids:
         values = {"ids": ids, "cache_key": rendering.cache_key_of(site)}
         rows = rendering.fetch_cached(connection, _select_articles(), rendering.CachedRow, values)
         articles_json = {article.ids[0]: article.json for article in rendering.render_articles(connection, rows, site)}
+    return splice_front(FrontNames(row["id"], row["slug"]), version, chosen, articles_json, site)
+
+
+def splice_front(
+    name: FrontNames, version: Version, chosen: Sequence[Sequence[str]], articles_json: Mapping[str, bytes], site: Site
+) -> rendering.RenderedArticle:
+    """Put the JSON of a front together from that of the articles chosen for its blocks."""
     parts = []
-    for block, article_ids in zip(blocks, chosen, strict=True):
+    for block, article_ids in zip(version["blocks"], chosen, strict=True):
         if block["kind"] != "pinned" and not articles_json.keys() >= set(article_ids):
             raise rendering.SnapshotChanged
         articles = rendering.splice_array(
@@ -428,10 +445,10 @@ def render_front(connection: sa.Connection, row: FrontRow, version: Version, sit
         )
         parts.append(rendering.splice_object({"kind": block["kind"], "title": block["title"]}, {"articles": articles}))
     front: JsonObject = {
-        "id": row["id"],
-        "slug": row["slug"],
+        "id": name.id,
+        "slug": name.slug,
         "title": version["title"],
-        "url": site.url_of("front", row["slug"]),
+        "url": site.url_of("front", name.slug),
         "updated_at": version["at"],
     }
     return rendering.RenderedArticle(
@@ -454,6 +471,7 @@ def _replace_in_fronts(session: Session, kind: str, old: str, into: str) -> None
                 blocks = [_replace_term(block, kind, old, into) for block in layout["blocks"]]
                 setattr(front, name, {**layout, "blocks": blocks})
                 if name == "published":
+                    write_period(session, front, front.published, now())
                     emit(session, FrontChanged(subject_id=front.id, slug=front.slug))
 
 

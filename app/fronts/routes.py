@@ -1,22 +1,26 @@
 """Routes of fronts."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, cast
 
 import sqlalchemy as sa
 from fastapi import Depends, Header, Query, Request
 from starlette.responses import Response
 
 from app.articles.rendering import RenderedArticle, groups_of_list, refuse_fields, retry_on_change, shows_counts
+from app.articles.routes import check_past
 from app.articles.services import ArticleServices
+from app.articles.views import make_view_as_of
 from app.core.ids import RefPath
-from app.core.problems import FORBIDDEN, BadRequest, NotFound, document_problems
+from app.core.problems import FORBIDDEN, BadRequest, InvalidParameter, NotFound, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, FRONTS_GROUP
-from app.fronts import fronts
-from app.fronts.fronts import FrontRow, Version
+from app.fronts import fronts, views
+from app.fronts.fronts import FrontNames, FrontRow, Version
+from app.fronts.periods import find_period
 from app.fronts.schemas import FrontDefinition, FrontIn, FrontOut, FrontQuery, FrontsQuery, ListedFront
 from app.identity.access import ContentReader, ExpectedVersions, IfMatch, Public, Publisher
 from app.identity.permissions import refusal
+from app.identity.schemas import Actor
 from app.identity.writes import write
 from app.publication.terms import require_all_sections
 from app.web import etag
@@ -84,6 +88,25 @@ async def read_front(
     return rendered, (f"front:{row['id']}", ARTICLES_GROUP, *((ACTIVITY_GROUP,) if is_ranked else ()))
 
 
+async def _read_past(request: Request, ref: str, query: FrontQuery, actor: Actor) -> RenderedArticle:
+    """Render a front as readers saw it at a time; 404 if they did not."""
+    moment, services = query.as_of, ArticleServices.of(request)
+    assert moment is not None, "the caller has looked"
+    check_past(moment, actor)
+    require_all_sections(actor, "content:read")
+    if query.preview:
+        raise InvalidParameter("preview", "preview: not with as_of.")
+
+    def find(connection: sa.Connection) -> RenderedArticle:
+        period = find_period(connection, ref, moment)
+        if period is None:
+            raise NotFound
+        view, names = make_view_as_of(moment, actor), FrontNames(period["front_id"], period["slug"])
+        return views.render_front(connection, view, names, cast(Version, period["shown"]), services.site)
+
+    return await services.database.scan(find)
+
+
 @router.get("/{front}", summary="Get a front", response_model=FrontOut, responses=FORBIDDEN)
 async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuery, Query()], actor: Public) -> Response:
     """Get a front with all its blocks. Each article appears once; articles that are not public are left out, in
@@ -91,6 +114,9 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     """
     fields, services = parse_fields(FrontOut, query.fields), ArticleServices.of(request)
     refuse_fields(fields, "body", "editing")
+    if query.as_of is not None:
+        past = await _read_past(request, front, query, actor)
+        return reply(request, past.select(fields).json, groups=(), private=True)
     if query.preview and not actor.may("content:read"):
         raise refusal(actor, "`preview` requires an API key with the scope content:read.")
     if query.preview:

@@ -102,10 +102,10 @@ def _apply_to_article(session: Session, actor: Actor, tools: Tools, item: Releas
     item.after = {"version": article.version, "exposure": restoring.fingerprint_exposure(article)}
 
 
-def _apply_to_front(session: Session, actor: Actor, item: ReleaseItem) -> None:
+def _apply_to_front(session: Session, actor: Actor, item: ReleaseItem, moment: datetime) -> None:
     ref = str(item.target)
     state = fronts.get_front_state(session, ref)
-    front_id = fronts.publish_front(session, actor, ref, FrontContent.model_validate(item.body))
+    front_id = fronts.publish_front(session, actor, ref, FrontContent.model_validate(item.body), moment)
     item.target, item.before = front_id, cast("JsonObject | None", state)
     session.flush()
     item.after = {"shown": _read_front(session, front_id)}
@@ -155,7 +155,7 @@ def apply_item(session: Session, actor: Actor, tools: Tools, item: ReleaseItem, 
         if item.op in ARTICLE_OPS:
             _apply_to_article(session, actor, tools, item, moment)
         elif item.op == "front":
-            _apply_to_front(session, actor, item)
+            _apply_to_front(session, actor, item, moment)
         elif item.op.endswith("_notice"):
             _apply_to_notice(session, actor, tools, item)
         else:
@@ -167,7 +167,7 @@ def apply_items(session: Session, actor: Actor, tools: Tools, items: Sequence[Re
     articles = lock_articles(session, items)
     moment = now()
     for batch in _split_articles(items):
-        with _batch_of_articles(session, tools, batch):
+        with _batch_of_articles(session, tools, batch, moment):
             for item in batch:
                 apply_item(session, actor, tools, item, moment)
     del articles
@@ -183,7 +183,9 @@ def _split_articles(items: Sequence[ReleaseItem]) -> Iterator[list[ReleaseItem]]
 
 
 @contextmanager
-def _batch_of_articles(session: Session, tools: Tools, items: Sequence[ReleaseItem]) -> Iterator[None]:
+def _batch_of_articles(
+    session: Session, tools: Tools, items: Sequence[ReleaseItem], moment: datetime
+) -> Iterator[None]:
     """Read the revisions of some articles together, and write what their changes bring with them together."""
     pins: set[tuple[str | None, object]] = {(item.article_id, item.revision) for item in items if item.revision}
     pins |= {(item.article_id, item.before["revision"]) for item in items if item.before}
@@ -192,7 +194,7 @@ def _batch_of_articles(session: Session, tools: Tools, items: Sequence[ReleaseIt
             pins |= {(article.id, article.revision), (article.id, article.latest_revision)}
     query = select(Revision).where(sa.tuple_(REVISION.c.article_id, REVISION.c.n).in_(pins))
     revisions = session.exec(query).all()
-    with gather_effects(session, tools.index_article):
+    with gather_effects(session, tools.index_article, moment):
         yield
     del revisions  # until here the session must not forget them
 
@@ -217,12 +219,12 @@ def _is_unchanged(session: Session, item: ReleaseItem) -> bool:
     return shown == after.get("shown")
 
 
-def _restore(session: Session, actor: Actor, tools: Tools, item: ReleaseItem) -> None:
+def _restore(session: Session, actor: Actor, tools: Tools, item: ReleaseItem, moment: datetime) -> None:
     with name_item(item):
-        _restore_item(session, actor, tools, item)
+        _restore_item(session, actor, tools, item, moment)
 
 
-def _restore_item(session: Session, actor: Actor, tools: Tools, item: ReleaseItem) -> None:
+def _restore_item(session: Session, actor: Actor, tools: Tools, item: ReleaseItem, moment: datetime) -> None:
     target = str(item.target)
     if item.op in ARTICLE_OPS:
         article = _get_article(session, actor, item)
@@ -230,7 +232,7 @@ def _restore_item(session: Session, actor: Actor, tools: Tools, item: ReleaseIte
         former = cast(ArticleState, item.before)
         restoring.restore_article(session, actor, tools.index_article, article, former, version)
     elif item.op == "front":
-        fronts.restore_front(session, actor, target, cast("fronts.FrontState | None", item.before))
+        fronts.restore_front(session, actor, target, cast("fronts.FrontState | None", item.before), moment)
     elif item.op.endswith("_notice"):
         state = cast("notices.NoticeState | None", item.before)
         notices.restore_notice(session, actor, tools.articles, target, state)
@@ -256,13 +258,14 @@ def restore_items(
             items=[{"id": item.id, "op": item.op} for item in changed],
         )
     skipped = {item.id for item in changed}
+    moment = now()
     left = [item for item in items if item.id not in skipped]
     for item in reversed(left):
         if item.op not in ARTICLE_OPS:
-            _restore(session, actor, tools, item)
+            _restore(session, actor, tools, item, moment)
     for batch in _split_articles(left):
-        with _batch_of_articles(session, tools, batch):
+        with _batch_of_articles(session, tools, batch, moment):
             for item in batch:
-                _restore(session, actor, tools, item)
+                _restore(session, actor, tools, item, moment)
     del articles
     return sorted(skipped)

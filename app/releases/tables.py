@@ -55,3 +55,16 @@ class ReleaseItem(SQLModel, table=True):
     body: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # as it was sent
     before: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # what rolling back restores
     after: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # by which a later change is noticed
+
+
+class ReleasePreview(SQLModel, table=True):
+    """A link that shows what readers would see after a release; only a hash of its token is stored."""
+
+    __tablename__ = "release_preview"
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    release_id: str = Field(sa_type=ID, foreign_key="release.id", ondelete="CASCADE", index=True)
+    hash: str = Field(max_length=64, unique=True)
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from app.articles.counters import count_activity
-from app.core.clock import now
+from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.db import Database
 from app.fronts.fronts import is_indexed
@@ -291,3 +291,31 @@ def test_what_may_be_read_where_others_wait() -> None:
     newest, all_of_it = {"days": None, "only": {"tag": "x"}}, {"days": 7, "only": {}}
     assert is_indexed({"blocks": [newest, all_of_it]})
     assert not is_indexed({"blocks": [newest, {"days": 7, "only": {"tag": "x"}}]})
+
+
+def test_a_front_of_the_past_is_as_readers_saw_it(client: TestClient, editor: Headers) -> None:
+    articles = [make.published(client, editor, f"Story {n}") for n in range(3)]
+    blocks = [{"kind": "pinned", "articles": [articles[0]["id"]]}, {"kind": "newest", "limit": 2}]
+    make.ok(
+        client.put("/v1/fronts/then", json={"title": "T", "blocks": blocks}, headers={**editor, "If-None-Match": "*"}),
+        201,
+    )
+    moments = []
+
+    def look() -> None:
+        answer = client.get("/v1/fronts/then")
+        moments.append((format_rfc3339(now()), answer.json() if answer.is_success else None))
+
+    any_version = {**editor, "If-Match": "*"}
+    look()
+    make.act(client, editor, articles[2], "unpublish")
+    make.patched(client, editor, articles[0], slug="elsewhere")
+    look()
+    make.ok(client.put("/v1/fronts/then", json={"title": "Other", "blocks": blocks[1:]}, headers=any_version))
+    look()
+    make.ok(client.delete("/v1/fronts/then", headers=any_version), 204)
+    look()
+    for moment, seen in moments:
+        answer = client.get(f"/v1/fronts/then?as_of={moment}", headers=editor)
+        assert (answer.json() if answer.is_success else None) == seen
+    assert client.get(f"/v1/fronts/then?as_of={moments[0][0]}").status_code == 401
