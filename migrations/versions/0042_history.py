@@ -9,8 +9,8 @@ from alembic import op
 from app.core.clock import format_rfc3339
 from app.core.ids import new_id
 
-revision: str = "0040"
-down_revision: str | None = "0039"
+revision: str = "0042"
+down_revision: str | None = "0041"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
