@@ -51,6 +51,12 @@ class GroupRole(InputModel):
     role: _Slug
     sections: tuple[_Slug, ...] | None = Field(None, min_length=1, max_length=100)
 
+    @model_validator(mode="after")
+    def _is_possible(self) -> "GroupRole":
+        if self.role == "admin" and self.sections is not None:
+            raise ValueError("the role admin cannot be limited to sections")
+        return self
+
 
 class SignInProvider(InputModel):
     """An OpenID Connect provider, the client that it knows this server as, and whom it may sign in."""

@@ -7,12 +7,14 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.ids import new_id
+from app.core.logs import get_logger
 from app.core.problems import Conflict, Invalid
+from app.core.sign_in_providers import GroupRole, SignInProvider
 from app.db.columns import table_of
 from app.db.prepared import Prepared
-from app.db.rows import JsonObject, fetch_rows
+from app.db.rows import Column, JsonObject, fetch_rows
 from app.identity.audit import record_action
-from app.identity.schemas import Actor, Grant, Sections
+from app.identity.schemas import SYSTEM, Actor, Grant, Sections
 from app.people.roles import ADMIN, BUILT_IN, ROLE, ROLE_GRANT, find_own_roles
 from app.people.schemas import PersonGrantIn
 from app.people.tables import Person
@@ -21,6 +23,7 @@ from app.publication.tables import Section
 from app.publication.terms import require_terms
 
 _PERSON = table_of(Person)
+log = get_logger("broadsheet.people")
 
 
 class LastAdmin(Conflict, code="last_admin", title="Nobody else is an administrator"):
@@ -83,19 +86,24 @@ class _GivenRow(TypedDict):
     person_id: str
     role: str
     section_id: str | None
+    provider: str | None
 
 
 def list_given(connection: sa.Connection, person_ids: Collection[str]) -> dict[str, list[JsonObject]]:
     """Return the roles of people as they were given, as `PersonGrantOut`, by person."""
     columns = [ROLE_GRANT.c[name] for name in _GivenRow.__annotations__]
     query = sa.select(*columns).where(ROLE_GRANT.c.person_id.in_(sorted(person_ids)))
-    given: dict[str, dict[str, list[str] | None]] = {person_id: {} for person_id in person_ids}
-    for row in fetch_rows(connection, query.order_by(ROLE_GRANT.c.role, ROLE_GRANT.c.section_id), _GivenRow):
-        sections = given[row["person_id"]].setdefault(row["role"], None if row["section_id"] is None else [])
+    given: dict[str, dict[tuple[str, str | None], list[str] | None]] = {person_id: {} for person_id in person_ids}
+    order = (ROLE_GRANT.c.role, sa.func.coalesce(ROLE_GRANT.c.provider, ""), ROLE_GRANT.c.section_id)
+    for row in fetch_rows(connection, query.order_by(*order), _GivenRow):
+        key, is_everywhere = (row["role"], row["provider"]), row["section_id"] is None
+        sections = given[row["person_id"]].setdefault(key, None if is_everywhere else [])
         if sections is not None and row["section_id"] is not None:
             sections.append(row["section_id"])
     return {
-        person_id: [{"role": role, "sections": sections} for role, sections in roles.items()]
+        person_id: [
+            {"role": role, "sections": sections, "provider": provider} for (role, provider), sections in roles.items()
+        ]
         for person_id, roles in given.items()
     }
 
@@ -125,28 +133,87 @@ def _resolve(session: Session, grants: Sequence[PersonGrantIn]) -> set[_Given]:
 
 
 def replace_grants(session: Session, actor: Actor, person: Person, grants: Sequence[PersonGrantIn]) -> None:
-    """Replace the roles of a person, whose row is locked; 409 if nobody would be left to give roles."""
-    is_own = ROLE_GRANT.c.person_id == person.id
-    rows = session.execute(sa.select(ROLE_GRANT.c.role, ROLE_GRANT.c.section_id).where(is_own))
-    before, after = {_Given(row.role, row.section_id) for row in rows}, _resolve(session, grants)
-    if before == after:
+    """Replace the roles that were given to a person by hand; 409 if nobody would be left to give roles.
+
+    The person's row is locked.
+    """
+    _replace(session, actor, person, _resolve(session, grants), None, ROLE_GRANT.c.provider.is_(None))
+
+
+def take_grants(session: Session, actor: Actor, person: Person) -> None:
+    """Take all roles from a person, whose row is locked; 409 if nobody would be left to give roles."""
+    _replace(session, actor, person, set(), None, sa.true())
+
+
+def _resolve_settings(session: Session, provider: str, roles: Sequence[GroupRole]) -> set[_Given]:
+    """Return the rows of roles in the settings; those that do not exist, or whose sections do not, are left out."""
+    own = find_own_roles(session, {role.role for role in roles} - BUILT_IN.keys())
+    resolved: set[_Given] = set()
+    for role in roles:
+        try:
+            if role.role not in BUILT_IN and role.role not in own:
+                raise Invalid("There is no role with this name.", pointer="/role")
+            if role.sections is None:
+                resolved.add(_Given(role.role, None))
+            else:
+                ids = require_terms(session, Section, role.sections, "/sections")
+                resolved.update(_Given(role.role, section_id) for section_id in ids)
+        except Invalid:
+            log.warning("a role of a provider, or its section, does not exist", provider=provider, role=role.role)
+    return resolved
+
+
+def apply_groups(
+    session: Session, person: Person, provider: SignInProvider, groups: Collection[str], others: Collection[str]
+) -> None:
+    """Replace the roles that a person has by a provider with those of their groups there; their row is locked.
+
+    Roles that were given by hand, or by one of the `others`, stay. Those by providers that are not in the settings any
+    more are taken. The last administrator may lose the role, too: who has it by a provider, can get it there again.
+    """
+    roles = [role for group, role in provider.roles.items() if group in groups]
+    after = _resolve_settings(session, provider.id, roles)
+    is_replaced = ROLE_GRANT.c.provider.is_not(None) & ROLE_GRANT.c.provider.not_in(sorted({*others} - {provider.id}))
+    _replace(session, SYSTEM, person, after, provider.id, is_replaced)
+
+
+def take_provider_grants(session: Session, actor: Actor, person: Person, providers: Collection[str]) -> None:
+    """Take the roles that a person has by some providers; their row is locked."""
+    _replace(session, actor, person, set(), None, ROLE_GRANT.c.provider.in_(sorted(providers)))
+
+
+def _replace(
+    session: Session, actor: Actor, person: Person, after: set[_Given], provider: str | None, is_replaced: Column
+) -> None:
+    """Replace those roles of a person that meet a condition by others of a provider, or by some given by hand."""
+    is_own = (ROLE_GRANT.c.person_id == person.id) & is_replaced
+    query = sa.select(ROLE_GRANT.c.role, ROLE_GRANT.c.section_id, ROLE_GRANT.c.provider)
+    rows = session.execute(query.where(is_own)).all()
+    if {tuple(row) for row in rows} == {(*given, provider) for given in after}:
         return
-    if _Given(ADMIN, None) not in after:
+    before = {_Given(row.role, row.section_id) for row in rows}
+    if provider is None and _Given(ADMIN, None) in before - after:
         require_other_admin(session, person.id)
     session.execute(sa.delete(ROLE_GRANT).where(is_own))
     if after:
         session.execute(
             sa.insert(ROLE_GRANT),
             [
-                {"id": new_id(), "person_id": person.id, "role": given.role, "section_id": given.section_id}
-                for given in sorted(after, key=lambda given: (given.role, given.section_id or ""))
+                {"id": new_id(), "person_id": person.id, "provider": provider, **given._asdict()}
+                for given in sorted(after, key=_order)
             ],
         )
-    detail = {
-        verb: [given._asdict() for given in sorted(changed, key=lambda given: (given.role, given.section_id or ""))]
+    detail: JsonObject = {
+        verb: [given._asdict() for given in sorted(changed, key=_order)]
         for verb, changed in (("given", after - before), ("taken", before - after))
     }
+    if provider is not None:
+        detail["provider"] = provider
     record_action(session, actor, "person.grant", "person", person.id, {"name": person.name, **detail})
+
+
+def _order(given: _Given) -> tuple[str, str]:
+    return given.role, given.section_id or ""
 
 
 def require_other_admin(session: Session, person_id: str) -> None:

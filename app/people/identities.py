@@ -1,6 +1,6 @@
 """Accounts of people with OpenID providers: who may sign in with which, linking and unlinking."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -12,14 +12,16 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, NotFound
 from app.core.sign_in_providers import SignInProvider
-from app.db.columns import count_affected, table_of
+from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row, insert_into
 from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM, Actor
+from app.identity.secrets import Vault
 from app.people.attempts import spend_token
+from app.people.grants import apply_groups, take_provider_grants
 from app.people.oidc import CLOCK_SKEW_SECONDS, MAX_LOGOUT_AGE, Identity, Logout, SignInRefused
 from app.people.people import find_person_by_email, lock_person, withdraw_invitations
-from app.people.sessions import end_sessions, is_active
+from app.people.sessions import Tokens, end_sessions, is_active, start_session
 from app.people.tables import Passkey, Person, PersonIdentity
 from app.text.confusables import skeleton
 from app.text.emails import Email
@@ -159,17 +161,45 @@ def link_identity(session: Session, _actor: Actor, person_id: str, identity: Ide
     return _link(session, person, identity).id
 
 
-def unlink_identity(session: Session, actor: Actor, person_id: str, identity_id: str, issuers: frozenset[str]) -> None:
-    """Take an account from a person; 409 if it is the only way to sign in. `issuers` are those in the settings."""
+def sign_in(
+    session: Session,
+    vault: Vault,
+    identity: Identity,
+    provider: SignInProvider,
+    configured: Collection[str],
+    client: str,
+) -> Tokens:
+    """Begin a session of the person with an account, with the roles of their groups; 403 if nobody may sign in.
+
+    `configured` are the ids of all providers in the settings.
+    """
+    person = find_person_of(session, identity, provider)
+    apply_groups(session, person, provider, identity.groups, configured)
+    return start_session(session, vault, person, "oidc", client)
+
+
+def unlink_identity(
+    session: Session, actor: Actor, person_id: str, identity_id: str, providers: Sequence[SignInProvider]
+) -> None:
+    """Take an account from a person, with the roles by it; 409 if it is the only way to sign in.
+
+    `providers` are those in the settings.
+    """
     person = lock_person(session, person_id)
-    is_it = (IDENTITY.c.id == identity_id) & (IDENTITY.c.person_id == person.id)
-    if not is_id(identity_id) or not count_affected(session.execute(sa.delete(IDENTITY).where(is_it))):
+    row = session.get(PersonIdentity, identity_id) if is_id(identity_id) else None
+    if row is None or row.person_id != person.id:
         raise NotFound
+    session.delete(row)
+    session.flush()
+    issuers = {provider.issuer for provider in providers}
     passkeys = sa.select(PASSKEY.c.id).where(PASSKEY.c.person_id == person.id)
-    accounts = sa.select(IDENTITY.c.id).where(IDENTITY.c.person_id == person.id, IDENTITY.c.issuer.in_(issuers))
+    accounts = sa.select(IDENTITY.c.id).where(IDENTITY.c.person_id == person.id, IDENTITY.c.issuer.in_(sorted(issuers)))
     if person.password_hash is None and session.execute(passkeys.union_all(accounts)).first() is None:
         raise LastSignInMethod("Set a password, add a passkey or link another account first.")
-    record_action(session, actor, "person.unlink", "person", person.id, {"name": person.name})
+    take_provider_grants(
+        session, actor, person, [provider.id for provider in providers if provider.issuer == row.issuer]
+    )
+    record_action(session, actor, "person.unlink", "person", person.id, {"name": person.name, "issuer": row.issuer})
 
 
 def end_sessions_of(session: Session, logout: Logout) -> None:

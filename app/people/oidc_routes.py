@@ -5,7 +5,6 @@ from typing import Annotated
 
 import sqlalchemy as sa
 from fastapi import Form, Request
-from sqlmodel import Session
 from starlette.responses import Response
 
 from app.core.ids import RefPath
@@ -29,7 +28,6 @@ from app.people.people import is_self, require_self_or_admin, resolve_person
 from app.people.routes import client_of, reply_tokens
 from app.people.schemas import TokensOut
 from app.people.services import PeopleServices
-from app.people.sessions import Tokens, start_session
 from app.web.fields import dump_json
 from app.web.paging import ListOut, Page
 from app.web.responses import JSON_TYPE, PRIVATE_CACHE_CONTROL, database, reply, reply_private_list
@@ -95,13 +93,9 @@ async def finish_sign_in(request: Request, body: OidcFinishIn, actor: Public) ->
     looked at.
     """
     identity, client = await _finish(request, body)
-    vault, agent = PeopleServices.of(request).vault, client_of(request)
-
-    def sign_in(session: Session) -> Tokens:
-        person = identities.find_person_of(session, identity, client.provider)
-        return start_session(session, vault, person, "oidc", agent)
-
-    return reply_tokens(await database(request).write(sign_in))
+    services, agent = PeopleServices.of(request), client_of(request)
+    args = (services.vault, identity, client.provider, services.providers.keys(), agent)
+    return reply_tokens(await database(request).write(identities.sign_in, *args))
 
 
 @sign_in_router.post(
@@ -177,6 +171,7 @@ async def link_identity(request: Request, person: RefPath, body: OidcFinishIn, a
     responses={**FORBIDDEN, **document_problems(LastSignInMethod)},
 )
 async def unlink_identity(request: Request, person: RefPath, identity: RefPath, actor: AdminOrSelf) -> Response:
-    """Take an account from a person, as long as another way to sign in stays."""
-    person_id, issuers = require_self_or_admin(actor, person), frozenset(_issuers_of(request))
-    return await write(request, actor, identities.unlink_identity, person_id, identity, issuers, status=204)
+    """Take an account from a person, with the roles by its groups, as long as another way to sign in stays."""
+    person_id = require_self_or_admin(actor, person)
+    providers = [client.provider for client in PeopleServices.of(request).providers.values()]
+    return await write(request, actor, identities.unlink_identity, person_id, identity, providers, status=204)

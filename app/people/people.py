@@ -15,7 +15,7 @@ from app.db.rows import Column, JsonObject, Statement, fetch_row, lock_row
 from app.identity.audit import record_action
 from app.identity.permissions import refusal
 from app.identity.schemas import ANONYMOUS, Actor, Scope
-from app.people.grants import list_given, replace_grants, require_other_admin
+from app.people.grants import list_given, replace_grants, require_other_admin, take_grants
 from app.people.schemas import NewPersonIn, PeopleQuery, PersonGrantIn, PersonPatch
 from app.people.sessions import end_sessions
 from app.people.tables import Invitation, Passkey, Person, PersonIdentity
@@ -229,7 +229,7 @@ def withdraw_invitations(session: Session, person_id: str) -> None:
 def delete_person(session: Session, actor: Actor, person_id: str) -> None:
     """Delete a person: the address, credentials and sessions. The id and the name stay, for the audit log."""
     person = lock_person(session, person_id)
-    replace_grants(session, actor, person, [])
+    take_grants(session, actor, person)
     end_sessions(session, actor, person.id)
     for table in (PASSKEY, IDENTITY, INVITATION):
         session.execute(sa.delete(table).where(table.c.person_id == person.id))

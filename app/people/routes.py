@@ -103,7 +103,7 @@ async def delete_person(request: Request, person: RefPath, actor: Admin) -> Resp
     responses=document_problems(PersonDeleted, LastAdmin),
 )
 async def set_grants(request: Request, person: RefPath, body: PersonGrantsIn, actor: Admin) -> Response:
-    """Replace the roles of a person; an empty list takes them all.
+    """Replace the roles of a person; an empty list takes them all. Those by groups of a sign-in provider stay.
 
     A role for sections holds in all that is inside them, also after these move. In every process, within a second, the
     person may do what the roles include and nothing else; live streams that they may no longer read end.

@@ -89,6 +89,9 @@ class PersonGrantOut(BaseModel):
     sections: list[str] | None = Field(
         description="Ids of the sections for which it holds, with all inside them; null: everywhere."
     )
+    provider: str | None = Field(
+        description="Id of the sign-in provider whose groups give it at each sign-in; null: it was given by hand."
+    )
 
 
 class PersonPatch(InputModel):

@@ -116,3 +116,4 @@ class RoleGrant(SQLModel, table=True):
     person_id: str = Field(sa_type=ID, foreign_key="person.id", ondelete="CASCADE", index=True)
     role: str = Field(max_length=60, index=True)  # built in, or a row of `role`: hence no foreign key
     section_id: str | None = Field(sa_type=ID, foreign_key="section.id", ondelete="CASCADE", index=True)
+    provider: str | None = Field(default=None, max_length=40)  # whose groups gave it; null: it was given by hand

@@ -78,6 +78,10 @@ PROVIDER = {
         ([{**PROVIDER, "scopes": ["email"]}], "scopes must contain openid"),
         ([{**PROVIDER, "roles": {"staff": "editor"}}], "roles need groups_claim"),
         ([{**PROVIDER, "groups_claim": "groups", "roles": {"staff": {"role": "No"}}}], "0.roles.staff.role: "),
+        (
+            [{**PROVIDER, "groups_claim": "groups", "roles": {"staff": {"role": "admin", "sections": ["sport"]}}}],
+            "0.roles.staff: Value error, the role admin cannot be limited to sections",
+        ),
         ([{**PROVIDER, "create_people": True}], "create_people needs allowed_domains"),
         ([{**PROVIDER, "allowed_domains": ["example"]}], "0.allowed_domains.0: "),
     ],

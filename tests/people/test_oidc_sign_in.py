@@ -289,3 +289,48 @@ def test_the_provider_ends_sessions(
     headers = sign_in_anew()
     assert log_out(token) == 200  # it is spent, and ends nothing
     ok(client.get("/v1/people/me", headers=headers))
+
+
+def test_groups_become_roles_at_each_sign_in(
+    start: Callable[..., TestClient], provider: Provider, admin: Headers, db: Database
+) -> None:
+    roles = {
+        "staff": "reporter",
+        "sport": {"role": "editor", "sections": ["sport"]},
+        "chiefs": "admin",
+        "lost": {"role": "editor", "sections": ["no-such-section"]},
+        "odd": "no-such-role",
+    }
+    client = start(provider.settings(groups_claim="groups", roles=roles))
+    sport = ok(client.post("/v1/sections", json={"name": "Sport"}, headers=admin), 201)["id"]
+    ann = invite(client, admin, "Ann", "ann@example.org")
+    by_hand = {"role": "moderator", "sections": None}
+    ok(client.put(f"/v1/people/{ann}/grants", json=[by_hand], headers=admin))
+
+    def given(*groups: str) -> dict[str, list[str] | None]:
+        assert sign_in(client, provider, groups=list(groups)) == (200, "Ann")
+        grants = ok(client.get(f"/v1/people/{ann}", headers=admin))["grants"]
+        assert {"provider": None, **by_hand} in grants, "what is given by hand stays"
+        return {grant["role"]: grant["sections"] for grant in grants if grant["provider"] == "test"}
+
+    assert given("staff", "sport", "lost", "odd", "unheard") == {"reporter": None, "editor": [sport]}
+    assert given("sport", "chiefs") == {"editor": [sport], "admin": None}
+    ok(client.put(f"/v1/people/{ann}/grants", json=[by_hand], headers=admin))  # leaves those of the provider
+    assert given("sport") == {"editor": [sport]}
+    provider.user.pop("groups")  # as providers do for somebody without groups
+    assert sign_in(client, provider) == (200, "Ann")
+    assert given() == {}
+    assert given("staff") == {"reporter": None}
+    # A provider that is not in the settings any more, or not the person's, gives nothing.
+    with Provider() as other:
+        changed = start(other.settings(id="other", trust_email=True))
+        assert finish(changed, begin(changed, other, "other")) == (200, "Ann")
+        assert [grant["role"] for grant in ok(client.get(f"/v1/people/{ann}", headers=admin))["grants"]] == [
+            "moderator"
+        ]
+    assert given("sport") == {"editor": [sport]}
+    with db.transaction() as session:
+        session.get_one(Person, ann).password_hash = "set"
+    (identity, _) = ok(client.get(f"/v1/people/{ann}/identities", headers=admin))["data"][::-1]
+    ok(client.delete(f"/v1/people/{ann}/identities/{identity['id']}", headers=admin), 204)
+    assert [grant["role"] for grant in ok(client.get(f"/v1/people/{ann}", headers=admin))["grants"]] == ["moderator"]

@@ -57,8 +57,8 @@ def test_a_role_holds_in_its_sections_and_what_is_inside_them(
     ada = make.person(client, db, "Ada")
     given = give(client, admin, ada, {"role": "reporter", "sections": ["news"]}, {"role": "moderator"})
     assert given["grants"] == [
-        {"role": "moderator", "sections": None},
-        {"role": "reporter", "sections": [ids["News"]]},
+        {"role": "moderator", "sections": None, "provider": None},
+        {"role": "reporter", "sections": [ids["News"]], "provider": None},
     ]
     caller = make.ok(client.get("/v1/whoami", headers=ada.headers))
     assert [grant["sections"] for grant in caller["grants"]] == [None, sorted([ids["News"], ids["Local"]])]
@@ -79,7 +79,7 @@ def test_a_role_holds_in_its_sections_and_what_is_inside_them(
     assert client.get(url, headers=ada.headers).status_code == 404
     make.ok(client.patch("/v1/sections/sport", json={"parent": None}, headers={**editor, "If-Match": "*"}))
     assert make.ok(client.get("/v1/people/me", headers=ada.headers))["grants"] == [
-        {"role": "moderator", "sections": [ids["Sport"]]}
+        {"role": "moderator", "sections": [ids["Sport"]], "provider": None}
     ]
 
 
