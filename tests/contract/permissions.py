@@ -5,11 +5,15 @@ Every operation of the app has a row in `TABLE`, by its method and path. To add 
 - a route that anybody may call: `"GET /v1/things": [Anyone()]`;
 - a route for one scope: `"GET /v1/things": [Needs("admin")]`, or `Needs("content:read", drafts=True)` where keys with
   `content:write` read as well;
+- a route for one scope in the section of a comment or an article: `[Within("comments:moderate")]`;
 - a route that reads an article: `[Reads()]` if it shows what its caller may see of the article, or
   `Reads("content:read")` if it needs a scope too;
 - a route that changes something: one `Changes(…)` for each kind of body that matters, with the states of the article
   (or term) in which it needs `content:publish` (`publish=`), and those in which it answers something else than 2xx
   (`answers=`). `on=` names what stands in the path: "article", "section", "tag", "author", "series", "media", "notice".
+
+Each cell is asked of callers with a scope, and of people with a role: everywhere, in the section of the thing, in one
+around it, and in another one.
 
 Besides the statuses, each accepted change is compared with what readers see before and after it, now and when all that
 is set for a time has come; then it is undone. If that differs and the caller has no `content:publish`, the cell fails,
@@ -45,6 +49,15 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class Within:
+    """Open to those who have a scope in the section of a thing, in whatever state; to all others it is not there."""
+
+    scope: str
+    body: Any = None
+    on: str = "comment"
+
+
+@dataclass(frozen=True)
 class Reads:
     """Shows what the caller may see of an article."""
 
@@ -68,8 +81,9 @@ class Changes:
     seen: bool = False  # 404 for what the caller does not see
 
 
-Row = Anyone | Needs | Reads | Changes
+Row = Anyone | Needs | Within | Reads | Changes
 ANY, ADMIN, ADMIN_OR_SELF = [Anyone()], [Needs("admin")], [Needs("admin", own=True)]
+MODERATES_COMMENT = [Within(MODERATE)]
 MODERATES, HOOKS, SUBSCRIBERS = [Needs(MODERATE)], [Needs("webhooks:manage")], [Needs("subscribers:manage")]
 WORDS = {"placement": "before", "text": "!"}
 FUTURE, PAST = "2999-01-01T00:00:00Z", "2001-01-01T00:00:00Z"
@@ -95,8 +109,8 @@ ARTICLES: dict[str, list[Row]] = {
     "GET /v1/articles/{article}/comments": [Reads(public_alone=True)],
     "GET /v1/articles/{article}/discussion": [Reads(gone=404)],
     "GET /v1/articles/{article}/live": ANY,
-    "GET /v1/articles/{article}/partners": [Needs(READ)],
-    "GET /v1/articles/{article}/ledger": [Needs(READ)],
+    "GET /v1/articles/{article}/partners": [Within(READ, on="article")],
+    "GET /v1/articles/{article}/ledger": [Within(READ, on="article")],
     "GET /v1/articles/{article}/previews": [Reads(READ)],
     "GET /v1/articles/{article}/revisions": [Reads(READ)],
     "GET /v1/articles/{article}/revisions/{n}": [Reads(READ)],
@@ -398,16 +412,6 @@ OTHERS: dict[str, list[Row]] = {
             "POST /v1/bans",
             "DELETE /v1/bans/{ban}",
             "GET /v1/bans/{ban}",
-            "POST /v1/comments/{comment}/appeal/decline",
-            "POST /v1/comments/{comment}/approve",
-            "PUT /v1/comments/{comment}/featured",
-            "POST /v1/comments/{comment}/reject",
-            "POST /v1/comments/{comment}/remove",
-            "POST /v1/comments/{comment}/restore",
-            "POST /v1/comments/{comment}/spam",
-            "POST /v1/comments/{comment}/redact",
-            "DELETE /v1/comments/{comment}/redaction",
-            "GET /v1/comments/{comment}/revisions",
             "POST /v1/moderation/decisions",
             "GET /v1/moderation/log",
             "GET /v1/moderation/phrases",
@@ -419,13 +423,28 @@ OTHERS: dict[str, list[Row]] = {
             "GET /v1/moderation/queue",
             "GET /v1/moderation/queue/counts",
             "POST /v1/moderation/queue/claim",
-            "DELETE /v1/moderation/queue/{comment}/lease",
             "GET /v1/moderation/reports",
-            "POST /v1/moderation/reports/{report}/dismiss",
-            "POST /v1/moderation/reports/{report}/uphold",
         ],
         MODERATES,
     ),
+    **dict.fromkeys(
+        [
+            "POST /v1/comments/{comment}/appeal/decline",
+            "POST /v1/comments/{comment}/approve",
+            "POST /v1/comments/{comment}/reject",
+            "POST /v1/comments/{comment}/remove",
+            "POST /v1/comments/{comment}/restore",
+            "POST /v1/comments/{comment}/spam",
+            "DELETE /v1/comments/{comment}/redaction",
+            "GET /v1/comments/{comment}/revisions",
+            "DELETE /v1/moderation/queue/{comment}/lease",
+        ],
+        MODERATES_COMMENT,
+    ),
+    "PUT /v1/comments/{comment}/featured": [Within(MODERATE, {"value": True})],
+    "POST /v1/comments/{comment}/redact": [Within(MODERATE, {"passages": ["Well"]})],
+    "POST /v1/moderation/reports/{report}/dismiss": [Within(MODERATE, on="report")],
+    "POST /v1/moderation/reports/{report}/uphold": [Within(MODERATE, on="report")],
     **dict.fromkeys(
         [
             "GET /v1/webhooks",
