@@ -29,6 +29,8 @@ ROUNDS_AFTER_LONG_ONE: Final = 3
 MAX_WAIT_SECONDS: Final = 1.0
 """How long a request may have to wait until those before it have begun: where that takes longer, it is refused."""
 PACE_SHARE: Final = 0.1  # of the latest interval in the mean
+MAX_PACE_SECONDS: Final = 0.05
+"""An interval that counts at most: a process that gets no processor for a second is not one that has too much to do."""
 LINGER_SECONDS: Final = 0.3
 REPORT_SECONDS: Final = 10.0  # between two lines of the log about refusals
 SLOT: Final = "slot"
@@ -184,7 +186,7 @@ class Admission(Collector):
         if self._rounds_to_pass:
             self._rounds_to_pass -= 1
         else:
-            self._pace += (seconds - self._pace) * PACE_SHARE
+            self._pace += (min(seconds, MAX_PACE_SECONDS) - self._pace) * PACE_SHARE
             self._started += seconds
             while self._waiting and self._starts < MAX_STARTS_IN_A_ROUND:
                 self._starts += 1

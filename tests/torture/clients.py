@@ -136,6 +136,7 @@ class _Seen:
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
         self.seconds: dict[str, list[float]] = {}
+        self.others: list[str] = []  # some answers but 200
 
     def note(self, status: str, seconds: float) -> None:
         self.statuses[status] += 1
@@ -143,7 +144,8 @@ class _Seen:
 
     def tell(self, seconds: float) -> dict[str, Any]:
         cuts = {status: _quantiles(values) for status, values in self.seconds.items() if len(values) > 1}
-        return {"statuses": dict(self.statuses), "ms": cuts, "seconds": round(seconds, 2)}
+        figures = {"statuses": dict(self.statuses), "ms": cuts, "seconds": round(seconds, 2)}
+        return {**figures, "others": self.others} if self.others else figures
 
 
 class _Client(asyncio.Protocol):
@@ -197,6 +199,8 @@ class _Client(asyncio.Protocol):
             return
         status = self._held[9:12].decode()
         self._seen.note(status, self._loop.time() - self._started)
+        if status != "200" and len(self._seen.others) < 3:
+            self._seen.others.append(self._held.decode()[-500:])
         if self._load.is_polite and (wait := _RETRY_AFTER.search(self._held)):
             self._next = self._loop.time() + int(wait[1])
         self._held, self._size, self._is_waiting = b"", 0, False

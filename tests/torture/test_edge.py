@@ -257,7 +257,9 @@ def test_restarts_lose_no_request(
         fresh = Running(Load(server.port, store.articles, 8, 600, pace=0.08, keep_alive=False))
         for _ in range(count):
             server.restart()
-        seen = [clients.result(stop=True)["statuses"] for clients in (kept, fresh)]
+        results = [clients.result(stop=True) for clients in (kept, fresh)]
+    assert [result.get("others") for result in results] == [None, None]
+    seen = [result["statuses"] for result in results]
     assert [set(statuses) for statuses in seen] == [{"200"}, {"200"}]
     report(database=database, workers=workers, restarts=count, keep_alive=seen[0]["200"], fresh=seen[1]["200"])
     if IS_LONG:

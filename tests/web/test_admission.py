@@ -167,19 +167,19 @@ def test_a_path_may_have_a_limit_of_its_own() -> None:
 
 
 def test_requests_that_would_begin_too_late_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(100))  # a second between two looks
-    monkeypatch.setattr("app.web.admission.perf_counter", lambda: float(next(clock)))
+    clock = iter(range(100))  # in hundredths of a second
+    monkeypatch.setattr("app.web.admission.perf_counter", lambda: next(clock) / 100)
 
     async def scenario() -> None:
         admission, begun, rounds = Admission(Limits()), list[int](), list[list[int]]()
-        admission.max_wait_seconds = 0.15
+        admission.max_wait_seconds = 0.0015
         for number in range(4):
             assert admission.admit_request("/"), "nothing is known yet"
             admission.start(partial(begun.append, number))
         while len(begun) < 3:
             rounds.append(list(begun))
             await asyncio.sleep(0)
-            if len(begun) == 2:  # two wait, for a tenth of a second each
+            if len(begun) == 2:  # two wait, for a thousandth of a second each
                 assert admission.admit_request("/") is None
         assert rounds.count([0]) > ROUNDS_AFTER_LONG_ONE, "after a long round others pass"
         while len(begun) < 4:
