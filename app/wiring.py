@@ -44,8 +44,9 @@ from app.mail.digests import DigestSchedule, prune_items, send_digests
 from app.mail.digests import is_due as is_digest_due
 from app.mail.letters import MailChannel
 from app.mail.notifications import NEXT_FANOUT, fan_out, on_event, process_requests, prune_fanouts
+from app.moderation import people_routes, rule_routes
 from app.moderation import routes as moderation
-from app.moderation import rule_routes
+from app.moderation.person_actions import NEXT_REMOVAL, advance_actions
 from app.moderation.queue import prune_leases
 from app.ops import routes as ops
 from app.partners import routes as partners
@@ -133,6 +134,8 @@ ROUTERS: list[APIRouter] = [
     moderation.redaction_router,
     moderation.reports_router,
     moderation.appeals_router,
+    people_routes.people_router,
+    people_routes.reasons_router,
     moderation.log_router,
     changes.router,
     export.router,
@@ -227,6 +230,7 @@ def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
         "activity": Timer(age_activity, NEXT_HOUR),
         "cards": Timer(partial(rebuild_stale, site=site), select_stale(site)),
         "links": Timer(rebuild_stale_lists, STALE_LIST),
+        "removals": Timer(advance_actions, NEXT_REMOVAL),
         "opt-ins": Timer(partial(process_requests, most_in_hour=settings.opt_in_limit), NEXT_REQUEST),
         "fan-outs": Timer(fan_out, NEXT_FANOUT),
         "replays": Timer(partial(continue_replay, site=site), RUNNING_REPLAY),

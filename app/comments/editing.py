@@ -6,9 +6,16 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.lifecycle import clear_comment, keep_revision, set_risk, set_state, update_comment
+from app.comments.lifecycle import clear_comment, keep_revision, set_risk, set_shadow, set_state, update_comment
 from app.comments.moderation import Attempt, CommentModeration, ModerationPipeline, PreparedText, Submission
-from app.comments.reading import StoredComment, find_full_comment, get_readable_article, is_author, lock_comment
+from app.comments.reading import (
+    StoredComment,
+    find_full_comment,
+    get_readable_article,
+    is_author,
+    lock_comment,
+    state_for_author,
+)
 from app.comments.schemas import CommentPatch
 from app.core.clock import now
 from app.core.problems import Conflict, Forbidden, NotFound, Unavailable
@@ -72,7 +79,7 @@ def _require_own(store: Store, actor: Actor, row: StoredComment, is_own: bool) -
 
 def _require_editable(store: Store, editor: Editor, row: StoredComment) -> None:
     """Raise 409 if the comment's state or age does not allow a new text."""
-    is_late = row["state"] not in _EDITABLE_STATES or now() - row["created_at"] > editor.window
+    is_late = state_for_author(row) not in _EDITABLE_STATES or now() - row["created_at"] > editor.window
     if is_late and not _is_moderator(store, editor, row):
         raise EditWindowClosed
 
@@ -157,6 +164,8 @@ def _moderate_edit(
     )
     verdict = editor.pipeline.evaluate(session, submission, prepared.checker_verdict, prepared.analysis)
     set_risk(session, row, editor.pipeline.assess_risk(verdict))
+    if verdict.is_shadow != row["shadow"]:
+        set_shadow(session, row, verdict.is_shadow)
     if verdict.state != row["state"]:
         set_state(session, lock_comment(session, row["id"]), verdict.state, by="system")
     if verdict.state != "published":

@@ -119,7 +119,11 @@ def _adjust_replies(session: Session, parent_id: str, change: int) -> _Parent | 
 
 def _leave_thread(session: Session, row: StoredComment) -> None:
     """Take a comment out of its thread, with every tombstone above it that has no other listed replies."""
-    parent_id = row["parent_id"]
+    leave_parent(session, row["parent_id"])
+
+
+def leave_parent(session: Session, parent_id: str | None) -> None:
+    """Take a listed reply from a comment, and tombstones that have no other out of their threads."""
     while parent_id is not None:
         parent = _adjust_replies(session, parent_id, -1)
         if parent is None or parent["state"] == "published" or parent["replies"]:
@@ -138,6 +142,9 @@ def set_state(session: Session, row: StoredComment, state: State, *, by: By, app
     is_listed = is_public or row["replies"] > 0
     values: JsonObject = {"state": state, "listed": is_listed, "version": row["version"] + 1}
     values["removed_by"] = by if state == "removed" else None
+    values["removed_in"] = None
+    if by == "moderator":
+        values["shadow"] = False
     if approved_text is not None:
         values["approved_text"] = approved_text
     if is_public:
@@ -175,6 +182,11 @@ def set_risk(session: Session, row: StoredComment, risk: int) -> None:
     """Set the risk of a comment as the moderation pipeline judged its new text."""
     if risk != row["risk"]:
         session.execute(_UPDATE.values(risk=risk), {"comment": row["id"]})
+
+
+def set_shadow(session: Session, row: StoredComment, value: bool) -> None:
+    """Set whether the author of a comment sees it as published while nobody else sees it."""
+    session.execute(_UPDATE.values(shadow=value), {"comment": row["id"]})
 
 
 def keep_revision(session: Session, row: StoredComment, *, by: Literal["author", "moderator"]) -> None:

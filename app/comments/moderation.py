@@ -18,6 +18,8 @@ from app.identity.schemas import Actor
 from app.web.offload import Offload
 
 ModeratedState = Literal["published", "pending", "rejected", "spam"]
+SHADOW_STAGE = "shadow_ban"
+"""The stage of the pipeline that hides the comments of somebody under a shadow ban."""
 
 
 class Banned(Forbidden, code="banned", title="You are banned from taking part"):
@@ -119,6 +121,16 @@ class Verdict(NamedTuple):
 
     state: ModeratedState
     reasons: tuple[Reason, ...] = ()
+
+    @property
+    def is_shadow(self) -> bool:
+        """Whether the author must not know: somebody under a shadow ban wrote it."""
+        return any(reason.stage == SHADOW_STAGE for reason in self.reasons)
+
+    @property
+    def state_for_author(self) -> ModeratedState:
+        """The state as the author may know it."""
+        return "published" if self.is_shadow else self.state
 
 
 class CommentModeration(Protocol):

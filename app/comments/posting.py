@@ -85,6 +85,7 @@ class _PostedBefore(TypedDict):
     participant_id: str | None
     request: str | None
     state: State
+    shadow: bool
 
 
 class _Parent(TypedDict):
@@ -93,14 +94,17 @@ class _Parent(TypedDict):
     root_id: str
     depth: int
     state: State
+    shadow: bool
     participant_id: str | None
 
 
 _SELECT_POSTED: Prepared[_PostedBefore] = Prepared(
-    sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state).where(C.c.id == _ID)
+    sa.select(C.c.id, C.c.participant_id, C.c.request, C.c.state, C.c.shadow).where(C.c.id == _ID)
 )
 _SELECT_PARENT: Prepared[_Parent] = Prepared(
-    sa.select(C.c.id, C.c.article_id, C.c.root_id, C.c.depth, C.c.state, C.c.participant_id).where(C.c.id == _ID)
+    sa.select(*(C.c[name] for name in "id article_id root_id depth state shadow participant_id".split())).where(
+        C.c.id == _ID
+    )
 )
 
 
@@ -157,7 +161,8 @@ def _find_replay(session: Session, actor: Actor, comment_id: str, request: str) 
         raise IdTaken
     if row["request"] != request:
         raise IdReused("Another comment was posted with this id.", pointer="/id", code="id_reused")
-    return Posted(comment_id, row["state"], is_new=False, is_mine=is_mine)
+    state: State = "published" if row["shadow"] else row["state"]
+    return Posted(comment_id, state, is_new=False, is_mine=is_mine)
 
 
 def _find_parent(store: Store, article: PostingContext, data: CommentIn) -> _Parent | None:
@@ -266,7 +271,11 @@ def _is_parent_pending(parent: _Parent | None, person: ParticipantRow | None) ->
     """Return whether the parent is a pending comment of the same author; 409 for any other parent not published."""
     if parent is None or parent["state"] == "published":
         return False
-    if person is None or (parent["state"], parent["participant_id"]) != ("pending", person["id"]):
+    if (
+        person is None
+        or parent["participant_id"] != person["id"]
+        or not (parent["state"] == "pending" or parent["shadow"])
+    ):
         raise ParentNotPublished
     return True
 
@@ -308,6 +317,7 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
         data,
         parent,
         state=verdict.state,
+        shadow=verdict.is_shadow,
         risk=poster.pipeline.assess_risk(verdict),
         request=request,
         anchor_id=_resolve_anchor(session, article, data, person),
@@ -321,7 +331,8 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
     if verdict.reasons or not row["listed"]:
         poster.pipeline.log_verdict(session, submission, verdict)
     shown_row = row if row["anchor_id"] is None else None
-    return Posted(comment_id, verdict.state, is_new=True, is_mine=True, reasons=verdict.reasons, row=shown_row)
+    reasons = () if verdict.is_shadow else verdict.reasons
+    return Posted(comment_id, verdict.state_for_author, is_new=True, is_mine=True, reasons=reasons, row=shown_row)
 
 
 def _address_ranges(poster: Poster, data: CommentIn) -> str | None:
@@ -349,6 +360,7 @@ def _build_row(
     parent: _Parent | None,
     *,
     state: ModeratedState,
+    shadow: bool,
     risk: int,
     request: str | None,
     anchor_id: str | None,
@@ -390,6 +402,8 @@ def _build_row(
         "request": request,
         "approved_text": False,
         "risk": risk,
+        "shadow": shadow,
+        "removed_in": None,
         "version": 1,
         "created_at": submission.at,
         "edited_at": None,

@@ -46,6 +46,7 @@ class ShownComment(TypedDict):
     created_at: datetime
     edited_at: datetime | None
     redacted_at: datetime | None
+    shadow: bool
 
 
 class CommentRow(ShownComment):
@@ -90,6 +91,7 @@ class StoredComment(ShownComment):
     request: str | None
     approved_text: bool
     risk: int
+    removed_in: str | None
     version: int
     removed_by: str | None
     withdrawn_at: datetime | None
@@ -106,7 +108,7 @@ C, _REVISION = table_of(Comment), table_of(CommentRevision)
 MAX_ANCESTORS = 100
 _COMMENT_COLUMNS = (
     "id article_id parent_id root_id depth state featured replies upvotes downvotes best controversy participant_id "
-    "author_id author_name author_kind badges html text created_at edited_at redacted_at"
+    "author_id author_name author_kind badges html text created_at edited_at redacted_at shadow"
 ).split()
 COLUMNS: list[Column] = [*(C.c[name] for name in _COMMENT_COLUMNS), *_ANCHOR]
 """Columns of `TABLES` for `present_comment`: a `CommentRow`."""
@@ -141,6 +143,11 @@ def present_stored(row: StoredComment) -> JsonObject:
     return _present(row, None, is_shown=True)
 
 
+def state_for_author(row: ShownComment) -> State:
+    """Return the state of a comment as its author may know it: under a shadow ban it is published."""
+    return "published" if row["shadow"] else row["state"]
+
+
 def _present(row: ShownComment, anchor: AnchorRow | None, *, is_shown: bool) -> JsonObject:
     """Return a comment in the form of `CommentOut`, members in that order: pages of comments are not validated."""
     path, parent_id = f"/v1/comments/{row['id']}", row["parent_id"]
@@ -150,7 +157,7 @@ def _present(row: ShownComment, anchor: AnchorRow | None, *, is_shown: bool) -> 
         "parent_id": parent_id,
         "root_id": row["root_id"],
         "depth": row["depth"],
-        "state": row["state"] if is_shown else "removed",
+        "state": state_for_author(row) if is_shown else "removed",
         "author": {
             "id": row["author_id"],
             "name": row["author_name"],

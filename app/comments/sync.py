@@ -9,7 +9,7 @@ from sqlmodel import Session
 from app.comments.editing import Editor, edit_comment, remove_comment
 from app.comments.moderation import PreparedText
 from app.comments.posting import Poster, post_comment
-from app.comments.reading import lock_comment
+from app.comments.reading import lock_comment, state_for_author
 from app.comments.schemas import DeleteOp, EditOp, Op, PostOp, State
 from app.core.problems import Forbidden, Problem, Unauthorized, Unavailable
 from app.identity.participants import find_participant_by
@@ -80,7 +80,7 @@ def _apply_operation(
         remove_comment(session, own_editor, op.id)
         return _make_result(op, 204, "removed")
     edit_comment(session, own_editor, op.id, op.changes, prepared)
-    return _make_result(op, 200, lock_comment(session, op.id)["state"])
+    return _make_result(op, 200, state_for_author(lock_comment(session, op.id)))
 
 
 def _with_guest(session: Session, poster: Poster) -> Poster:

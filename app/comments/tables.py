@@ -32,6 +32,7 @@ class Comment(SQLModel, table=True):
         sa.Index("ix_comment_fingerprint", "fingerprint", "created_at"),
         sa.Index("ix_comment_state", "state", "created_at", "id"),
         partial_index("ix_comment_risk", "state", "risk", "id", where="state = 'pending'"),
+        partial_index("ix_comment_removed_in", "removed_in", "created_at", "id", where="removed_in IS NOT NULL"),
         partial_index("ix_comment_withdrawn", "article_id", "withdrawn_at", "id", where="withdrawn_at IS NOT NULL"),
     )
 
@@ -69,6 +70,9 @@ class Comment(SQLModel, table=True):
     request: str | None = Field(None, max_length=64)  # hash of the request with a client's id, to recognise retries
     approved_text: bool = False  # a moderator has approved the current text
     risk: int = Field(0, sa_column_kwargs={"server_default": "0"})  # 0 to 1,000, as the moderation pipeline judged it
+    # posted by somebody under a shadow ban: its author sees it as published
+    shadow: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
+    removed_in: str | None = Field(None, sa_type=ID)  # the action on its author that removed it
     version: int = 1
     created_at: datetime
     edited_at: datetime | None = None

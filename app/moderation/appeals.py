@@ -15,14 +15,15 @@ from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row, fetch_rows
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
+from app.moderation.canned import find_reason, resolve_reason
 from app.moderation.comment_access import C, check_reach, may_moderate
 from app.moderation.events import emit_appealed, emit_decided
-from app.moderation.log import LogEntry, find_decision, find_redaction, log_decision
+from app.moderation.log import LOG, LogEntry, find_decision, find_redaction, log_decision
 from app.moderation.queue import find_case, update_case
-from app.moderation.schemas import AppealData, AppealIn
-from app.moderation.tables import Appeal
+from app.moderation.schemas import AppealData, AppealIn, ReasonIn
+from app.moderation.tables import Appeal, Report
 
-APPEAL = table_of(Appeal)
+APPEAL, REPORT = table_of(Appeal), table_of(Report)
 
 
 class AppealRow(AppealData):
@@ -41,11 +42,12 @@ class _DecidedComment(_Appealable):
     id: str
     article_id: str
     participant_id: str | None
+    shadow: bool
     redacted_at: datetime | None
 
 
 _SELECT_COMMENT = sa.select(
-    *(C.c[name] for name in "id article_id participant_id state removed_by redacted_at".split())
+    *(C.c[name] for name in "id article_id participant_id state shadow removed_by redacted_at".split())
 ).where(C.c.id == sa.bindparam("id", type_=C.c.id.type))
 _DECIDER_BY_ACTOR_KIND = {"key": "moderator", "person": "moderator", "system": "system"}
 
@@ -69,11 +71,15 @@ def get_decision(connection: sa.Connection, comment_id: str, actor: Actor) -> Js
     comment = fetch_row(connection, _SELECT_COMMENT, _DecidedComment, {"id": comment_id})
     if comment is None:
         raise NotFound
-    if not (
-        may_moderate(connection, actor, comment["article_id"])
-        or is_author(connection, actor, comment_id, comment["participant_id"])
-    ):
+    is_moderator = may_moderate(connection, actor, comment["article_id"])
+    if not (is_moderator or is_author(connection, actor, comment_id, comment["participant_id"])):
         raise NotFound
+    if comment["shadow"] and not is_moderator:
+        return {
+            "state": "published",
+            **dict.fromkeys(("action", "by", "at", "reason", "appeal", "redaction", "statement")),
+            "may_appeal": False,
+        }
     decision = find_decision(connection, comment_id)
     redaction = find_redaction(connection, comment_id) if comment["redacted_at"] else None
     if comment["removed_by"] == "author":
@@ -81,7 +87,7 @@ def get_decision(connection: sa.Connection, comment_id: str, actor: Actor) -> Js
             "state": comment["state"],
             "action": "remove",
             "by": "author",
-            **dict.fromkeys(("at", "reason", "appeal", "redaction")),
+            **dict.fromkeys(("at", "reason", "appeal", "redaction", "statement")),
             "may_appeal": False,
         }
     appeal = find_appeal(connection, comment_id, decision["id"] if decision else comment_id)
@@ -94,6 +100,30 @@ def get_decision(connection: sa.Connection, comment_id: str, actor: Actor) -> Js
         "may_appeal": appeal is None and is_appealable(comment, decision),
         "appeal": appeal,
         "redaction": {"at": redaction["at"], "reason": redaction["note"]} if redaction else None,
+        "statement": _state_reasons(connection, comment, decision, redaction),
+    }
+
+
+def _state_reasons(
+    connection: sa.Connection, comment: _DecidedComment, decision: LogEntry | None, redaction: LogEntry | None
+) -> JsonObject | None:
+    """Return the statement of reasons in the shape of `StatementOut`; None where nothing restricts the comment."""
+    is_restricted = is_appealable(comment, decision)
+    entry = decision if is_restricted else redaction
+    if entry is None:
+        return None
+    canned = find_reason(connection, entry["canned_id"]) if entry["canned_id"] else None
+    restriction = "redacted" if not is_restricted else "removed" if comment["state"] == "removed" else "hidden"
+    upheld = sa.exists().where(REPORT.c.comment_id == comment["id"], REPORT.c.state != "dismissed")
+    return {
+        "restriction": restriction,
+        "automated": entry["actor_kind"] == "system",
+        "rules": [reason["stage"] for reason in entry["reasons"]],
+        "reported": connection.execute(sa.select(upheld)).scalar_one(),
+        "ground": entry["ground"],
+        "basis": canned["basis"] if canned else None,
+        "texts": canned["texts"] if canned else {},
+        "redress": ["appeal", "court"] if is_restricted else ["court"],
     }
 
 
@@ -109,6 +139,10 @@ class NotAppealable(Conflict, code="not_appealable", title="There is no decision
 
 class AlreadyAppealed(Conflict, code="already_appealed", title="The decision has already been appealed"):
     """A decision can be appealed once."""
+
+
+class SameModerator(Conflict, code="same_moderator", title="Another moderator has to decide the appeal"):
+    """Whoever made a decision, by whatever key, does not decide the appeal against it."""
 
 
 class NoAppeal(Conflict, code="no_appeal", title="There is no open appeal"):
@@ -148,14 +182,31 @@ def answer_appeal(
     return True
 
 
-def decline_appeal(session: Session, actor: Actor, comment_id: str, reason: str | None) -> str:
+def require_other_moderator(session: Session, actor: Actor, comment_id: str) -> None:
+    """Raise 409 `same_moderator` if the caller made the decision that an open appeal of a comment is about."""
+    query = (
+        sa.select(LOG.c.actor_id, LOG.c.person_id)
+        .join(APPEAL, APPEAL.c.decision_id == LOG.c.id)
+        .where(APPEAL.c.comment_id == comment_id, APPEAL.c.state == "open")
+    )
+    decider = session.execute(query).first()
+    if decider is None:
+        return
+    is_same_person = decider.person_id is not None and decider.person_id == actor.person
+    if is_same_person or (decider.actor_id is not None and decider.actor_id == actor.id):
+        raise SameModerator
+
+
+def decline_appeal(session: Session, actor: Actor, comment_id: str, given: ReasonIn | None) -> str:
     """Decline the open appeal: the decision stands. Return the comment's id."""
     comment = lock_comment(session, comment_id)
     check_reach(session.connection(), actor, comment["article_id"])
-    if not answer_appeal(session, comment, "declined", reason):
+    require_other_moderator(session, actor, comment_id)
+    reasoning = resolve_reason(session, given)
+    if not answer_appeal(session, comment, "declined", reasoning["note"]):
         raise NoAppeal
     article_id = comment["article_id"]
-    log_decision(session, comment_id, actor.kind, actor.id, "decline", None, article_id=article_id, note=reason)
+    log_decision(session, comment_id, actor.kind, actor.id, "decline", None, article_id=article_id, **reasoning)
     audit(session, actor, "comment.decline", "comment", comment_id, {})
     emit_decided(session, comment, "decline", comment["state"], by="moderator")
     return comment_id

@@ -28,6 +28,7 @@ class BanRow(BanData):
 
     id: str
     value: str
+    shadow: bool
     comment_id: str | None
     created_by: str | None
     author_public_id: str | None
@@ -47,16 +48,18 @@ class _DetachedBan(BanData):
     id: str
     value: str
     participant_id: str | None
+    shadow: bool
     comment_id: str | None
     created_by: str | None
     proven_email: str | None
 
 
 BAN = table_of(Ban)
+MAX_PERSON_BANS = 20
 NEWEST = Sort("-created_at", descending=True)
 _AUTHOR_COLUMNS = ("public_id", "name", "kind")
 _SELECT_BANS = sa.select(
-    *(BAN.c[name] for name in "id kind value comment_id reason until created_at created_by".split()),
+    *(BAN.c[name] for name in "id kind value shadow comment_id reason until created_at created_by".split()),
     *(PARTICIPANT.c[name].label(f"author_{name}") for name in _AUTHOR_COLUMNS),
 ).select_from(BAN.outerjoin(PARTICIPANT, PARTICIPANT.c.id == BAN.c.participant_id))
 
@@ -74,13 +77,29 @@ def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: s
     """List somebody's bans, for a copy of their personal data."""
     values = [f"identity:{one}" for one in participant_ids] + ([hash_email(email)] if email else [])
     columns = [BAN.c[name] for name in "kind reason until created_at".split()]
-    return fetch_rows(connection, sa.select(*columns).where(BAN.c.value.in_(values)), BanData)
+    query = sa.select(*columns).where(BAN.c.value.in_(values), ~BAN.c.shadow)  # who is told of those, posts elsewhere
+    return fetch_rows(connection, query, BanData)
 
 
 def list_bans(connection: sa.Connection, filters: BanQuery) -> Page[JsonObject]:
     """List bans, newest first, including expired ones."""
-    query = _SELECT_BANS if filters.kind is None else _SELECT_BANS.where(BAN.c.kind == filters.kind)
+    query = _SELECT_BANS
+    if filters.kind is not None:
+        query = query.where(BAN.c.kind == filters.kind)
+    if filters.state is not None:
+        is_active = BAN.c.until.is_(None) | (BAN.c.until > now())
+        query = query.where(is_active if filters.state == "active" else ~is_active)
+    if filters.shadow is not None:
+        query = query.where(BAN.c.shadow == filters.shadow)
+    if filters.author is not None:
+        query = query.where(PARTICIPANT.c.public_id == filters.author)
     return map_page(fetch_page(connection, query, NEWEST, BAN.c.created_at, filters, BanRow), present_ban)
+
+
+def list_person_bans(connection: sa.Connection, participant_id: str) -> list[JsonObject]:
+    """List the bans of a participant's identity, ended ones too, newest first."""
+    query = _SELECT_BANS.where(BAN.c.value == f"identity:{participant_id}").order_by(BAN.c.created_at.desc())
+    return [present_ban(row) for row in fetch_rows(connection, query.limit(MAX_PERSON_BANS), BanRow)]
 
 
 def find_ban(connection: sa.Connection, ban_id: str) -> JsonObject | None:
@@ -164,28 +183,52 @@ def create_ban(session: Session, actor: Actor, data: BanIn, address: str | None 
     `address` is the hash of the named network address under the current salt.
     """
     require_all_sections(actor, "comments:moderate")
-    moment = now()
-    if data.until is not None and data.until <= moment:
+    if data.until is not None and data.until <= now():
         raise Invalid("`until` must be in the future.", pointer="/until", code="in_the_past")
     value, until = _find_target(session, data, address)
-    ended = BAN.c.until <= moment
-    session.execute(sa.delete(BAN).where(BAN.c.value == value, ended))
-    ban_id = new_id()
+    participant_id = value.partition(":")[2] if data.kind == "identity" else None
+    return _insert_ban(
+        session,
+        actor,
+        {
+            "kind": data.kind,
+            "value": value,
+            "shadow": False,
+            "participant_id": participant_id,
+            "comment_id": data.comment_id,
+            "reason": data.reason,
+            "until": until,
+        },
+    )
+
+
+def ban_person(
+    session: Session, actor: Actor, participant_id: str, *, shadow: bool, until: datetime | None, reason: str | None
+) -> str:
+    """Ban the identity of a participant; a shadow ban hides what they write instead of refusing it."""
+    require_all_sections(actor, "comments:moderate")
     row: JsonObject = {
-        "id": ban_id,
-        "kind": data.kind,
-        "value": value,
-        "participant_id": value.partition(":")[2] if data.kind == "identity" else None,
-        "comment_id": data.comment_id,
-        "reason": data.reason,
+        "kind": "identity",
+        "value": f"identity:{participant_id}",
+        "shadow": shadow,
+        "participant_id": participant_id,
+        "comment_id": None,
+        "reason": reason,
         "until": until,
-        "created_at": moment,
-        "created_by": actor.id,
     }
+    return _insert_ban(session, actor, row)
+
+
+def _insert_ban(session: Session, actor: Actor, ban: JsonObject) -> str:
+    """Insert a ban in place of one that has ended; 409 `already_banned` for another one."""
+    moment = now()
+    session.execute(sa.delete(BAN).where(BAN.c.value == ban["value"], BAN.c.until <= moment))
+    ban_id = new_id()
+    row: JsonObject = {**ban, "id": ban_id, "created_at": moment, "created_by": actor.id}
     insert = insert_into(session, BAN).values(row).on_conflict_do_nothing()
     if session.execute(insert.returning(BAN.c.id)).first() is None:
         raise AlreadyBanned
-    audit(session, actor, "ban.create", "ban", ban_id, {"kind": data.kind, "comment_id": data.comment_id})
+    audit(session, actor, "ban.create", "ban", ban_id, {"kind": ban["kind"], "comment_id": ban["comment_id"]})
     return ban_id
 
 
@@ -205,7 +248,7 @@ def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[s
     session.execute(sa.delete(BAN).where(is_theirs))
     for row in rows:
         if email := row["proven_email"]:
-            kept = {name: row[name] for name in ("id", "until", "created_at", "created_by")}
+            kept = {name: row[name] for name in ("id", "until", "shadow", "created_at", "created_by")}
             session.execute(insert, {**kept, "kind": "email", "value": hash_email(email)})
     about_their_comments = sa.update(BAN).where(BAN.c.comment_id.in_(comment_ids))
     session.execute(about_their_comments.values(comment_id=None, reason=None))
@@ -213,7 +256,14 @@ def erase_bans(session: Session, participant_ids: list[str], comment_ids: list[s
 
 def lift_ban(session: Session, actor: Actor, ban_id: str) -> None:
     """Lift a ban."""
+    if not end_ban(session, actor, ban_id):
+        raise NotFound
+
+
+def end_ban(session: Session, actor: Actor, ban_id: str) -> bool:
+    """Lift a ban; return whether there was one."""
     require_all_sections(actor, "comments:moderate")
     if not count_affected(session.execute(sa.delete(BAN).where(BAN.c.id == ban_id))):
-        raise NotFound
+        return False
     audit(session, actor, "ban.lift", "ban", ban_id, {})
+    return True

@@ -37,8 +37,8 @@ _COMMENT_COLUMNS = [
     C.c[name]
     for name in (
         "id article_id parent_id root_id depth anchor_id state removed_by source html text approved_text risk featured "
-        "replies version created_at edited_at redacted_at upvotes downvotes author_id author_name author_kind badges "
-        "email"
+        "replies version created_at edited_at redacted_at shadow upvotes downvotes author_id author_name author_kind "
+        "badges email"
     ).split()
 ]
 _RELATED_COLUMNS = [

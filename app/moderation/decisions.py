@@ -11,12 +11,13 @@ from app.identity.audit import record_action as audit
 from app.identity.participants import adjust_trust
 from app.identity.schemas import Actor
 from app.moderation import appeals, reports
+from app.moderation.canned import resolve_reason
 from app.moderation.comment_access import check_reach
 from app.moderation.events import emit_decided
 from app.moderation.learning import learn_comment
 from app.moderation.log import log_decision
 from app.moderation.queue import end_lease, find_case, update_case
-from app.moderation.schemas import Action, CommentState, DecisionBulkIn
+from app.moderation.schemas import Action, CommentState, DecisionBulkIn, ReasonIn
 
 # The target state of each action, and the states from which it is allowed. A comment removed by its author cannot
 # change; one that is in the target state already stays as it is.
@@ -55,7 +56,7 @@ def _check_transition(comment: StoredComment, action: Action) -> bool:
 
 
 def decide_comment(
-    session: Session, actor: Actor, comment_id: str, action: Action, reason: str | None, force: bool
+    session: Session, actor: Actor, comment_id: str, action: Action, given: ReasonIn | None, force: bool
 ) -> str:
     """Apply an action to a comment and return its id. Repeating a decision changes nothing."""
     comment = lock_comment(session, comment_id)
@@ -66,12 +67,15 @@ def decide_comment(
     is_waiting = case is not None and case["waits"]
     if not changes_state and not is_waiting and (comment["approved_text"] or action != "approve"):
         return comment_id
+    if case is not None and case["appealed"]:
+        appeals.require_other_moderator(session, actor, comment_id)
+    reasoning = resolve_reason(session, given)
     end_lease(session, actor, comment_id, force=force)
     if changes_state or (is_publishing and not comment["approved_text"]):
         comments.set_state(session, comment, TRANSITIONS[action][0], by="moderator", approved_text=is_publishing)
     reports.close_reports(session, comment, "dismissed" if is_publishing else "upheld")
     declined = (
-        appeals.answer_appeal(session, comment, "granted" if is_publishing else "declined", reason)
+        appeals.answer_appeal(session, comment, "granted" if is_publishing else "declined", reasoning["note"])
         and not changes_state
     )
     _apply_verdict(session, comment, action, case["verdict"] if case else None)
@@ -79,7 +83,16 @@ def decide_comment(
     # Confirming a decision is logged as declining the appeal, not as a decision that could be appealed again.
     logged_action = "decline" if declined and not is_publishing else action
     log_decision(
-        session, comment_id, actor.kind, actor.id, logged_action, state, article_id=comment["article_id"], note=reason
+        session,
+        comment_id,
+        actor.kind,
+        actor.id,
+        logged_action,
+        state,
+        article_id=comment["article_id"],
+        note=reasoning["note"],
+        ground=reasoning["ground"],
+        canned_id=reasoning["canned_id"],
     )
     audit(session, actor, f"comment.{logged_action}", "comment", comment_id, {"from": comment["state"], "state": state})
     emit_decided(session, comment, logged_action, TRANSITIONS[action][0], by="moderator")
@@ -106,11 +119,13 @@ def remove_comment(session: Session, actor: Actor, comment_id: str) -> None:
 
 def decide_comments(session: Session, actor: Actor, data: DecisionBulkIn) -> list[DecisionResult]:
     """Apply an action to several comments, each in its own savepoint with a result of its own."""
+    given = ReasonIn(reason=data.reason, ground=data.ground, canned=data.canned)
+    resolve_reason(session, given)  # else each comment would have the problem of all
     results: list[DecisionResult] = []
     for comment_id in data.ids:
         try:
             with session.begin_nested():
-                decide_comment(session, actor, comment_id, data.action, data.reason, data.force)
+                decide_comment(session, actor, comment_id, data.action, given, data.force)
         except Problem as problem:
             results.append({"id": comment_id, "done": False, "state": None, "code": problem.code})
         else:

@@ -2,7 +2,7 @@
 
 from sqlmodel import Session
 
-from app.moderation import appeals, bans, learning, log, queue, reports
+from app.moderation import appeals, bans, learning, log, people, person_actions, queue, reports
 
 
 def withdraw_comments(session: Session, comment_ids: list[str]) -> None:
@@ -15,11 +15,13 @@ def withdraw_comments(session: Session, comment_ids: list[str]) -> None:
 
 
 def erase_person(session: Session, participant_ids: list[str], email: str | None, comment_ids: list[str]) -> None:
-    """Erase a person's reports, the notes about their comments, their appeals, and what identifies them in bans."""
+    """Erase a person's reports and appeals, notes on them and their comments, and what identifies them in bans."""
     withdraw_comments(session, comment_ids)
     reports.erase_reports(session, participant_ids, email, comment_ids)
     log.erase_notes(session, comment_ids)
     bans.erase_bans(session, participant_ids, comment_ids)
+    people.erase_people(session, participant_ids)
+    person_actions.erase_people(session, participant_ids)
 
 
 def erase_article(session: Session, article_id: str) -> None:

@@ -36,6 +36,16 @@ class LogEntry(TypedDict):
     state: str | None
     reasons: list[dict[str, str]]
     note: str | None
+    ground: str | None
+    canned_id: str | None
+
+
+class Reasoning(TypedDict):
+    """Why something was decided."""
+
+    note: str | None
+    ground: str | None
+    canned_id: str | None
 
 
 def log_decision(
@@ -49,6 +59,8 @@ def log_decision(
     *,
     article_id: str | None = None,
     note: str | None = None,
+    ground: str | None = None,
+    canned_id: str | None = None,
 ) -> str:
     """Add an entry in the caller's transaction and return its id. Reasons are (stage, detail) without private text.
 
@@ -66,9 +78,22 @@ def log_decision(
         "state": state,
         "reasons": [{"stage": stage, "detail": detail[:500]} for stage, detail in reasons],
         "note": note,
+        "ground": ground,
+        "canned_id": canned_id,
     }
     session.execute(sa.insert(LOG), row)
     return row["id"]
+
+
+def log_removals(
+    session: Session, comments: Iterable[tuple[str, str]], actor_kind: str, actor_id: str | None, reasoning: Reasoning
+) -> None:
+    """Log that comments, given with their articles, were removed for one reason."""
+    moment = now()
+    shared = {"at": moment, "actor_kind": actor_kind, "actor_id": actor_id, "person_id": session.info.get(PERSON_KEY)}
+    shared |= {"action": "remove", "state": "removed", "reasons": [], **reasoning}
+    rows = [{**shared, "id": new_id(), "comment_id": one, "article_id": article} for one, article in comments]
+    session.execute(sa.insert(LOG), rows)
 
 
 def erase_notes(session: Session, comment_ids: list[str]) -> None:

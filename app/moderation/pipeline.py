@@ -12,6 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlmodel import Session
 
 from app.comments.moderation import (
+    SHADOW_STAGE,
     Attempt,
     Banned,
     CheckerVerdict,
@@ -73,6 +74,7 @@ class AuthorHistory(NamedTuple):
     spam: int | None = None  # texts that the classifier has learned
     ham: int | None = None
     parents: int = 0  # other places of the same article with the same text
+    shadowed: bool = False  # under a shadow ban
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,13 @@ def ban_values(participant: ParticipantRow | None, addresses: tuple[str, ...], e
     return list(dict.fromkeys(values))[:MAX_BAN_VALUES]
 
 
-def _select_is_banned(dialect: str) -> ColumnElement[bool]:
+def _select_is_banned(dialect: str, *, shadow: bool = False) -> ColumnElement[bool]:
     """Build the SQL condition that one of the values in the list `banned` is banned at the time `at`."""
     moment = sa.bindparam("at", type_=_BAN.c.until.type)
     return sa.exists().where(
-        is_among(dialect, _BAN.c.value, "banned"), _BAN.c.until.is_(None) | (_BAN.c.until > moment)
+        is_among(dialect, _BAN.c.value, "banned"),
+        _BAN.c.until.is_(None) | (_BAN.c.until > moment),
+        _BAN.c.shadow if shadow else ~_BAN.c.shadow,
     )
 
 
@@ -179,6 +183,7 @@ def _select_history(dialect: str, with_rates: bool) -> Statement:
         for since in ("minute", "day")
     ]
     is_banned: Column = _select_is_banned(dialect)
+    is_shadowed: Column = _select_is_banned(dialect, shadow=True)
     return sa.select(
         is_banned,
         *(windows if with_rates else [sa.null()] * len(windows)),
@@ -188,6 +193,7 @@ def _select_history(dialect: str, with_rates: bool) -> Statement:
         learned.scalar_subquery(),
         learned.with_only_columns(TOKEN.c.ham).scalar_subquery(),
         place_count,
+        is_shadowed,
     ).where(is_theirs, newest.c.id != _parameter("comment", _C.c.id))
 
 
@@ -307,6 +313,11 @@ def _refuse_repeat(history: AuthorHistory, text: str) -> None:
         raise DuplicateComment
 
 
+def check_shadow_ban(context: ModerationContext) -> Finding | None:
+    """Hide the comments of an author under a shadow ban from all others."""
+    return Finding("rejected") if context.history.shadowed else None
+
+
 def check_phrases(context: ModerationContext) -> Finding | None:
     """Apply the strictest watched phrase in the text, the author's name and the links."""
     if context.matches is None:
@@ -368,6 +379,7 @@ STAGES: tuple[tuple[str, Callable[[ModerationContext], Finding | None]], ...] = 
     ("banned", check_ban),
     ("flood", check_flood),
     ("repeat", check_repeat),
+    (SHADOW_STAGE, check_shadow_ban),
     ("phrases", check_phrases),
     ("links", check_links),
     ("new_author", check_new_author),

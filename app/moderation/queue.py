@@ -405,6 +405,13 @@ def erase_cases(session: Session, comment_ids: list[str]) -> None:
     session.execute(sa.delete(LEASE).where(LEASE.c.comment_id.in_(comment_ids)))
 
 
+def settle_cases(session: Session, comment_ids: list[str]) -> None:
+    """Take comments out of the queue that were removed, except for those whose author has appealed."""
+    nothing = {"reports": 0, "weight": 0, "waits": CASE.c.appealed, "risk": 0}
+    session.execute(sa.update(CASE).where(CASE.c.comment_id.in_(comment_ids)).values(nothing))
+    session.execute(sa.delete(LEASE).where(LEASE.c.comment_id.in_(comment_ids)))
+
+
 def prune_leases(session: Session) -> int:
     """Delete expired leases and return their number."""
     return count_affected(session.execute(sa.delete(LEASE).where(LEASE.c.until <= now())))

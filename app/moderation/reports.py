@@ -41,7 +41,9 @@ class ReportRow(ReportData):
     decided_at: datetime | None
 
 
-class _ListedReport(ReportData):
+class ListedReport(ReportData):
+    """A row of `SELECT_REPORTS`."""
+
     weight: int
     decided_at: datetime | None
     article_slug: str
@@ -53,7 +55,7 @@ class _ListedReport(ReportData):
 
 REPORT = table_of(Report)
 NEWEST = Sort("-created_at", descending=True)
-_SELECT_REPORTS = (
+SELECT_REPORTS = (
     sa.select(
         *(
             REPORT.c[name]
@@ -71,7 +73,7 @@ _SELECT_REPORTS = (
 )
 
 
-def present_report(row: _ListedReport) -> JsonObject:
+def present_report(row: ListedReport) -> JsonObject:
     """Return a row of reports in the shape of `ReportOut`."""
     out: JsonObject = dict(row)
     out["target"] = "comment" if row["comment_id"] else "article"
@@ -84,7 +86,7 @@ def present_report(row: _ListedReport) -> JsonObject:
 
 def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) -> Page[JsonObject]:
     """List reports, newest first."""
-    query = _SELECT_REPORTS.where(is_in_reach(actor))
+    query = SELECT_REPORTS.where(is_in_reach(actor))
     if filters.target is not None:
         query = query.where(REPORT.c.comment_id.is_(None) == (filters.target == "article"))
     if filters.state is not None:
@@ -94,13 +96,13 @@ def list_reports(connection: sa.Connection, actor: Actor, filters: ReportQuery) 
     for column, value in ((REPORT.c.article_id, filters.article), (REPORT.c.comment_id, filters.comment)):
         if value is not None:
             query = query.where(column == value if is_id(value) else sa.false())
-    page = fetch_page(connection, query, NEWEST, REPORT.c.created_at, filters, _ListedReport)
+    page = fetch_page(connection, query, NEWEST, REPORT.c.created_at, filters, ListedReport)
     return map_page(page, present_report)
 
 
 def get_report(connection: sa.Connection, report_id: str) -> JsonObject:
     """Return a report as moderators see it."""
-    return present_report(get_row(connection, _SELECT_REPORTS.where(REPORT.c.id == report_id), _ListedReport))
+    return present_report(get_row(connection, SELECT_REPORTS.where(REPORT.c.id == report_id), ListedReport))
 
 
 def find_public_article(connection: sa.Connection, ref: str) -> str | None:

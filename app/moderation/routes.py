@@ -89,7 +89,7 @@ async def appeal_decision(request: Request, comment: IdPath, body: AppealIn, act
     "/appeal/decline",
     summary="Decline an appeal",
     response_model=DecisionOut,
-    responses=document_problems(appeals.NoAppeal),
+    responses=document_problems(appeals.NoAppeal, appeals.SameModerator),
 )
 async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, body: ReasonIn | None = None) -> Response:
     """Decline the open appeal; the author can read the reason. Approving or restoring the comment grants it."""
@@ -98,7 +98,7 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
         actor,
         appeals.decline_appeal,
         comment,
-        body.reason if body else None,
+        body,
         render=partial(appeals.get_decision, actor=actor),
         model=DecisionOut,
     )
@@ -107,14 +107,14 @@ async def decline_appeal(request: Request, comment: IdPath, actor: Moderator, bo
 decisions_router = Router(prefix="/v1", tags=["moderation"])
 Force = Annotated[bool, Query(description="Decide even if another moderator has claimed the comment.")]
 OptionalReason = ReasonIn | None
-DECISION_RESPONSES = document_problems(decisions.WrongCommentState, Leased, ParentNotPublished)
+DECISION_RESPONSES = document_problems(decisions.WrongCommentState, Leased, ParentNotPublished, appeals.SameModerator)
 
 
 def _make_decision(action: Action) -> Callable[..., Awaitable[Response]]:
     async def decide(
         request: Request, comment: IdPath, actor: Moderator, body: OptionalReason = None, force: Force = False
     ) -> Response:
-        args = (comment, action, body.reason if body else None, force)
+        args = (comment, action, body, force)
         return await write(request, actor, decisions.decide_comment, *args, render=get_comment, model=JudgedCommentOut)
 
     return decide

@@ -143,6 +143,7 @@ class BanOut(BaseModel):
 
     id: str
     kind: BanKind
+    shadow: bool = Field(description="Whether it hides the comments of the author instead of refusing them.")
     author: BannedAuthorOut | None = Field(description="Set for the kind `identity`.")
     domain: str | None = Field(description="Set for the kind `email_domain`. Addresses are stored only as hashes.")
     comment_id: str | None
@@ -156,6 +157,9 @@ class BanQuery(PageQuery):
     """Filters of the list of bans."""
 
     kind: BanKind | None = Field(None, description="Only entries of this kind.")
+    state: Literal["active", "expired"] | None = Field(None, description="Only bans that hold, or that have ended.")
+    shadow: bool | None = Field(None, description="Only shadow bans, or only others.")
+    author: str | None = Field(None, pattern=r"^[0-9a-f]{32}$", description="Only bans of this author, by public id.")
 
 
 class CheckerAnswerIn(BaseModel):

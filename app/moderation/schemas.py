@@ -1,7 +1,7 @@
 """Schemas of decisions, the log, the queue, reports, appeals and redactions."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, EmailStr, Field
 from typing_extensions import TypedDict
@@ -17,10 +17,16 @@ ModeratorText = Annotated[str, ManyLines, Length(1, 2000), Visible]
 CommentState = Literal["pending", "published", "rejected", "spam", "removed"]
 
 
+Ground = Literal["law", "terms"]
+GROUND: Final = "`law` for illegal content, `terms` for what the rules of the publication forbid."
+
+
 class ReasonIn(InputModel):
     """The reason for a decision."""
 
     reason: ModeratorText | None = Field(None, description="Shown in the log and to the comment's author.")
+    ground: Ground | None = Field(None, description=GROUND)
+    canned: AnyId | None = Field(None, description="A canned reason, for what is not given here.")
 
 
 class JudgedAuthorOut(BaseModel):
@@ -71,6 +77,7 @@ class JudgedCommentOut(BaseModel):
     created_at: datetime
     edited_at: datetime | None
     redacted_at: datetime | None = Field(description="When a moderator last redacted it.")
+    shadow: bool = Field(description="Whether a shadow ban hides it: its author sees it as published.")
 
 
 Action = Literal["approve", "reject", "spam", "remove", "restore"]
@@ -82,6 +89,8 @@ class DecisionBulkIn(InputModel):
     ids: list[AnyId] = Field(min_length=1, max_length=100, description="Ids of comments, 1 to 100.")
     action: Action
     reason: ModeratorText | None = Field(None, description="Shown in the log and to the comments' authors.")
+    ground: Ground | None = Field(None, description=GROUND)
+    canned: AnyId | None = Field(None, description="A canned reason, for what is not given here.")
     force: bool = Field(False, description="Decide even if another moderator has claimed the comment.")
 
 
@@ -134,6 +143,8 @@ class LogOut(BaseModel):
     state: str | None = Field(description="The comment's state from then on; null if it did not change.")
     reasons: list[DecisionReasonOut]
     note: str | None = Field(description="The moderator's reason, which the author can read.")
+    ground: Ground | None = Field(description=GROUND)
+    canned_id: str | None = Field(description="The canned reason that was used.")
 
 
 class LogQuery(PageQuery):
@@ -361,6 +372,19 @@ class RedactionOut(BaseModel):
     reason: str | None = Field(description="The moderator's reason, if one was given.")
 
 
+class StatementOut(BaseModel):
+    """Why a comment was restricted (Regulation (EU) 2022/2065, Art. 17)."""
+
+    restriction: Literal["hidden", "removed", "redacted"] = Field(description="What became of the comment.")
+    automated: bool = Field(description="Whether a rule decided, without a person.")
+    rules: list[str] = Field(description="The rules that decided: `links`, `phrases`, `reports`, …")
+    reported: bool = Field(description="Whether readers had reported it.")
+    ground: Ground | None = Field(description=GROUND)
+    basis: str | None = Field(description="The law, or the rule of the publication.")
+    texts: dict[str, str] = Field(description="The canned reason by language; empty without one.")
+    redress: list[Literal["appeal", "court"]] = Field(description="How the decision can be challenged.")
+
+
 class DecisionOut(BaseModel):
     """The decision on a comment, as its author sees it."""
 
@@ -372,6 +396,7 @@ class DecisionOut(BaseModel):
     may_appeal: bool
     appeal: AppealOut | None = Field(description="The appeal against this decision.")
     redaction: RedactionOut | None = Field(description="The last redaction; null if the text is not redacted.")
+    statement: StatementOut | None = Field(description="Statement of reasons; null unless a decision restricts it.")
 
 
 Passage = Annotated[str, ManyLines, Length(1, 2000)]

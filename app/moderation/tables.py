@@ -1,4 +1,4 @@
-"""Tables of moderation: appeals, bans, the spam classifier, the log, phrases, cases, leases and reports."""
+"""Tables of moderation: actions on people, appeals, bans, the classifier, the log, phrases, cases, reports, …"""
 
 from datetime import datetime
 
@@ -33,6 +33,8 @@ class Ban(SQLModel, table=True):
     comment_id: str | None = Field(sa_type=ID)  # the comment that caused it; it may be deleted
     reason: str | None = Field(max_length=2000)
     until: datetime | None
+    # an identity whose comments are hidden from all others
+    shadow: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
     created_at: datetime = Field(index=True)
     created_by: str | None = Field(sa_type=ID)  # the moderator's key
 
@@ -80,6 +82,8 @@ class ModerationLog(SQLModel, table=True):
     state: str | None = Field(max_length=10)  # the comment's state from then on; null if unchanged
     reasons: list[dict[str, str]] = Field(default_factory=list, sa_type=sa.JSON)  # [{stage, detail}]
     note: str | None = Field(None, max_length=2000)  # the moderator's reason, shown to the author
+    ground: str | None = Field(None, max_length=10)  # law or terms
+    canned_id: str | None = Field(None, sa_type=ID)  # the canned reason that was used; it may be deleted
 
 
 class Phrase(SQLModel, table=True):
@@ -177,3 +181,64 @@ class Report(SQLModel, table=True):
     state: str = Field(max_length=10)  # open, upheld, dismissed
     created_at: datetime
     decided_at: datetime | None = None
+
+
+class CannedReason(SQLModel, table=True):
+    """A reason that moderators use again and again, in several languages."""
+
+    __tablename__ = "moderation_reason"
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    title: str = Field(max_length=100, unique=True)
+    ground: str | None = Field(None, max_length=10)  # law or terms
+    basis: str | None = Field(None, max_length=500)  # the law or the rule
+    texts: dict[str, str] = Field(sa_type=sa.JSON)  # by language
+    version: int = 1
+    created_at: datetime = Field(index=True)
+    updated_at: datetime
+
+
+class PersonNote(SQLModel, table=True):
+    """A moderator's note on somebody who comments, for other moderators."""
+
+    __tablename__ = "moderation_note"
+    __table_args__ = (sa.Index("ix_moderation_note_participant", "participant_id", "created_at", "id"),)
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    participant_id: str = Field(sa_type=ID, foreign_key="participant.id", ondelete="CASCADE")
+    text: str = Field(max_length=2000)
+    actor_id: str = Field(sa_type=ID)  # the moderator's key, or the moderator
+    person_id: str | None = Field(None, sa_type=ID)  # the moderator, if known
+    created_at: datetime
+
+
+class PersonAction(SQLModel, table=True):
+    """An action on somebody who comments: a ban, or the removal of all comments, which the worker carries out."""
+
+    __tablename__ = "moderation_action"
+    __table_args__ = (
+        sa.Index("ix_moderation_action_participant", "participant_id", "created_at", "id"),
+        partial_index("ix_moderation_action_due", "due_at", where="due_at IS NOT NULL"),
+    )
+
+    id: str = Field(primary_key=True, sa_type=ID)
+    participant_id: str = Field(sa_type=ID, foreign_key="participant.id", ondelete="CASCADE")
+    actor_kind: str = Field(max_length=20)
+    actor_id: str | None = Field(sa_type=ID)
+    person_id: str | None = Field(None, sa_type=ID)
+    sections: list[str] | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # where it removes; null: everywhere
+    ban_id: str | None = Field(None, sa_type=ID)
+    ban: str | None = Field(None, max_length=10)  # full or shadow
+    until: datetime | None = None
+    reason: str | None = Field(None, max_length=2000)
+    ground: str | None = Field(None, max_length=10)
+    canned_id: str | None = Field(None, sa_type=ID)
+    remove_all: bool = False
+    state: str = Field(max_length=10)  # done, removing, restoring, undone
+    removed: int = 0  # comments
+    restored: int = 0
+    after_at: datetime | None = None  # the last comment that was looked at
+    after_id: str | None = Field(None, sa_type=ID)
+    due_at: datetime | None = None  # null unless there is work for the worker
+    created_at: datetime
+    finished_at: datetime | None = None

@@ -128,7 +128,11 @@ def _export(connection: sa.Connection, person: Person) -> JsonObject:
     """Return a person's data, at most `MAX_ENTRIES` of each kind."""
     ids = list_comment_ids(connection, person)
     shown = ids[:MAX_ENTRIES]
-    comments = sa.select(*(C.c[name] for name in _COMMENT_COLUMNS)).order_by(C.c.id)
+    state = sa.case((C.c.shadow, "published"), else_=C.c.state).label(
+        "state"
+    )  # whom a shadow ban is told, posts elsewhere
+    columns = [state if name == "state" else C.c[name] for name in _COMMENT_COLUMNS]
+    comments = sa.select(*columns).order_by(C.c.id)
     passages = sa.select(*_PASSAGE_COLUMNS).where(ANCHOR.c.made_by.in_(person.ids))
     data: dict[str, Sequence[object]] = {
         "participants": [{**row, "id": row["public_id"]} for row in (*person.own, *person.unconfirmed)],

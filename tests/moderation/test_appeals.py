@@ -1,5 +1,7 @@
 """Appeals: by the author alone, once for each decision, and what the author is told."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,15 +10,19 @@ from starlette.testclient import TestClient
 from app.core.ids import new_id
 from app.core.problems import NotFound
 from app.db import Database
-from app.identity.schemas import ANONYMOUS, Actor
+from app.events.log import PERSON_KEY
+from app.identity.schemas import ANONYMOUS, EVERYTHING, Actor
 from app.moderation.appeals import (
     APPEAL,
     AlreadyAppealed,
     NotAppealable,
+    SameModerator,
     appeal_decision,
+    decline_appeal,
     get_decision,
     list_appeals_about,
 )
+from app.moderation.decisions import decide_comment
 from app.moderation.forgetting import erase_person
 from app.moderation.log import LOG
 from app.moderation.schemas import AppealIn
@@ -60,26 +66,75 @@ def test_a_decision_is_appealed_once(
     assert not hears(db, guest(author), one)["may_appeal"]
 
 
-def test_an_appeal_is_granted_by_publishing(
+@pytest.fixture
+def another(make_key: Callable[..., Headers]) -> Headers:
+    """Headers of a second moderator, who may decide about appeals against the first."""
+    return make_key("comments:moderate")
+
+
+def test_one_person_with_two_keys_is_one_moderator(db: Database, article: Article) -> None:
+    one, person = comment(db, article), new_id()
+    by_key = Actor("key", new_id(), "", (EVERYTHING,), person=person)
+    with db.transaction() as session:
+        session.info[PERSON_KEY] = person
+        decide_comment(session, by_key, one, "reject", None, False)
+    plead(db, by_token(one), one)
+    for actor in (Actor("person", person, "", (EVERYTHING,), person=person), replace(by_key, id=new_id())):
+        with db.transaction() as session, pytest.raises(SameModerator):
+            decline_appeal(session, actor, one, None)
+    with db.transaction() as session:
+        decline_appeal(session, Actor("key", new_id(), "", (EVERYTHING,)), one, None)
+
+
+def test_a_canned_reason_states_the_ground(
     client: TestClient, db: Database, article: Article, moderator: Headers
+) -> None:
+    one, path = comment(db, article), "/v1/moderation/reasons"
+    canned = {"title": "Rude", "ground": "terms", "basis": "Rule 3", "texts": {"en": "Be kind.", "de": "Sei nett."}}
+    reason = ok(client.post(path, json=canned, headers=moderator), 201)
+    assert ok(client.post(path, json=canned, headers=moderator), 409)["code"] == "reason_exists"
+    decide(client, moderator, one, "reject", canned=reason["id"])
+    decision = hears(db, by_token(one), one)
+    statement = decision["statement"]
+    assert (statement["ground"], statement["basis"], statement["texts"]) == ("terms", "Rule 3", canned["texts"])
+    assert (statement["automated"], statement["restriction"], decision["reason"]) == (False, "hidden", "Be kind.")
+    tag = client.get(f"{path}/{reason['id']}", headers=moderator).headers["etag"]
+    changed, versions = {**canned, "texts": {"en": "Be polite."}}, {**moderator, "If-Match": tag}
+    assert ok(client.put(f"{path}/{reason['id']}", json=changed, headers=versions))["version"] == 2
+    assert client.put(f"{path}/{reason['id']}", json=changed, headers=versions).status_code == 412
+    assert client.delete(f"{path}/{reason['id']}", headers={**moderator, "If-Match": "*"}).status_code == 204
+    assert ok(client.get(path, headers=moderator))["data"] == []
+    assert hears(db, by_token(one), one)["reason"] == "Be kind."
+    unknown = client.post(f"/v1/comments/{one}/spam", json={"canned": new_id()}, headers=moderator)
+    assert unknown.status_code == 422
+
+
+def test_an_appeal_is_granted_by_publishing(
+    client: TestClient, db: Database, article: Article, moderator: Headers, another: Headers
 ) -> None:
     for refused, granted in (("reject", "approve"), ("remove", "restore")):
         one = comment(db, article)
         decide(client, moderator, one, refused)
         plead(db, by_token(one), one)
-        decide(client, moderator, one, granted, reason="You are right.")
+        refusal = client.post(f"/v1/comments/{one}/{granted}", headers=moderator)
+        assert ok(refusal, 409)["code"] == "same_moderator"
+        decide(client, another, one, granted, reason="You are right.")
         (row,) = stored(db, APPEAL, comment_id=one)
         assert (row["state"], row["answer"]) == ("granted", "You are right.")
         assert hears(db, by_token(one), one)["state"] == "published"
     assert queued(client, moderator) == []
 
 
-def test_an_appeal_is_declined(client: TestClient, db: Database, article: Article, moderator: Headers) -> None:
+def test_an_appeal_is_declined(
+    client: TestClient, db: Database, article: Article, moderator: Headers, another: Headers
+) -> None:
     for url, body in (("appeal/decline", {"reason": "It stays."}), ("reject", {"reason": "It stays."})):
         one = comment(db, article)
         decide(client, moderator, one, "reject", reason="Rude.")
         plead(db, by_token(one), one)
-        ok(client.post(f"/v1/comments/{one}/{url}", json=body, headers=moderator))
+        refusal = client.post(f"/v1/comments/{one}/{url}", json=body, headers=moderator)
+        assert ok(refusal, 409)["code"] == "same_moderator"
+        ok(client.post(f"/v1/comments/{one}/{url}", json=body, headers=another))
         found = hears(db, by_token(one), one)
         assert (found["reason"], found["appeal"]["state"], found["appeal"]["answer"]) == (
             "Rude.",
@@ -95,11 +150,11 @@ def test_an_appeal_is_declined(client: TestClient, db: Database, article: Articl
 
 
 def test_another_decision_may_be_appealed_again(
-    client: TestClient, db: Database, article: Article, moderator: Headers
+    client: TestClient, db: Database, article: Article, moderator: Headers, another: Headers
 ) -> None:
     one = comment(db, article)
-    for action in ("reject", "approve", "remove"):
-        decide(client, moderator, one, action)
+    for action, by in (("reject", moderator), ("approve", another), ("remove", moderator)):
+        decide(client, by, one, action)
         if action != "approve":
             plead(db, by_token(one), one)
     assert [row["state"] for row in stored(db, APPEAL, comment_id=one)] == ["granted", "open"]

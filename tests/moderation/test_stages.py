@@ -18,7 +18,7 @@ LINKS = "[a](https://a.example) [b](https://b.example) [c](https://c.example)"
 
 
 def test_the_stages_stand_in_their_order() -> None:
-    names = "banned flood repeat phrases links new_author local_bayes external mode"
+    names = "banned flood repeat shadow_ban phrases links new_author local_bayes external mode"
     assert [name for name, _ in STAGES] == names.split()
     assert [stage(case()) for _, stage in STAGES] == [None] * len(STAGES)
     assert run_stages(case()) == ("published", ())
