@@ -34,6 +34,7 @@ from app.identity.secrets import Vault
 from app.importers.ledger import forget_people as forget_imported
 from app.live.broadcasting import Live
 from app.live.services import LiveServices
+from app.mail.invitations import enqueue_invitation
 from app.moderation.comments import RulesForComments
 from app.moderation.pipeline import ModerationPipeline
 from app.net.smtp import MAIL_FOLDER, delete_stored_mails
@@ -42,6 +43,7 @@ from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
 from app.people.grants import find_grants_of_owner
 from app.people.oidc import ProviderClient
+from app.people.passwords import Passwords
 from app.people.services import PeopleServices
 from app.people.sessions import PeopleSessions
 from app.publication.media_uses import AUTHOR_USES, MediaUses
@@ -164,6 +166,8 @@ def build_services(settings: Settings) -> Services:
             database, vault, Readers(settings), find_descendants, PeopleSessions(database, vault), find_grants_of_owner
         ),
         providers={provider.id: ProviderClient(provider, Guard(settings.outgoing_allow)) for provider in settings.oidc},
+        passwords=Passwords(),
+        send_invitation=enqueue_invitation,
         notice_articles=ArticlesWithNotices(),
         media=media,
         renditions=RenditionMaker(settings.media, media, picture_work),

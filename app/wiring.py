@@ -50,8 +50,9 @@ from app.moderation.person_actions import NEXT_REMOVAL, advance_actions
 from app.moderation.queue import prune_leases
 from app.ops import routes as ops
 from app.partners import routes as partners
-from app.people import oidc_routes
+from app.people import credential_routes, oidc_routes
 from app.people import routes as people
+from app.people import sign_in_routes as staff_sign_in
 from app.people.attempts import prune_spent_tokens
 from app.people.grants import find_grants_of_owner, find_person
 from app.people.sessions import prune_sessions
@@ -125,6 +126,8 @@ ROUTERS: list[APIRouter] = [
     people.people_router,
     people.roles_router,
     people.sign_in_router,
+    credential_routes.router,
+    staff_sign_in.router,
     oidc_routes.sign_in_router,
     oidc_routes.identities_router,
     rule_routes.bans_router,

@@ -41,6 +41,11 @@ ANYONE = {
     "POST /v1/sign-in/oidc/finish",
     "POST /v1/sign-in/oidc/{provider}/logout",
     "POST /v1/sign-in/refresh",
+    "POST /v1/sign-in/password",
+    "POST /v1/sign-in/passkey",
+    "POST /v1/sign-in/passkey/options",
+    "POST /v1/invitations/accept",
+    "POST /v1/invitations/passkey/options",
     "PUT /v1/media/uploads/{upload}/file",
 }
 

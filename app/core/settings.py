@@ -179,7 +179,7 @@ class Settings(BaseSettings):
         "on",
         description="`on`, `off`, or changes to the defaults, which are `read=1200/minute,key=6000/minute,"
         "publishable=60000/minute,reader=1200/minute,guest=60/hour,comment=60/minute,write=300/minute,"
-        "subscribe=60/hour,hub=600/hour,invalid=60/minute`.",
+        "subscribe=60/hour,hub=600/hour,sign-in=120/hour,sign-in-range=600/hour,account=20/hour,invalid=60/minute`.",
     )
     redis_url: str = Field(
         "",
@@ -313,6 +313,21 @@ class Settings(BaseSettings):
         "",
         description="The `aud` that readers' JWTs must have; set it if others use the same keys. Empty: any.",
     )
+    invitation_url: str = Field(
+        "",
+        description="Page of your front end that invitations of people lead to; the token is appended. Empty: "
+        "`SITE_URL/desk/#/invitation/`.",
+    )
+    passkey_rp_id: str = Field(
+        "",
+        description="Domain to which passkeys are bound (WebAuthn RP ID): that of pages where people sign in, or one "
+        "above it. With another one all passkeys are lost. Empty: the host of `INVITATION_URL`.",
+    )
+    passkey_origins: List = Field(
+        [],
+        description="Origins, separated by commas, of pages on which people use passkeys. Empty: that of "
+        "`INVITATION_URL`.",
+    )
     oidc: Providers = Field(
         (),
         description="OpenID Connect providers through which people sign in: a JSON list of objects with `id`, `name`, "
@@ -370,7 +385,9 @@ class Settings(BaseSettings):
     max_body_size: int = Field(4_000_000, ge=1000, description="Largest request body in bytes, except for uploads.")
     max_media_size: int = Field(25_000_000, ge=1000, description="Largest upload in bytes.")
 
-    _lists = field_validator("frontend_origins", "trusted_proxies", "allowed_hosts", mode="before")(_split_origins)
+    _lists = field_validator("frontend_origins", "trusted_proxies", "allowed_hosts", "passkey_origins", mode="before")(
+        _split_origins
+    )
 
     @field_validator("websub_hubs", mode="before")
     @classmethod
@@ -400,6 +417,13 @@ class Settings(BaseSettings):
         if value and not is_http_url(value):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
+
+    @field_validator("invitation_url")
+    @classmethod
+    def _is_page(cls, value: str) -> str:
+        if value and not is_http_url(value):
+            raise ValueError("must be an http or https URL")
+        return value
 
     @field_validator("confirm_path")
     @classmethod
@@ -491,6 +515,22 @@ class Settings(BaseSettings):
     def media_base(self) -> str:
         """The address below which files of pictures are reached; by default that of this API."""
         return self.media_base_url or self.api
+
+    @property
+    def invitation_page(self) -> str:
+        """The page that invitations lead to, to which their token is appended."""
+        return self.invitation_url or f"{self.site_url}/desk/#/invitation/"
+
+    @property
+    def relying_party_id(self) -> str:
+        """The domain to which passkeys are bound; by default the host of the page of invitations."""
+        return self.passkey_rp_id or urlsplit(self.invitation_page).hostname or ""
+
+    @property
+    def relying_party_origins(self) -> list[str]:
+        """The origins on whose pages people use passkeys; by default that of the page of invitations."""
+        parts = urlsplit(self.invitation_page)
+        return self.passkey_origins or [f"{parts.scheme}://{parts.netloc}"]
 
     @property
     def sender(self) -> tuple[str, str]:

@@ -27,9 +27,12 @@ from app.db.rows import JsonObject, fetch_rows
 from app.deliveries.schemas import ClaimedDelivery, Outcome
 from app.identity.secrets import Vault
 from app.mail.digests import MAX_ITEMS, list_items
+from app.mail.invitations import EVENT as INVITATION
+from app.mail.invitations import find_invitation_letter
 from app.mail.notifications import find_correction, is_comment_shown
 from app.mail.schemas import CHANNEL, Content, Letter
 from app.net.smtp import MAIL_FOLDER, WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
+from app.people.invitations import make_invitation_token
 from app.publication.site import Site
 from app.publication.term_queries import path_of_section
 from app.site.profile import find_name
@@ -106,6 +109,8 @@ def find_letter(
     connection: sa.Connection, event_type: str, subscriber_id: str, content: Content, site: Site
 ) -> Letter | None:
     """Return the letter of a delivery, or None if it should no longer be sent."""
+    if event_type == INVITATION:
+        return find_invitation_letter(connection, content)
     recipient = find_subscriber(connection, subscriber_id)
     if recipient is None or find_suppression(connection, recipient["email"]):
         return None
@@ -263,7 +268,7 @@ def _opt_in_letter(connection: sa.Connection, recipient: SubscriberRow, content:
     return Letter(recipient["email"], recipient["id"], "opt_in", values, "subscriptions")
 
 
-TEMPLATES: Final = ("opt_in", "comment", "article", "correction", "digest")
+TEMPLATES: Final = ("opt_in", "comment", "article", "correction", "digest", INVITATION)
 MAX_SUBJECT_LENGTH: Final = 200
 _JOINERS: Final = "\u200c\u200d"
 
@@ -330,8 +335,9 @@ class MailWriter:
             message["In-Reply-To"], message["References"] = ids[-1], " ".join(ids)
         host = ascii_domain(f"x@{urlsplit(self.settings.site_url).hostname}")[2:]
         message["List-Id"] = f"<{letter.list_id}.{host}>"
-        message["List-Unsubscribe"] = f"<{values['unsubscribe_url']}>"
-        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        if letter.template != INVITATION:
+            message["List-Unsubscribe"] = f"<{values['unsubscribe_url']}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message["Auto-Submitted"] = "auto-generated"
         for part, subtype in (("txt", "plain"), ("html", "html")):
             text = self.templates.get_template(f"{letter.template}.{part}").render(values)
@@ -354,6 +360,7 @@ class MailWriter:
             "unsubscribe_url": self._unsubscribe(letter),
             "unsubscribe_all_url": self._link(create_all_token(self.vault, letter.to)),
             "confirm_link": self._confirm(letter),
+            "invitation_link": self._invitation(letter),
         }
 
     def _link(self, token: str) -> str:
@@ -371,6 +378,11 @@ class MailWriter:
             return None
         page = cast("str | None", letter.values["confirm_url"]) or self.settings.site_url + self.settings.confirm_path
         return _add_token(page, create_confirm_token(self.vault, str(letter.values["opt_in"])))
+
+    def _invitation(self, letter: Letter) -> str | None:
+        if letter.template != INVITATION:
+            return None
+        return self.settings.invitation_page + make_invitation_token(self.vault, str(letter.values["invitation"]))
 
 
 def _clean_character(char: str) -> str:

@@ -19,6 +19,7 @@ class Content(TypedDict, total=False):
     correction: int  # its index from 0, in notifications of former releases
     subscriptions: list[str]  # ids
     opt_in: str  # id
+    invitation: str  # id
     period: str  # of a digest, such as `daily:2026-01-31`
 
 
@@ -26,8 +27,8 @@ class Letter(NamedTuple):
     """The content of a mail, read when it is sent."""
 
     to: str
-    subscriber_id: str
-    template: str  # opt_in, comment, article, correction, digest
+    subscriber_id: str  # or the id of a person of the staff
+    template: str  # opt_in, comment, article, correction, digest, invitation
     values: JsonObject  # for the template
     list_id: str  # for filtering (RFC 2919)
     subscriptions: tuple[SubscriptionRow, ...] = ()  # ended by a one-click unsubscribe

@@ -92,6 +92,7 @@ PATH_PARAMETERS = {
     "n": "Number of the revision or correction.",
     "notice": "Id of the notice.",
     "part": "Year and month, and where there are more, a number: `2026-01-2`.",
+    "passkey": "Id of the passkey.",
     "person": "Id of the person, or `me` for the caller.",
     "phrase": "Id of the phrase.",
     "reason": "Id of the canned reason.",

@@ -3,6 +3,7 @@
 from app.db.rows import JsonObject
 
 EXAMPLES: dict[str, JsonObject] = {
+    "AcceptIn": {"token": "bi_…", "password": "fog over the old harbour"},
     "ArticleIn": {
         "title": "Fog holds up the ferry",
         "section": "harbour",

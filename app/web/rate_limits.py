@@ -25,6 +25,9 @@ DEFAULT_RATES = {
     "write": "300/minute",
     "subscribe": "60/hour",
     "hub": "600/hour",
+    "sign-in": "120/hour",
+    "sign-in-range": "600/hour",
+    "account": "20/hour",
     "invalid": "60/minute",
 }
 Quotas = Sequence[tuple[Literal["minute", "day"], int]]
@@ -149,7 +152,9 @@ class Limiter:
     `guest` (new guests from an address), `comment` (comments, edits and previews from an address or a signed-in reader;
     each operation of a batch counts), `write` (all other writes that anyone may send, such as votes, reactions and
     reports, from an address or a signed-in reader), `subscribe` (subscription requests from an address), `hub`
-    (requests to the hub), `invalid` (bad keys).
+    (requests to the hub), `sign-in` and `sign-in-range` (attempts to sign in or to accept an invitation, from an
+    address and from its /24, in IPv6 its /48), `account` (attempts with a password for one e-mail address, and with
+    one-time codes for one person), `invalid` (bad keys).
     """
 
     def __init__(self, rates: str, redis_url: str = "") -> None:
