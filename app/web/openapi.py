@@ -70,11 +70,17 @@ _WITHOUT_NUL = r"^[^\x00]*$"  # the pattern of any query parameter
 _CLOSED = {"$ref", "anyOf", "const", "enum"}  # a schema with one of these takes null only beside another
 _LIMITED = {"const", "enum", "format"}  # a schema with one of these needs no pattern
 _CHANGES_NOTHING = {
+    "acceptInvitation",
     "beginSignIn",
     "endAccountSessions",
     "exportPerson",
     "finishSignIn",
+    "getInvitationOptions",
+    "getPasskeyOptions",
+    "getRegistrationOptions",
     "refreshSession",
+    "signInWithPasskey",
+    "signInWithPassword",
     "unsubscribeAddress",
 }
 """Writes without a position."""

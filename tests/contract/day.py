@@ -282,6 +282,9 @@ def staff(api: Checked, key: Headers) -> dict[str, str]:
     person = send("POST", "/v1/people", {"name": "Zoe Adler", "email": "zoe@example.org"}, 201)["id"]
     send("PUT", f"/v1/people/{person}/grants", [{"role": role["role"]}, {"role": "moderator"}])
     send("PATCH", f"/v1/people/{person}", {"name": "Zoë Adler"})
+    token = send("POST", f"/v1/people/{person}/invitations", None, 201)["token"]
+    send("POST", "/v1/invitations/passkey/options", {"token": token})
+    send("POST", "/v1/invitations/accept", {"token": token, "password": "fog over the old harbour"})
     return {"person": person, "role": role["role"]}
 
 

@@ -140,6 +140,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         **staff(api, admin),
         "provider": "none",
         "session": article,
+        "passkey": article,
         "identity": article,
         "n": "1",
         "key_id": ids["key"],
@@ -223,6 +224,11 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "DELETE /v1/media/{media}",
         "POST /v1/redirects/import",
         "POST /v1/people/{person}/identities",
+        "POST /v1/people/{person}/passkeys",
+        "POST /v1/people/{person}/passkeys/options",
+        "POST /v1/people/{person}/totp",
+        "PUT /v1/people/{person}/password",
+        "PUT /v1/people/{person}/totp",
     } | {operation for operation in quiet if operation.startswith("DELETE /v1/") or "/v1/sign-" in operation}, (
         "files and sign-in have tests of their own"
     )
