@@ -140,6 +140,12 @@ def _build_election(database: Database, worker: Worker, courier: Courier) -> Ele
     return Election("worker", database.take_lock, begin)
 
 
+def _register_gauges(metrics: Metrics, live: Live, admission: Admission) -> None:
+    metrics.registry.register(admission)
+    streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
+    streams.set_function(live.__len__)
+
+
 def build_services(settings: Settings) -> Services:
     """Build all services from the settings. Before `start` nothing runs and no connection is open."""
     database, vault, metrics, pipeline = open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
@@ -149,9 +155,7 @@ def build_services(settings: Settings) -> Services:
     media = open_storage(settings.media)
     live, freshness = Live(database, settings), Freshness()
     admission = Admission(_limits_of(settings))
-    metrics.registry.register(admission)
-    streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
-    streams.set_function(live.__len__)
+    _register_gauges(metrics, live, admission)
     describe = partial(include_description, publication=Publication.from_settings(settings))
     worker, courier = build_worker(database, settings), build_courier(database, settings, vault)
     return Services(
