@@ -64,6 +64,10 @@ _EVENT_DATA: Node = {
             "description": "Cache groups to purge.",
         },
         "etag": {"type": ["string", "null"], "description": "Of webhooks: the ETag of the public resource."},
+        "person_id": {
+            "type": ["string", "null"],
+            "description": "Of webhooks whose events an administrator set: the person of the staff who caused it.",
+        },
     },
     "required": ["id"],
 }

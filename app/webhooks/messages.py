@@ -11,6 +11,7 @@ from app.comments import reading as comments
 from app.comments.schemas import SingleCommentOut
 from app.comments.visibility import Visibility, read_event_visibility
 from app.core.problems import NotFound
+from app.db.rows import JsonObject
 from app.deliveries.outbox import enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
 from app.events.catalog import (
@@ -27,7 +28,14 @@ from app.publication.site import Site
 from app.web import etag
 from app.web.fields import dump_json
 from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS, is_wanted
-from app.webhooks.webhooks import CHANNEL, MessageContent, build_message, create_message_id, list_enabled
+from app.webhooks.webhooks import (
+    CHANNEL,
+    EnabledWebhook,
+    MessageContent,
+    build_message,
+    create_message_id,
+    list_enabled,
+)
 
 _Withdrawal = ArticleUnpublished | ArticleRetracted | ArticlePurged | CommentRemoved
 
@@ -59,10 +67,8 @@ def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
     return etag.make_etag(dump_json(SingleCommentOut, comment))
 
 
-def _build_content(
-    connection: sa.Connection, entry: LoggedEvent, visibility: Visibility, site: Site
-) -> MessageContent | None:
-    """Return the content of an event's messages; None if it is not sent, because readers do not see its article now.
+def _build_data(connection: sa.Connection, entry: LoggedEvent, visibility: Visibility, site: Site) -> JsonObject | None:
+    """Return the data of an event's messages; None if it is not sent, because readers do not see its article now.
 
     Messages contain ids, the members that `PAYLOAD_MEMBERS` names, and what caches need: ETag, position, cache groups.
     """
@@ -81,30 +87,41 @@ def _build_content(
     names = PAYLOAD_MEMBERS.get(entry.type, PAYLOAD_MEMBERS[kind])
     data = {"id": entry.subject_id, **{name: payload[name] for name in names if name in payload}}
     state = {"etag": tag and f'"{tag}"', "position": str(entry.position), "cache_groups": entry.groups}
-    content = build_message(entry.type, entry.at, data | state)
+    return data | state
+
+
+def _build_content(entry: LoggedEvent, data: JsonObject) -> MessageContent:
+    content = build_message(entry.type, entry.at, data)
     if entry.request_id is not None:
         content["request_id"] = entry.request_id
     return content
 
 
 def build_deliveries(
-    session: Session, entries: Sequence[tuple[LoggedEvent, Sequence[str]]], site: Site
+    session: Session, entries: Sequence[tuple[LoggedEvent, Sequence[EnabledWebhook]]], site: Site
 ) -> Iterator[NewDelivery]:
-    """Yield the deliveries of events to webhooks, given by their ids; events that readers do not see are left out."""
+    """Yield the deliveries of events to webhooks; events that readers do not see are left out.
+
+    The webhooks of administrators are told which person of the staff caused an event.
+    """
     connection = session.connection()
     visibility = read_event_visibility(connection, (entry for entry, _ in entries))
-    for entry, webhook_ids in entries:
-        content = _build_content(connection, entry, visibility, site)
-        if content is None:
+    for entry, webhooks in entries:
+        data = _build_data(connection, entry, visibility, site)
+        if data is None:
             continue
+        contents = {
+            False: _build_content(entry, data),
+            True: _build_content(entry, data | {"person_id": entry.person_id}),
+        }
         event = create_message_id(entry.position, entry.at, entry.type, entry.subject_id)
-        for webhook_id in webhook_ids:
+        for webhook in webhooks:
             yield NewDelivery(
                 channel=CHANNEL,
-                endpoint=webhook_id,
+                endpoint=webhook["id"],
                 event=event,
                 what=entry.type,
-                content=content,
+                content=contents[webhook["names_people"]],
                 topic=_ordering_article(entry) or entry.subject_id,
                 position=entry.position,
             )
@@ -115,12 +132,12 @@ def enqueue_events(session: Session, entries: Sequence[LoggedEvent], *, site: Si
     webhooks = list_enabled(session)
     wanted = []
     for entry in entries:
-        webhook_ids = [
-            row["id"]
+        recipients = [
+            row
             for row in webhooks
             if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
         ]
-        if webhook_ids:
-            wanted.append((entry, webhook_ids))
+        if recipients:
+            wanted.append((entry, recipients))
     if wanted:
         enqueue_deliveries(session, build_deliveries(session, wanted, site))

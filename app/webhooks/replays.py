@@ -72,7 +72,7 @@ def continue_replay(session: Session, site: Site) -> int:
             if replay.since <= entry.at < replay.until
             and is_wanted(webhook["events"], entry.type, moderation=webhook["moderation"])
         ]
-        for delivery in build_deliveries(session, [(entry, [webhook["id"]]) for entry in wanted], site):
+        for delivery in build_deliveries(session, [(entry, [webhook]) for entry in wanted], site):
             _send_again(session, delivery)
     if len(entries) < BATCH_SIZE or _is_past(entries[-1], replay.until):
         session.delete(replay)

@@ -169,8 +169,8 @@ class WebhookOut(BaseModel):
     events: list[str]
     description: str
     moderation: bool = Field(
-        description="Whether it receives the moderation events among `events`: as long as the key that set them is "
-        "valid, has `comments:moderate` and no section limit. Another such key takes over by setting `events`."
+        description="Whether it receives the moderation events among `events`: as long as the key or person that "
+        "set them is valid and has `comments:moderate` everywhere. Another such caller takes over by setting `events`."
     )
     enabled: bool
     disabled_at: datetime | None = Field(description="When the server disabled it because of failures; null: never.")

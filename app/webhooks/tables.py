@@ -16,9 +16,12 @@ class Webhook(SQLModel, table=True):
     events: list[str] = Field(sa_type=sa.JSON)
     description: str = Field(max_length=2000)
     moderation: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
-    """True if a key with `comments:moderate` has set `events`, so that moderation events may be sent."""
+    """True if a caller with `comments:moderate` has set `events`, so that moderation events may be sent."""
     moderator_id: str | None = Field(None, sa_type=ID)
-    """That key; moderation events are sent as long as it may moderate all sections."""
+    """The key or person that set `events`; moderation events are sent as long as they may moderate all sections.
+
+    Messages name the person who caused an event as long as they are an administrator.
+    """
     enabled: bool = True
     disabled_at: datetime | None = None  # by this server because of failures; null if an editor did it
     disabled_reason: str | None = Field(None, max_length=300)

@@ -4,6 +4,7 @@ import base64
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import blake2b
 from typing import Final, NotRequired, TypedDict, cast
 
@@ -25,9 +26,10 @@ from app.deliveries.schemas import NewDelivery, State
 from app.deliveries.tables import Delivery, DeliveryLane
 from app.events.catalog import MODERATION_TYPES
 from app.identity.audit import record_action as audit
-from app.identity.schemas import SYSTEM, Actor
+from app.identity.schemas import SYSTEM, Actor, Grant, Scope, limit_grants
 from app.identity.tables import ApiKey
 from app.net.outgoing import TargetRefused, check_target
+from app.people.grants import find_grants_of_owner, find_person
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
@@ -38,9 +40,9 @@ CHANNEL = "webhook"
 WEBHOOK, DELIVERY, LANE = table_of(Webhook), table_of(Delivery), table_of(DeliveryLane)
 NEWEST = Sort("-created_at", descending=True)
 _HEALTH_COLUMNS = [LANE.c.failing_since, LANE.c.succeeded_at, LANE.c.failed_at]
-_SECRET_COLUMNS = {"secret", "old_secret", "moderator_id"}
+_SECRET_COLUMNS = {"secret", "old_secret"}
 _KEY = table_of(ApiKey)
-_MODERATOR_COLUMNS = ("scopes", "sections", "revoked_at", "expires_at")
+_MODERATOR_COLUMNS = ("scopes", "sections", "revoked_at", "expires_at", "person_id")
 _KEY_COLUMNS = [_KEY.c[name].label(f"key_{name}") for name in _MODERATOR_COLUMNS]
 _WEBHOOK_WITH_KEY = WEBHOOK.outerjoin(_KEY, _KEY.c.id == WEBHOOK.c.moderator_id)
 # The name of a lane is the text of the webhook's id, which PostgreSQL stores as a UUID.
@@ -53,13 +55,15 @@ _SELECT_WEBHOOKS = sa.select(
 ).select_from(_WEBHOOK_WITH_KEY.outerjoin(LANE, _IS_OWN_LANE))
 
 
-class _ModeratorKey(TypedDict):
-    """The key that allowed moderation events, if any."""
+class _Setter(TypedDict):
+    """The key or person that set the events of a webhook, if they may moderate or are an administrator."""
 
+    moderator_id: str | None
     key_scopes: list[str] | None
     key_sections: list[str] | None
     key_revoked_at: datetime | None
     key_expires_at: datetime | None
+    key_person_id: str | None
 
 
 class WebhookJson(TypedDict):
@@ -83,7 +87,7 @@ class WebhookJson(TypedDict):
     updated_at: datetime
 
 
-class _WebhookRow(WebhookJson, _ModeratorKey):
+class _WebhookRow(WebhookJson, _Setter):
     """A row of `_SELECT_WEBHOOKS`."""
 
 
@@ -93,11 +97,17 @@ class EnabledWebhook(TypedDict):
     id: str
     events: list[str]
     moderation: bool
+    names_people: bool
     created_at: datetime
 
 
-class _EnabledRow(EnabledWebhook, _ModeratorKey):
+class _EnabledRow(_Setter):
     """A row of an enabled webhook."""
+
+    id: str
+    events: list[str]
+    moderation: bool
+    created_at: datetime
 
 
 class SigningWebhook(TypedDict):
@@ -140,24 +150,35 @@ _SELECT_DELIVERIES = sa.select(
 )
 
 
-def _may_moderate(row: _ModeratorKey) -> bool:
-    """Return whether the key that set a webhook's events is valid and may moderate all sections."""
+def _find_setter_grants(connection: sa.Connection, row: _Setter) -> tuple[Grant, ...]:
+    """Return what the key or person that set a webhook's events may do now."""
+    if row["key_scopes"] is None:  # it is no key
+        person = find_person(connection, row["moderator_id"]) if row["moderator_id"] else None
+        return () if person is None else person.grants
     is_expired = row["key_expires_at"] is not None and row["key_expires_at"] <= now()
-    if row["key_revoked_at"] is not None or is_expired or row["key_sections"] is not None:
-        return False
-    return not {"comments:moderate", "admin"}.isdisjoint(row["key_scopes"] or ())
+    if row["key_revoked_at"] is not None or is_expired:
+        return ()
+    own = Grant(frozenset(row["key_scopes"]), None if row["key_sections"] is None else frozenset(row["key_sections"]))
+    if row["key_person_id"] is None:
+        return (own,)
+    return limit_grants(own, find_grants_of_owner(connection, row["key_person_id"]) or ())
 
 
-def _present_webhook(row: _WebhookRow) -> WebhookJson:
+def _allows_everywhere(grants: Sequence[Grant], scope: Scope) -> bool:
+    return any(grant.sections is None and grant.allows(scope) for grant in grants)
+
+
+def _present_webhook(connection: sa.Connection, row: _WebhookRow) -> WebhookJson:
     """Shape a row as `WebhookOut`."""
-    members = {name: value for name, value in row.items() if not name.startswith("key_")}
-    return cast(WebhookJson, members | {"moderation": row["moderation"] and _may_moderate(row)})
+    members = {name: value for name, value in row.items() if not name.startswith("key_") and name != "moderator_id"}
+    may_moderate = row["moderation"] and _allows_everywhere(_find_setter_grants(connection, row), "comments:moderate")
+    return cast(WebhookJson, members | {"moderation": may_moderate})
 
 
 def list_webhooks(connection: sa.Connection, query: PageQuery) -> Page[WebhookJson]:
     """List webhooks, newest first."""
     page = fetch_page(connection, _SELECT_WEBHOOKS, NEWEST, WEBHOOK.c.created_at, query, _WebhookRow)
-    return map_page(page, _present_webhook)
+    return map_page(page, partial(_present_webhook, connection))
 
 
 def get_webhook(connection: sa.Connection, webhook_id: str) -> WebhookJson:
@@ -165,7 +186,7 @@ def get_webhook(connection: sa.Connection, webhook_id: str) -> WebhookJson:
     row = fetch_row(connection, _SELECT_WEBHOOKS.where(WEBHOOK.c.id == webhook_id), _WebhookRow)
     if row is None:
         raise NotFound
-    return _present_webhook(row)
+    return _present_webhook(connection, row)
 
 
 def get_webhook_with_secret(connection: sa.Connection, webhook_id: str) -> JsonObject:
@@ -182,19 +203,23 @@ def find_webhook(connection: sa.Connection, webhook_id: str) -> SigningWebhook |
 
 def list_enabled(session: Session, webhook_id: str | None = None) -> list[EnabledWebhook]:
     """List enabled webhooks, or the one with this id if it is enabled."""
-    columns = (WEBHOOK.c.id, WEBHOOK.c.events, WEBHOOK.c.moderation, WEBHOOK.c.created_at, *_KEY_COLUMNS)
-    query = sa.select(*columns).select_from(_WEBHOOK_WITH_KEY).where(WEBHOOK.c.enabled)
+    own = [WEBHOOK.c[name] for name in ("id", "events", "moderation", "created_at", "moderator_id")]
+    query = sa.select(*own, *_KEY_COLUMNS).select_from(_WEBHOOK_WITH_KEY).where(WEBHOOK.c.enabled)
     if webhook_id is not None:
         query = query.where(WEBHOOK.c.id == webhook_id)
-    return [
-        {
-            "id": row["id"],
-            "events": row["events"],
-            "moderation": row["moderation"] and _may_moderate(row),
-            "created_at": row["created_at"],
-        }
-        for row in fetch_rows(session, query, _EnabledRow)
-    ]
+    enabled: list[EnabledWebhook] = []
+    for row in fetch_rows(session, query, _EnabledRow):
+        grants = _find_setter_grants(session.connection(), row)
+        enabled.append(
+            {
+                "id": row["id"],
+                "events": row["events"],
+                "moderation": row["moderation"] and _allows_everywhere(grants, "comments:moderate"),
+                "names_people": _allows_everywhere(grants, "admin"),
+                "created_at": row["created_at"],
+            }
+        )
+    return enabled
 
 
 def _present_delivery(row: _DeliveryRow) -> JsonObject:
@@ -258,10 +283,14 @@ def _check_url(url: str, settings: Settings) -> None:
 
 
 def _moderation_of(actor: Actor, events: Sequence[str]) -> JsonObject:
-    """Return the columns that allow moderation events among these; 403 if the key may not request such events."""
+    """Return the columns that allow moderation events among these, and say who set them.
+
+    403 if the caller may not request such events.
+    """
     if actor.may_in("comments:moderate", None):
         includes_moderation = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
-        return {"moderation": includes_moderation, "moderator_id": actor.id if includes_moderation else None}
+        is_named = includes_moderation or actor.may_in("admin", None)
+        return {"moderation": includes_moderation, "moderator_id": actor.id if is_named else None}
     if denied := sorted(set(MODERATION_TYPES).intersection(events)):
         raise Forbidden(f"{', '.join(denied)}: moderation events need a key with the scope comments:moderate.")
     return {"moderation": False, "moderator_id": None}
