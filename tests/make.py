@@ -167,6 +167,7 @@ class Person:
     """Somebody of the staff who signed in."""
 
     id: str
+    name: str
     email: str
     access: str
     refresh: str
@@ -183,7 +184,7 @@ def person(client: TestClient, db: Database, name: str = "Ada", **roles: list[st
         person_id = create_person(session, SYSTEM, NewPersonIn(name=name, email=email))
         session.get_one(people_tables.Person, person_id).accepted_at = now()
         set_grants(session, SYSTEM, person_id, [PersonGrantIn(role=role, sections=roles[role]) for role in roles])
-    return sign_in(client, db, Person(person_id, email, "", ""))
+    return sign_in(client, db, Person(person_id, name, email, "", ""))
 
 
 def sign_in(client: TestClient, db: Database, person: Person) -> Person:

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -131,7 +132,8 @@ def world(client: TestClient, db: Database) -> World:
         hidden,
         refs,
         [*secrets, preview["token"]],
-        {
+        defaultdict(lambda: [MISSING_ID])
+        | {
             "article": [*refs, public["id"], "public", came["id"], "came-over", gone["id"], "gone"],
             "n": ["1", "2", "3"],
             "section": [opened["id"], closed["id"], "closed"],
@@ -139,17 +141,13 @@ def world(client: TestClient, db: Database) -> World:
             "author": [ann["id"], bo["id"], "ann"],
             "series": [long["id"], "long"],
             "notice": [notice["id"]],
-            "media": [MISSING_ID],
             "front": ["home", "trial"],
             "key": ["ab/abc.jpg"],
-            "upload": [MISSING_ID],
             "size": ["1x1"],
             "ending": ["webp"],
             "script": ["none.js"],
             "key_id": key_ids,
             "anchor": [anchor["id"], lost["id"]],
-            **{name: [MISSING_ID] for name in ("comment", "report", "ban", "phrase", "token", "merge", "redirect")},
-            **{name: [MISSING_ID] for name in ("subscription", "subscriber", "suppression", "webhook", "delivery")},
             "preview_id": [preview["id"]],
             "code": ["not_found", "article_retracted"],
             "form": ["rss", "atom", "json"],
@@ -158,6 +156,23 @@ def world(client: TestClient, db: Database) -> World:
             "part": [f"{datetime.now(UTC):%Y-%m}"],
         },
     )
+
+
+def work_as_a_person(client: TestClient, db: Database) -> make.Person:
+    """Somebody who signed in publishes, corrects and answers, moderates, and merges."""
+    person = make.person(client, db, "Quillfeather", desk=None)
+    article = make.published(client, person.headers, "Open", slug="by-a-person", section="open", authors=["bo"])
+    make.act(client, person.headers, article, "corrections", {"text": "It was four."})
+    make.patched(client, person.headers, article, featured=True)
+    url, any_version = f"/v1/articles/{article['id']}", {**person.headers, "If-Match": "*"}
+    make.ok(client.put(f"{url}/discussion", json={"prompt": "Well?"}, headers=any_version))
+    for action in ("reject", "approve"):
+        words = {"text": f"Well said, and {action}.", "author": {"name": "Di"}}
+        comment = make.ok(client.post(f"{url}/comments", json=words), 201)["id"]
+        make.ok(client.post(f"/v1/comments/{comment}/{action}", json={}, headers=person.headers))
+    make.ok(client.post("/v1/tags", json={"name": "Peace"}, headers=person.headers), 201)
+    make.ok(client.post("/v1/tags/peace/merge", json={"into": "war"}, headers=any_version), 202)
+    return person
 
 
 def routes(client: TestClient) -> Iterator[tuple[str, list[str], set[str]]]:
@@ -247,6 +262,28 @@ def test_no_private_word_comes_out(
     assert '"event":"request"' in log.replace('": "', '":"'), "the log was not captured"
     assert not words(log)
     assert not any(secret in log for secret in world.secrets)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_readers_learn_nothing_of_the_staff(client: TestClient, world: World, db: Database, admin: Headers) -> None:
+    """Neither the name, nor the address, nor the id of a person who wrote, published, corrected and decided."""
+    person, asked, leaks = work_as_a_person(client, db), Portion(25), []
+    world.fills["person"] = [person.id]
+    paths = {"/v1/changes", "/feeds/site.atom", "/v1/articles/by-a-person", "/v1/export.ndjson"}
+    for url in {*addresses(client, world), *paths}:
+        if url not in asked and url not in paths:
+            continue
+        answer = client.get(url, headers=world.viewers["guest"], follow_redirects=False)
+        shown = answer.text + str(answer.headers)
+        if any(word in shown.lower() and word not in url for word in (person.id, person.name.lower())):
+            leaks.append(url)
+    assert not leaks
+    audit = make.ok(client.get(f"/v1/audit?person={person.id}", headers=admin))["data"]
+    assert {row["actor_name"] for row in audit} == {person.name}
+    actions = {row["action"] for row in audit}
+    assert {"article.publish", "article.correct", "comment.reject", "tag.merge"} <= actions
+    log = make.ok(client.get(f"/v1/moderation/log?person={person.id}", headers=admin))["data"]
+    assert {row["action"] for row in log} == {"approve", "reject"}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # what is sent is chosen by the same code

@@ -186,3 +186,34 @@ def test_a_key_does_no_more_than_the_person_it_belongs_to(
     assert client.get("/v1/whoami", headers=key).status_code == 401
     make.ok(client.patch(f"/v1/people/{ada.id}", json={"suspended": False}, headers=admin))
     assert client.get("/v1/whoami", headers=key).status_code == 200
+
+
+def test_webhooks_follow_the_roles_of_who_set_their_events(client: TestClient, db: Database, admin: Headers) -> None:
+    scopes = ["comments:moderate", "webhooks:manage"]
+    make.ok(client.post("/v1/roles", json={"role": "watch", "name": "Watch", "scopes": scopes}, headers=admin), 201)
+    ada, bob = make.person(client, db, "Ada", admin=None), make.person(client, db, "Bob", watch=None)
+    url = "/v1/webhooks"
+    hooks = {
+        person.name: make.ok(
+            client.post(url, json={"url": f"https://{person.name}.example", "events": ["*"]}, headers=person.headers),
+            201,
+        )
+        for person in (ada, bob)
+    }
+    assert {name: hook["moderation"] for name, hook in hooks.items()} == {"Ada": True, "Bob": True}
+    make.section(client, ada.headers, "News")
+    worker = client.app.state.services.worker  # type: ignore[attr-defined]
+    assert client.portal is not None
+    while client.portal.call(worker.run_once):
+        pass
+    told = {
+        name: [
+            row["payload"]["data"].get("person_id", "nobody is named")
+            for row in make.ok(client.get(f"{url}/{hook['id']}/deliveries", headers=admin))["data"]
+            if row["type"].startswith("section.")
+        ]
+        for name, hook in hooks.items()
+    }
+    assert told == {"Ada": [ada.id], "Bob": ["nobody is named"]}
+    give(client, admin, bob, {"role": "editor"})
+    assert make.ok(client.get(f"{url}/{hooks['Bob']['id']}", headers=admin))["moderation"] is False
