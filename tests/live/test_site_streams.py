@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from app.core.clock import now
 from app.core.settings import Settings
+from app.db import Database
 from app.events.catalog import EVENTS, MODERATION_TYPES, LoggedEvent
 from app.events.schemas import Position
 from app.live.messages import make_site_frame
@@ -107,4 +108,15 @@ def test_a_stream_ends_with_its_key(lasting: Settings, client: TestClient, admin
         assert reader.until("section.changed").data["data"]["slug"] == "news"
         key_id = client.get("/v1/whoami", headers=integrator).json()["id"]
         assert client.delete(f"/v1/keys/{key_id}", headers={**admin, "If-Match": "*"}).status_code < 300
+        assert list(reader) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_stream_ends_with_its_role(lasting: Settings, client: TestClient, db: Database, admin: Headers) -> None:
+    ada = make.person(client, db, "Ada", moderator=None)
+    with serving(lasting) as address, following(address, "/v1/live?types=section.*", **ada.headers) as reader:
+        make.section(client, admin, "News")
+        assert reader.until("section.changed").data["data"]["slug"] == "news"
+        roles = [{"role": "moderator", "sections": ["news"]}]
+        make.ok(client.put(f"/v1/people/{ada.id}/grants", json=roles, headers=admin))
         assert list(reader) == []
