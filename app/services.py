@@ -53,6 +53,7 @@ from app.publication.site import Site
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
 from app.related.links import include_related
+from app.releases.previews import find_view as find_release_view
 from app.search.indexing import index_article
 from app.search.listing import list_matching as search_articles
 from app.search.routes import router as search_router
@@ -190,6 +191,7 @@ def build_services(settings: Settings) -> Services:
         ),
         formats=FORMATS,
         early_access=is_named,
+        find_release_view=partial(find_release_view, articles=ArticlesWithNotices()),
         access_log=PartnerAccessLog(database),
         pipeline=pipeline,
         moderation=RulesForComments(),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 
 from app.articles.reading import ARTICLE, REVISION
-from app.articles.schemas import PAGE_TYPE, ApprovalState, AsOf, FormatQuery, State
+from app.articles.schemas import PAGE_TYPE, ApprovalState, AsOf, FormatQuery, ReleaseToken, State
 from app.articles.tables import WINDOW_DAYS
 from app.core.clock import TimeOrDay
 from app.core.ids import is_id
@@ -168,6 +168,7 @@ class ListQuery(FilterQuery):
         return any(value is not None for value in named) or self.sort in EDITOR_SORTS
 
     as_of: AsOf = None
+    release: ReleaseToken = None
 
     @property
     def states(self) -> tuple[str, ...] | None:

@@ -1,6 +1,6 @@
 """Routes that read articles: one, its neighbours, lists, and paths of the publication's site."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import partial
 from typing import Annotated, get_args
@@ -13,12 +13,13 @@ from app.articles import listing, reading, views
 from app.articles.addresses import find_by_former_address
 from app.articles.counters import activity_column
 from app.articles.includes import ListPosition, parse_include, render_neighbours
-from app.articles.list_parameters import ListQuery, membership_groups, parse_filters
+from app.articles.list_parameters import Filter, ListQuery, membership_groups, parse_filters
 from app.articles.previews import is_valid_preview
 from app.articles.reading import EarlyAccess, RetractionColumn, can_read_early
 from app.articles.rendering import (
     PAGE_START,
     ArticleRow,
+    FieldTree,
     RenderedArticle,
     add_block_ids,
     check_editing,
@@ -177,27 +178,65 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     return kind
 
 
-def check_past(as_of: datetime, actor: Actor) -> None:
-    """Answer 401 or 403 to callers who may not read the past, and 400 for the future."""
+OpenView = Callable[[sa.Connection], views.View]
+"""Returns the view of a request; 404 for an unknown token."""
+
+
+def choose_view(request: Request, as_of: datetime | None, release: str | None, actor: Actor) -> OpenView:
+    """Return how to open the view that a request names by exactly one of two parameters.
+
+    401 or 403 to callers who may not read the past, 400 for the future.
+    """
+    if as_of is None:
+        find = ArticleServices.of(request).find_release_view
+
+        def open_release(connection: sa.Connection) -> views.View:
+            view = find(connection, release or "")
+            if view is None:
+                raise NotFound
+            return view
+
+        return open_release
+    if release is not None:
+        raise InvalidParameter("release", "release: not with as_of.")
     if not actor.may("content:read"):
         raise refusal(actor, "as_of requires the scope content:read.")
     if as_of > now():
         raise InvalidParameter("as_of", "as_of: must not be in the future.")
+    past = views.make_view_as_of(as_of, actor)
+    return lambda _connection: past
 
 
-async def _read_past(
+async def _read_view(
     request: Request, ref: str, query: ArticleQuery, actor: Actor, formats: tuple[str, ...]
 ) -> RenderedArticle:
-    """Render an article as readers saw it at a time; 404 if they did not."""
+    """Render an article as readers saw it at a time, or will see it after a release; 404 if they do not."""
     if extra := sorted(query.model_fields_set & {"preview", "revision", "include", "block_ids"}):
-        raise InvalidParameter(extra[0], f"{extra[0]}: not with as_of.")
-    assert query.as_of is not None, "the caller has looked"
-    check_past(query.as_of, actor)
-    view, services = views.make_view_as_of(query.as_of, actor), ArticleServices.of(request)
-    rendered = await services.database.scan(views.render_entry, view, ref, services.site, formats)
-    if rendered is None:
-        raise NotFound
-    return rendered
+        raise InvalidParameter(extra[0], f"{extra[0]}: not with as_of or release.")
+    open_view, site = choose_view(request, query.as_of, query.release, actor), ArticleServices.of(request).site
+
+    def find(connection: sa.Connection) -> RenderedArticle:
+        rendered = views.render_entry(connection, open_view(connection), ref, site, formats)
+        if rendered is None:
+            raise NotFound
+        return rendered
+
+    return await database(request).scan_fresh(find)
+
+
+async def _list_view(
+    request: Request, query: ListQuery, filters: tuple[Filter, ...], fields: FieldTree, actor: Actor
+) -> Response:
+    """Answer with a page of what readers saw at a time, or will see after a release."""
+    services, open_view = ArticleServices.of(request), choose_view(request, query.as_of, query.release, actor)
+    parameter = "release" if query.as_of is None else "as_of"
+
+    def find(connection: sa.Connection) -> listing.ArticlePage:
+        return views.list_entries(connection, open_view(connection), query, filters, services.site, parameter)
+
+    page = await services.database.scan_fresh(find)
+    body = render_page(page.articles, page.page, fields, actor, services.access_log)
+    return reply_rendered(request, body, page.page, groups=(), private=True)
 
 
 @articles_router.get(
@@ -230,8 +269,8 @@ async def get_article(
         missing = "revision requires a key with the scope content:read or content:write."
         raise refusal(actor, missing)
     site, drafts = services.site, actor.reads_drafts
-    if query.as_of is not None:
-        rendered = await _read_past(request, article, query, actor, formats)
+    if query.as_of is not None or query.release is not None:
+        rendered = (await _read_view(request, article, query, actor, formats)).limit_to(actor, services.access_log)
         return reply(request, rendered.select(fields).json, groups=(), version=rendered.version, private=True)
     has_ids, needed = _shows_block_ids(query, formats), _list_needed(query, formats)
 
@@ -320,12 +359,8 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         query = query.model_copy(update={"formats": named_formats})
     filters = parse_filters(query)
     services = ArticleServices.of(request)
-    if query.as_of is not None:
-        check_past(query.as_of, actor)
-        view = views.make_view_as_of(query.as_of, actor)
-        past = await services.database.scan(views.list_entries, view, query, filters, services.site, "as_of")
-        body = render_page(past.articles, past.page, fields, actor, services.access_log)
-        return reply_rendered(request, body, past.page, groups=(), private=True)
+    if query.as_of is not None or query.release is not None:
+        return await _list_view(request, query, filters, fields, actor)
     if query.q is not None:
         run = services.query_processes.scan
     else:

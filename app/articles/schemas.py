@@ -281,6 +281,12 @@ AsOf = Annotated[
 ]
 
 
+ReleaseToken = Annotated[
+    str | None,
+    Field(max_length=200, description="Token of a preview link of a release: what readers will see after it."),
+]
+
+
 class ArticleQuery(FormatQuery):
     """Parameters of reading an article."""
 
@@ -303,6 +309,7 @@ class ArticleQuery(FormatQuery):
         None, max_length=200, description="Token of a preview link; returns the newest revision."
     )
     as_of: AsOf = None
+    release: ReleaseToken = None
 
 
 class NeighboursQuery(FormatQuery):

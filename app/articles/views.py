@@ -6,7 +6,8 @@ tables of revisions and terms, not from cached JSON. Names of terms and counts a
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple, TypedDict, cast
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -37,6 +38,7 @@ from app.core.problems import InvalidParameter
 from app.db.columns import Row
 from app.db.rows import Column, JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
+from app.publication.notices import ShownNotice
 from app.publication.site import Site
 from app.publication.terms import MERGE, find_merge_targets
 from app.web.fields import dump_json
@@ -46,24 +48,13 @@ SORT_COLUMNS: Final = {"published_at": "listed_at", "updated_at": "updated_at"}
 _TERM_TABLES = {"series": SERIES, "authors": AUTHOR, "tags": TAG}
 
 
-class NoticeRow(TypedDict):
-    """A notice that is shown with articles."""
-
-    id: str
-    scope: str
-    target_id: str | None
-    placement: str
-    html: str
-    text: str
-    position: int
-
-
 class View(NamedTuple):
     """What readers see in another state of the publication."""
 
     entries: sa.Subquery  # columns of EntryRow
     sections: frozenset[str] | None = None  # only articles that are in these; None: any
-    notices: Mapping[str, NoticeRow | None] = {}  # by id: those that are other than now, None for deleted ones
+    notices: Mapping[str, ShownNotice | None] = MappingProxyType({})  # by id: other than now; None: deleted
+    fronts: Mapping[str, JsonObject] = MappingProxyType({})  # by id, or the slug of a new one: their content as sent
 
 
 class EntryRow(TypedDict):
@@ -77,6 +68,12 @@ class EntryRow(TypedDict):
     listed_at: datetime
     updated_at: datetime
     facts: JsonObject | None  # None: those of now
+
+
+class FindReleaseView(Protocol):
+    """Finds what the holder of a token of a release sees, or None; implemented by the room `releases`."""
+
+    def __call__(self, connection: sa.Connection, token: str, /) -> View | None: ...
 
 
 def make_view_as_of(moment: datetime, actor: Actor) -> View:
@@ -173,9 +170,9 @@ def _add_notices(connection: sa.Connection, view: View, rows: Sequence[JsonObjec
     """Give each row the notices of what it is filed under in the view: from the widest scope to the narrowest."""
     places = [_list_places(row) for row in rows]
     targets = sorted({target for place in places for _, target in place if target is not None})
-    query = sa.select(*(NOTICE.c[name] for name in NoticeRow.__annotations__))
+    query = sa.select(*(NOTICE.c[name] for name in ShownNotice.__annotations__))
     stored = fetch_rows(
-        connection, query.where(NOTICE.c.target_id.is_(None) | NOTICE.c.target_id.in_(targets)), NoticeRow
+        connection, query.where(NOTICE.c.target_id.is_(None) | NOTICE.c.target_id.in_(targets)), ShownNotice
     )
     notices = {**{row["id"]: row for row in stored}, **view.notices}
     for row, place in zip(rows, places, strict=True):

@@ -135,7 +135,7 @@ def save_front(
 ) -> str:
     """Create a front if `new`, else replace an existing one; 412 otherwise. Return its id."""
     row = _lock_or_create(session, actor, ref, new)
-    blocks = _build_blocks(session, actor, data)
+    blocks = build_blocks(session, actor, data)
     if row.version:
         sent: JsonObject = {"title": data.title, "blocks": blocks}
         newest = row.draft or row.published or {}
@@ -165,7 +165,8 @@ def _lock_or_create(session: Session, actor: Actor, ref: str, new: bool) -> Fron
     return row
 
 
-def _build_blocks(session: Session, actor: Actor, data: FrontContent) -> list[Block]:
+def build_blocks(session: Session, actor: Actor, data: FrontContent) -> list[Block]:
+    """Return the blocks of a front as stored, with resolved references; 422 for those that are invalid."""
     blocks = [_build_block(session, actor, block, f"/blocks/{at}") for at, block in enumerate(data.blocks)]
     if sum(block["limit"] or len(block["articles"] or ()) for block in blocks) > MAX_ARTICLES:
         raise Invalid(f"A front has at most {MAX_ARTICLES} articles.", pointer="/blocks", code="too_long")
@@ -198,7 +199,7 @@ def publish_front(session: Session, actor: Actor, ref: str, data: FrontContent, 
     """Publish a front with this content, creating it where there is none; its draft stays. Return its id."""
     row = _lock_or_create(session, actor, ref, new=not is_id(ref) and _lock_front(session, ref) is None)
     draft = row.draft
-    _store_version(session, row, data.title, _build_blocks(session, actor, data), "published", moment)
+    _store_version(session, row, data.title, build_blocks(session, actor, data), "published", moment)
     row.draft = draft
     record_action(session, actor, "front.save", "front", row.id, {"slug": row.slug, "state": "published"})
     return row.id

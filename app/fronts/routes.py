@@ -8,9 +8,8 @@ from fastapi import Depends, Header, Query, Request
 from starlette.responses import Response
 
 from app.articles.rendering import RenderedArticle, groups_of_list, refuse_fields, retry_on_change, shows_counts
-from app.articles.routes import check_past
+from app.articles.routes import choose_view
 from app.articles.services import ArticleServices
-from app.articles.views import make_view_as_of
 from app.core.ids import RefPath
 from app.core.problems import FORBIDDEN, BadRequest, InvalidParameter, NotFound, document_problems
 from app.events.cache_groups import ACTIVITY_GROUP, ARTICLES_GROUP, FRONTS_GROUP
@@ -88,23 +87,23 @@ async def read_front(
     return rendered, (f"front:{row['id']}", ARTICLES_GROUP, *((ACTIVITY_GROUP,) if is_ranked else ()))
 
 
-async def _read_past(request: Request, ref: str, query: FrontQuery, actor: Actor) -> RenderedArticle:
-    """Render a front as readers saw it at a time; 404 if they did not."""
-    moment, services = query.as_of, ArticleServices.of(request)
-    assert moment is not None, "the caller has looked"
-    check_past(moment, actor)
-    require_all_sections(actor, "content:read")
+async def _read_view(request: Request, ref: str, query: FrontQuery, actor: Actor) -> RenderedArticle:
+    """Render a front as readers saw it at a time, or will see it after a release; 404 if they do not."""
+    open_view, site = choose_view(request, query.as_of, query.release, actor), ArticleServices.of(request).site
+    if query.as_of is not None:
+        require_all_sections(actor, "content:read")
     if query.preview:
-        raise InvalidParameter("preview", "preview: not with as_of.")
+        raise InvalidParameter("preview", "preview: not with as_of or release.")
 
     def find(connection: sa.Connection) -> RenderedArticle:
-        period = find_period(connection, ref, moment)
-        if period is None:
+        view = open_view(connection)
+        shown = find_period(connection, ref, query.as_of) if query.as_of else views.find_released(connection, view, ref)
+        if shown is None:
             raise NotFound
-        view, names = make_view_as_of(moment, actor), FrontNames(period["front_id"], period["slug"])
-        return views.render_front(connection, view, names, cast(Version, period["shown"]), services.site)
+        names = FrontNames(shown["front_id"], shown["slug"])
+        return views.render_front(connection, view, names, cast(Version, shown["shown"]), site)
 
-    return await services.database.scan(find)
+    return await database(request).scan_fresh(find)
 
 
 @router.get("/{front}", summary="Get a front", response_model=FrontOut, responses=FORBIDDEN)
@@ -114,9 +113,9 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     """
     fields, services = parse_fields(FrontOut, query.fields), ArticleServices.of(request)
     refuse_fields(fields, "body", "editing")
-    if query.as_of is not None:
-        past = await _read_past(request, front, query, actor)
-        return reply(request, past.select(fields).json, groups=(), private=True)
+    if query.as_of is not None or query.release is not None:
+        seen = (await _read_view(request, front, query, actor)).limit_to(actor, services.access_log)
+        return reply(request, seen.select(fields).json, groups=(), private=True)
     if query.preview and not actor.may("content:read"):
         raise refusal(actor, "`preview` requires an API key with the scope content:read.")
     if query.preview:

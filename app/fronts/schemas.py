@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.articles.schemas import AsOf, ListedArticleOut
+from app.articles.schemas import AsOf, ListedArticleOut, ReleaseToken
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import absent, at_most_one, both, given, where
 from app.publication.schemas import PageUrl
@@ -154,6 +154,7 @@ class FrontQuery(ReadQuery):
 
     preview: bool = Field(False, description="Show the draft, if there is one; needs `content:read` for all sections.")
     as_of: AsOf = None
+    release: ReleaseToken = None
 
 
 class FrontsQuery(PageQuery):

@@ -239,7 +239,9 @@ def _may_lag(request: Request) -> bool:
     """
     if request.method not in _SAFE_METHODS or ANSWERED_ANONYMOUSLY in request.scope:
         return False
-    return "token" not in request.path_params and b"preview=" not in request.scope["query_string"]
+    return "token" not in request.path_params and not any(
+        name in request.scope["query_string"] for name in (b"preview=", b"release=")
+    )
 
 
 def _unknown_parameter(name: str, known: frozenset[str]) -> InvalidParameter:

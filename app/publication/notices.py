@@ -10,7 +10,7 @@ from app.core.clock import format_rfc3339, now
 from app.core.ids import new_id
 from app.core.problems import Invalid, NotFound
 from app.db.columns import table_of
-from app.db.rows import lock_row
+from app.db.rows import fetch_row, lock_row
 from app.events.catalog import NoticeChanged, NoticeDeleted
 from app.events.log import emit
 from app.identity.audit import record_action
@@ -191,6 +191,52 @@ def _make_notice(notice_id: str, state: NoticeState, version: int) -> Notice:
         created_at=datetime.fromisoformat(state["created_at"]),
         updated_at=datetime.fromisoformat(state["updated_at"]),
     )
+
+
+class ShownNotice(TypedDict):
+    """A notice as articles show it."""
+
+    id: str
+    scope: str
+    target_id: str | None
+    placement: str
+    html: str
+    text: str
+    position: int
+
+
+def preview_new(
+    connection: sa.Connection, articles: NoticeArticles, notice_id: str, data: NoticeIn
+) -> ShownNotice | None:
+    """Return a notice as it would be shown if it were created; None if it could not be."""
+    target_id = None
+    if data.scope != "site":
+        target = find_target(connection, articles, data.scope, data.target_id) if data.target_id else None
+        if target is None:
+            return None
+        target_id = target["id"]
+    html, text = _render_words(data.html, data.text)
+    return {
+        "id": notice_id,
+        "scope": data.scope,
+        "target_id": target_id,
+        "placement": data.placement,
+        "html": html,
+        "text": text,
+        "position": data.position,
+    }
+
+
+def preview_change(connection: sa.Connection, notice_id: str, data: NoticePatch) -> ShownNotice | None:
+    """Return a notice as it would be shown after a change; None without it."""
+    query = sa.select(*(_NOTICE.c[name] for name in ShownNotice.__annotations__)).where(_NOTICE.c.id == notice_id)
+    row = fetch_row(connection, query, ShownNotice)
+    if row is None:
+        return None
+    values = data.model_dump(exclude_unset=True)
+    if "html" in values or "text" in values:
+        values["html"], values["text"] = _render_words(values.get("html"), values.get("text"))
+    return cast(ShownNotice, {**row, **values})
 
 
 def delete_notices_of(session: Session, scope: str, target_id: str) -> None:

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from starlette.responses import Response
 
 from app.articles.approval import ApprovalRequired
+from app.articles.editorial_schemas import PreviewIn
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import Conflict, Invalid, document_problems
@@ -18,11 +19,12 @@ from app.events.log import find_last_position
 from app.identity.access import DraftReader, ExpectedVersions, Publisher, Writer
 from app.identity.schemas import Actor
 from app.identity.writes import write
-from app.releases import checking, releases, scheduling
+from app.releases import checking, previews, releases, scheduling
 from app.releases.applying import ItemChanged, ItemGone, Tools
 from app.releases.checking import CheckDone
 from app.releases.releases import ReleaseState
 from app.releases.schemas import (
+    NewReleasePreviewOut,
     ReleaseCheckOut,
     ReleaseIn,
     ReleaseItemList,
@@ -30,6 +32,7 @@ from app.releases.schemas import (
     ReleaseList,
     ReleaseOut,
     ReleasePatch,
+    ReleasePreviewList,
     ReleaseQuery,
     ReleaseScheduleIn,
     RollBackIn,
@@ -221,3 +224,42 @@ async def roll_back_release(
         skip,
         aside=True,
     )
+
+
+@router.post(
+    "/{release}/previews",
+    summary="Create a preview link of a release",
+    status_code=201,
+    response_model=NewReleasePreviewOut,
+)
+async def create_release_preview(request: Request, release: IdPath, body: PreviewIn, actor: Writer) -> Response:
+    """Create a link by which anyone reads articles, lists and fronts as they will be after the release.
+
+    The token is returned only once. The caller must have `content:write` in all sections concerned.
+    """
+    return await write(
+        request,
+        actor,
+        previews.create_preview,
+        release,
+        body.hours,
+        render=previews.get_preview,
+        model=NewReleasePreviewOut,
+        status=201,
+        secret=True,
+    )
+
+
+@router.get("/{release}/previews", summary="List the preview links of a release", response_model=ReleasePreviewList)
+async def list_release_previews(
+    request: Request, release: IdPath, query: PageParameters, actor: DraftReader
+) -> Response:
+    """List the release's preview links, newest first, without their tokens."""
+    page = await database(request).read(previews.list_previews, release, query)
+    return reply_private_list(request, ReleasePreviewList, page, query)
+
+
+@router.delete("/{release}/previews/{preview_id}", summary="Revoke a preview link of a release", status_code=204)
+async def revoke_release_preview(request: Request, release: IdPath, preview_id: IdPath, actor: Writer) -> Response:
+    """Revoke a preview link at once."""
+    return await write(request, actor, previews.revoke_preview, release, preview_id, status=204)

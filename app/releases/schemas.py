@@ -222,3 +222,22 @@ class RollBackIn(InputModel):
         strict=True,
         description="Leave items as they are that were changed since; by default any of them refuses it all.",
     )
+
+
+class ReleasePreviewOut(BaseModel):
+    """A preview link of a release, without its token."""
+
+    id: str
+    release_id: str
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+
+
+class NewReleasePreviewOut(ReleasePreviewOut):
+    """A new preview link of a release, with its token, which no later response contains."""
+
+    token: str = Field(description="Read articles, lists and fronts with `?release=TOKEN` as they will be.")
+
+
+ReleasePreviewList = ListOut[ReleasePreviewOut]

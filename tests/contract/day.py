@@ -296,6 +296,7 @@ def release(api: Checked, key: Headers, article: str) -> dict[str, str]:
     items = {"items": [{"op": "publish", "article": article}, redirect]}
     make.ok(api.send("PUT", f"{url}/items", json=items, headers=any_version))
     make.ok(api.send("PATCH", url, json={"note": "At ten."}, headers=any_version))
+    make.ok(api.send("POST", f"{url}/previews", json={"hours": 1}, headers=key), 201)
     for verb in ("check", "publish", "rollback"):
         make.ok(api.send("POST", f"{url}/{verb}", headers=any_version))
     make.ok(api.send("PUT", f"{url}/schedule", json={"at": "2999-01-01T00:00:00Z"}, headers=any_version))
