@@ -217,7 +217,8 @@ def present_item(row: Mapping[str, object], actor: Actor) -> JsonObject:
     op, target = str(row["op"]), row["target"]
     reads = actor.reads_drafts_in(cast("str | None", row["section_id"]))
     return {
-        **{name: row[name] for name in ("id", "op", "revision", "body")},
+        **{name: row[name] for name in ("id", "op", "revision")},
+        "body": row["body"] if actor.reads_drafts_in(None) else None,
         "article": row["article_id"],
         "title": row["title"] if reads else None,
         "front": target if op == "front" else None,

@@ -146,7 +146,7 @@ class ReleaseItemOut(BaseModel):
     front: str | None = Field(description="Id of the front, or the slug of a new one.")
     notice: str | None = Field(description="Id of the notice; null for a new one.")
     redirect: str | None = Field(description="Id of the redirect; null for a new one.")
-    body: JsonObject | None = Field(description="What was sent as `body`.")
+    body: JsonObject | None = Field(description="What was sent as `body`; null for who is limited to sections.")
 
 
 ReleaseItemList = ListOut[ReleaseItemOut]
