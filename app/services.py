@@ -141,10 +141,12 @@ def _build_election(database: Database, worker: Worker, courier: Courier) -> Ele
     return Election("worker", database.take_lock, begin)
 
 
-def _register_gauges(metrics: Metrics, live: Live, admission: Admission) -> None:
+def _register_gauges(metrics: Metrics, live: Live, admission: Admission) -> Admission:
+    """Register what counts streams and admitted requests; return the latter."""
     metrics.registry.register(admission)
     streams = Gauge("broadsheet_live_streams", "Live streams that are open.", registry=metrics.registry)
     streams.set_function(live.__len__)
+    return admission
 
 
 def build_services(settings: Settings) -> Services:
@@ -155,8 +157,7 @@ def build_services(settings: Settings) -> Services:
     picture_work = Offload(picture_processes, max(1, settings.picture_processes), MAX_WAITING, REFUSAL)
     media = open_storage(settings.media)
     live, freshness = Live(database, settings), Freshness()
-    admission = Admission(_limits_of(settings))
-    _register_gauges(metrics, live, admission)
+    admission = _register_gauges(metrics, live, Admission(_limits_of(settings)))
     describe = partial(include_description, publication=Publication.from_settings(settings))
     worker, courier = build_worker(database, settings), build_courier(database, settings, vault)
     return Services(
