@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from app.core.settings import Settings
 from app.db import Database
 from app.identity import keys
+from app.main import create_app
 from app.people import sessions
 from tests import make
 
@@ -217,3 +219,27 @@ def test_webhooks_follow_the_roles_of_who_set_their_events(client: TestClient, d
     assert told == {"Ada": [ada.id], "Bob": ["nobody is named"]}
     give(client, admin, bob, {"role": "editor"})
     assert make.ok(client.get(f"{url}/{hooks['Bob']['id']}", headers=admin))["moderation"] is False
+
+
+def test_a_change_acts_in_every_process(
+    settings: Settings, client: TestClient, db: Database, admin: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    assert max(sessions.SESSION_CACHE_SECONDS, keys.KEY_CACHE_SECONDS) <= 1.0
+    ada = make.person(client, db, "Ada", editor=None)
+    new = {"name": "Ada's", "scopes": ["content:publish"], "person_id": ada.id}
+    key = make.bearer(make.ok(client.post("/v1/keys", json=new, headers=admin), 201)["key"])
+    with TestClient(create_app(settings, with_worker=False)) as elsewhere:
+
+        def scopes() -> list[list[str]]:
+            return [
+                make.ok(process.get("/v1/whoami", headers=headers))["scopes"]
+                for process in (client, elsewhere)
+                for headers in (ada.headers, key)
+            ]
+
+        assert scopes() == [sorted(ROLES["editor"]), ["content:publish"]] * 2
+        give(client, admin, ada, {"role": "reporter"})
+        monkeypatch.setattr(sessions, "SESSION_CACHE_SECONDS", -1.0)  # a second later
+        monkeypatch.setattr(keys, "KEY_CACHE_SECONDS", -1.0)
+        assert scopes() == [sorted(ROLES["reporter"]), []] * 2
