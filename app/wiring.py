@@ -53,9 +53,9 @@ from app.partners import routes as partners
 from app.people import credential_routes, oidc_routes
 from app.people import routes as people
 from app.people import sign_in_routes as staff_sign_in
-from app.people.attempts import prune_spent_tokens
 from app.people.grants import find_grants_of_owner, find_person
 from app.people.sessions import prune_sessions
+from app.people.spent_tokens import prune_spent_tokens
 from app.publication import key_routes, media_routes, notice_routes
 from app.publication import routes as publication
 from app.publication.section_tree import find_descendants

@@ -11,21 +11,16 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pydantic_core
-import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.problems import BadRequest
-from app.db.columns import count_affected, table_of
-from app.db.rows import insert_into
 from app.identity.secrets import Vault
-from app.identity.tokens import hash_token
-from app.people.tables import SpentToken
+from app.people.spent_tokens import spend_token
 
 BINDING_PREFIX = "bo_"
 ATTEMPT_LIFETIME = timedelta(minutes=10)
 MAX_BINDING_LENGTH = 3000  # characters: the longest redirect URI takes a thousand
-_SPENT = table_of(SpentToken)
 
 
 class SignInExpired(BadRequest, code="sign_in_expired", title="The sign-in has expired"):
@@ -74,18 +69,7 @@ def open_attempt(vault: Vault, binding: str, state: str) -> Attempt:
     raise SignInExpired("Begin the sign-in again, and finish it in the same browser.")
 
 
-def spend_token(session: Session, token: str, expires_at: datetime) -> bool:
-    """Note that a token which may be used once is used, until it expires; return whether it was not before."""
-    spend = insert_into(session, _SPENT).on_conflict_do_nothing().returning(_SPENT.c.hash)
-    return session.execute(spend, {"hash": hash_token(token), "expires_at": expires_at}).first() is not None
-
-
 def spend_attempt(session: Session, attempt: Attempt) -> None:
     """Note that a sign-in is finished; 400 if it was before."""
     if not spend_token(session, attempt.binding, attempt.expires_at):
         raise SignInExpired("This sign-in was finished before. Begin it again.")
-
-
-def prune_spent_tokens(session: Session) -> int:
-    """Delete spent tokens that would have expired by now; return their number."""
-    return count_affected(session.execute(sa.delete(_SPENT).where(_SPENT.c.expires_at <= now())))

@@ -22,8 +22,8 @@ from app.people.credential_schemas import (
     TotpIn,
     TotpOut,
 )
-from app.people.credentials import SignInAgain, TotpEnabled
-from app.people.identities import LastSignInMethod
+from app.people.credentials import LastSignInMethod, SignInAgain, TotpEnabled
+from app.people.identities import issuers_of
 from app.people.invitations import NewInvitation, PersonSuspended
 from app.people.passkeys import PasskeyInvalid, TooManyPasskeys
 from app.people.passwords import check_password
@@ -38,7 +38,12 @@ router = Router(prefix="/v1/people/{person}", tags=["people"])
 _OWN = {**FORBIDDEN, **document_problems(SignInAgain)}
 
 
-def _require_self(actor: Actor, ref: str) -> str:
+def _issuers_of(request: Request) -> frozenset[str]:
+    """Return the issuers of the providers in the settings."""
+    return issuers_of(settings(request).oidc)
+
+
+def require_self(actor: Actor, ref: str) -> str:
     """Return the id of the caller; 403 for anybody else, admins as well."""
     person_id = resolve_person(actor, ref)
     if not is_self(actor, person_id):
@@ -83,7 +88,7 @@ async def invite_person(request: Request, person: RefPath, actor: Admin) -> Resp
 @router.put("/password", summary="Set one's password", status_code=204, responses=_OWN)
 async def set_password(request: Request, person: RefPath, body: PasswordIn, actor: AdminOrSelf) -> Response:
     """Set one's own password, within 15 minutes after signing in. All other sessions end."""
-    person_id = _require_self(actor, person)
+    person_id = require_self(actor, person)
     holder = await database(request).read(credentials.find_holder, person_id)
     check_password(body.password, holder.name, holder.email)
     password_hash = await PeopleServices.of(request).passwords.hash(body.password)
@@ -97,7 +102,7 @@ _REMOVE = {**_OWN, **document_problems(SignInAgain, LastSignInMethod, PersonDele
 async def remove_password(request: Request, person: RefPath, actor: AdminOrSelf) -> Response:
     """Remove the password of a person, who then signs in otherwise."""
     person_id = require_self_or_admin(actor, person)
-    return await write(request, actor, credentials.remove_password, person_id, status=204)
+    return await write(request, actor, credentials.remove_password, person_id, _issuers_of(request), status=204)
 
 
 @router.post(
@@ -108,7 +113,7 @@ async def remove_password(request: Request, person: RefPath, actor: AdminOrSelf)
 )
 async def begin_totp(request: Request, person: RefPath, actor: AdminOrSelf) -> Response:
     """Return the secret for an authenticator app (RFC 6238). Codes are asked for once the first one is confirmed."""
-    person_id, site_name = _require_self(actor, person), settings(request).site_name
+    person_id, site_name = require_self(actor, person), settings(request).site_name
 
     def show(connection: sa.Connection, _person_id: str) -> JsonObject:
         secret, holder = (
@@ -128,7 +133,7 @@ async def begin_totp(request: Request, person: RefPath, actor: AdminOrSelf) -> R
 )
 async def confirm_totp(request: Request, person: RefPath, body: TotpIn, actor: AdminOrSelf) -> Response:
     """Sign in with one-time codes beside the password from now on. All other sessions end."""
-    person_id = _require_self(actor, person)
+    person_id = require_self(actor, person)
 
     def show(_connection: sa.Connection, codes: list[str]) -> JsonObject:
         return {"recovery_codes": codes}
@@ -153,7 +158,7 @@ async def list_passkeys(request: Request, person: RefPath, query: PageParameters
 @router.post("/passkeys/options", summary="Get options to create a passkey", response_model=JsonObject, responses=_OWN)
 async def get_registration_options(request: Request, person: RefPath, actor: AdminOrSelf) -> Response:
     """Return what `PublicKeyCredential.parseCreationOptionsFromJSON()` takes; it is valid for 5 minutes."""
-    person_id = _require_self(actor, person)
+    person_id = require_self(actor, person)
     holder = await database(request).read(credentials.find_holder, person_id)
     known = await database(request).read(passkeys.list_credential_ids, person_id)
     vault = PeopleServices.of(request).vault
@@ -169,7 +174,7 @@ async def get_registration_options(request: Request, person: RefPath, actor: Adm
 )
 async def add_passkey(request: Request, person: RefPath, body: PasskeyIn, actor: AdminOrSelf) -> Response:
     """Add a passkey to one's own, within 15 minutes after signing in."""
-    person_id, vault = _require_self(actor, person), PeopleServices.of(request).vault
+    person_id, vault = require_self(actor, person), PeopleServices.of(request).vault
     passkey = passkeys.verify_registration(vault, site_of(request), person_id, body.credential)
     action = partial(credentials.register_passkey, passkey=passkey, name=body.name)
     return await write(request, actor, action, person_id, render=passkeys.get_passkey, model=PasskeyOut, status=201)
@@ -179,4 +184,5 @@ async def add_passkey(request: Request, person: RefPath, body: PasskeyIn, actor:
 async def delete_passkey(request: Request, person: RefPath, passkey: RefPath, actor: AdminOrSelf) -> Response:
     """Delete a passkey of a person, who can no longer sign in with it."""
     person_id = require_self_or_admin(actor, person)
-    return await write(request, actor, credentials.remove_passkey, person_id, passkey, status=204)
+    args = (person_id, passkey, _issuers_of(request))
+    return await write(request, actor, credentials.remove_passkey, *args, status=204)

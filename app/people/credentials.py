@@ -1,5 +1,6 @@
 """Credentials of people: signing in with them, setting and removing them."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -12,7 +13,6 @@ from app.db.columns import table_of
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
-from app.people.identities import LastSignInMethod
 from app.people.invitations import TotpRequired
 from app.people.passkeys import Holder, NewPasskey, PasskeyAnswer, add_passkey, delete_passkey, use_passkey
 from app.people.people import is_self, lock_person
@@ -34,6 +34,10 @@ class SignInAgain(Forbidden, code="sign_in_again", title="Sign in again to do th
 
 class TotpEnabled(Conflict, code="totp_enabled", title="One-time codes are in use"):
     """One-time codes are in use already; remove them first."""
+
+
+class LastSignInMethod(Conflict, code="last_sign_in_method", title="It is the only way to sign in"):
+    """Without it the person could not sign in any more. Set up another way to sign in first."""
 
 
 class StoredPassword(NamedTuple):
@@ -84,7 +88,7 @@ def sign_in_with_passkey(session: Session, vault: Vault, answer: PasskeyAnswer, 
     return start_session(session, vault, person, "passkey", client)
 
 
-def _lock_holder(session: Session, actor: Actor, person_id: str) -> Person:
+def lock_holder(session: Session, actor: Actor, person_id: str) -> Person:
     """Return a person whose credentials are changed, locked; 403 unless the caller signed in just now, or is an admin.
 
     A token that was stolen, or a screen left alone, does not suffice.
@@ -96,42 +100,46 @@ def _lock_holder(session: Session, actor: Actor, person_id: str) -> Person:
     return lock_person(session, person_id)
 
 
-def _require_sign_in_method(session: Session, actor: Actor, person: Person) -> None:
-    """Raise 409 where people take from themselves the last way to sign in; an admin may, and invites them again."""
+def require_sign_in_method(session: Session, actor: Actor, person: Person, issuers: Collection[str]) -> None:
+    """Raise 409 where people take from themselves the last way to sign in; an admin may, and invites them again.
+
+    `issuers` are those in the settings: with accounts at others nobody signs in.
+    """
     if not is_self(actor, person.id) or person.password_hash is not None:
         return
     session.flush()
-    others = [sa.select(table.c.id).where(table.c.person_id == person.id) for table in (PASSKEY, IDENTITY)]
-    if session.execute(sa.union_all(*others).limit(1)).first() is None:
+    keys = sa.select(PASSKEY.c.id).where(PASSKEY.c.person_id == person.id)
+    accounts = sa.select(IDENTITY.c.id).where(IDENTITY.c.person_id == person.id, IDENTITY.c.issuer.in_(sorted(issuers)))
+    if session.execute(keys.union_all(accounts).limit(1)).first() is None:
         raise LastSignInMethod("Set up another way to sign in first.")
 
 
 def require_fresh(session: Session, actor: Actor, person_id: str) -> None:
     """Raise 403 unless the caller may change the credentials of a person now."""
-    _lock_holder(session, actor, person_id)
+    lock_holder(session, actor, person_id)
 
 
 def set_password(session: Session, actor: Actor, person_id: str, password_hash: str) -> None:
     """Set the password of a person, and end their other sessions."""
-    person = _lock_holder(session, actor, person_id)
+    person = lock_holder(session, actor, person_id)
     person.password_hash = password_hash
     end_sessions(session, actor, person.id)
     record_action(session, actor, "password.change", "person", person.id, {"name": person.name})
 
 
-def remove_password(session: Session, actor: Actor, person_id: str) -> None:
+def remove_password(session: Session, actor: Actor, person_id: str, issuers: Collection[str]) -> None:
     """Remove the password of a person."""
-    person = _lock_holder(session, actor, person_id)
+    person = lock_holder(session, actor, person_id)
     if person.password_hash is None:
         raise NotFound
     person.password_hash = None
-    _require_sign_in_method(session, actor, person)
+    require_sign_in_method(session, actor, person, issuers)
     record_action(session, actor, "password.delete", "person", person.id, {"name": person.name})
 
 
 def begin_totp(session: Session, actor: Actor, person_id: str) -> str:
     """Give a person a secret for one-time codes, which are asked for once one was confirmed; return the id."""
-    person = _lock_holder(session, actor, person_id)
+    person = lock_holder(session, actor, person_id)
     if person.totp_confirmed_at is not None:
         raise TotpEnabled
     person.totp_secret, person.totp_step = make_secret(), None
@@ -145,7 +153,7 @@ def find_totp_secret(connection: sa.Connection, person_id: str) -> str:
 
 def confirm_totp(session: Session, actor: Actor, person_id: str, code: str) -> list[str]:
     """Ask a person for one-time codes from now on; return recovery codes."""
-    person = _lock_holder(session, actor, person_id)
+    person = lock_holder(session, actor, person_id)
     if person.totp_confirmed_at is not None:
         raise TotpEnabled
     if person.totp_secret is None or not use_code(person, code):
@@ -158,7 +166,7 @@ def confirm_totp(session: Session, actor: Actor, person_id: str, code: str) -> l
 
 def remove_totp(session: Session, actor: Actor, person_id: str) -> None:
     """Ask a person for one-time codes no more."""
-    person = _lock_holder(session, actor, person_id)
+    person = lock_holder(session, actor, person_id)
     if person.totp_secret is None:
         raise NotFound
     disable_totp(person)
@@ -167,11 +175,11 @@ def remove_totp(session: Session, actor: Actor, person_id: str) -> None:
 
 def register_passkey(session: Session, actor: Actor, person_id: str, passkey: NewPasskey, name: str) -> str:
     """Add a passkey to those of the caller; return its id."""
-    return add_passkey(session, actor, _lock_holder(session, actor, person_id), passkey, name)
+    return add_passkey(session, actor, lock_holder(session, actor, person_id), passkey, name)
 
 
-def remove_passkey(session: Session, actor: Actor, person_id: str, passkey_id: str) -> None:
+def remove_passkey(session: Session, actor: Actor, person_id: str, passkey_id: str, issuers: Collection[str]) -> None:
     """Delete a passkey of a person."""
-    person = _lock_holder(session, actor, person_id)
+    person = lock_holder(session, actor, person_id)
     delete_passkey(session, actor, person, passkey_id)
-    _require_sign_in_method(session, actor, person)
+    require_sign_in_method(session, actor, person, issuers)

@@ -1,6 +1,6 @@
 """Accounts of people with OpenID providers: who may sign in with which, linking and unlinking."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TypedDict
 
@@ -17,29 +17,31 @@ from app.db.rows import JsonObject, fetch_row, insert_into
 from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM, Actor
 from app.identity.secrets import Vault
-from app.people.attempts import spend_token
+from app.people.credentials import lock_holder, require_sign_in_method
 from app.people.grants import apply_groups, take_provider_grants
 from app.people.oidc import CLOCK_SKEW_SECONDS, MAX_LOGOUT_AGE, Identity, Logout, SignInRefused
 from app.people.people import find_person_by_email, lock_person, withdraw_invitations
 from app.people.sessions import Tokens, end_sessions, is_active, start_session
-from app.people.tables import Passkey, Person, PersonIdentity
+from app.people.spent_tokens import spend_token
+from app.people.tables import Person, PersonIdentity
 from app.text.confusables import skeleton
 from app.text.emails import Email
 from app.text.names import PersonName, public_name
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
 
-IDENTITY, PASSKEY, PERSON = table_of(PersonIdentity), table_of(Passkey), table_of(Person)
+IDENTITY, PERSON = table_of(PersonIdentity), table_of(Person)
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 _NAME: TypeAdapter[str] = TypeAdapter(PersonName)
 NOT_ADMITTED = "No person of this publication may sign in with this account. Ask an administrator for an invitation."
 
 
+def issuers_of(providers: Iterable[SignInProvider]) -> frozenset[str]:
+    """Return the issuers of providers, whose accounts are ways to sign in."""
+    return frozenset(provider.issuer for provider in providers)
+
+
 class IdentityTaken(Conflict, code="identity_taken", title="The account belongs to another person"):
     """The account at the provider belongs to another person, or the person has another account there."""
-
-
-class LastSignInMethod(Conflict, code="last_sign_in_method", title="It is the only way to sign in"):
-    """Without it the person could not sign in any more. Set up another way to sign in first."""
 
 
 def verified_email(identity: Identity, provider: SignInProvider) -> str | None:
@@ -150,9 +152,9 @@ def _link(session: Session, person: Person, identity: Identity) -> PersonIdentit
     return session.get_one(PersonIdentity, row["id"])
 
 
-def link_identity(session: Session, _actor: Actor, person_id: str, identity: Identity) -> str:
-    """Let a person who is signed in use an account at a provider too; return the id of the identity."""
-    person = lock_person(session, person_id)
+def link_identity(session: Session, actor: Actor, person_id: str, identity: Identity) -> str:
+    """Let the caller, who signed in just now, use an account at a provider too; return the id of the identity."""
+    person = lock_holder(session, actor, person_id)
     row = _find_identity(session, identity.issuer, identity.subject)
     if row is not None and row.person_id == person.id:
         return row.id
@@ -181,21 +183,16 @@ def sign_in(
 def unlink_identity(
     session: Session, actor: Actor, person_id: str, identity_id: str, providers: Sequence[SignInProvider]
 ) -> None:
-    """Take an account from a person, with the roles by it; 409 if it is the only way to sign in.
+    """Take an account from a person, with the roles by it; 409 if people take their only way to sign in.
 
     `providers` are those in the settings.
     """
-    person = lock_person(session, person_id)
+    person = lock_holder(session, actor, person_id)
     row = session.get(PersonIdentity, identity_id) if is_id(identity_id) else None
     if row is None or row.person_id != person.id:
         raise NotFound
     session.delete(row)
-    session.flush()
-    issuers = {provider.issuer for provider in providers}
-    passkeys = sa.select(PASSKEY.c.id).where(PASSKEY.c.person_id == person.id)
-    accounts = sa.select(IDENTITY.c.id).where(IDENTITY.c.person_id == person.id, IDENTITY.c.issuer.in_(sorted(issuers)))
-    if person.password_hash is None and session.execute(passkeys.union_all(accounts)).first() is None:
-        raise LastSignInMethod("Set a password, add a passkey or link another account first.")
+    require_sign_in_method(session, actor, person, issuers_of(providers))
     take_provider_grants(
         session, actor, person, [provider.id for provider in providers if provider.issuer == row.issuer]
     )

@@ -8,13 +8,15 @@ from fastapi import Form, Request
 from starlette.responses import Response
 
 from app.core.ids import RefPath
-from app.core.problems import FORBIDDEN, Forbidden, Invalid, NotFound, document_problems
+from app.core.problems import FORBIDDEN, Invalid, NotFound, document_problems
 from app.db.rows import JsonObject
 from app.identity.access import AdminOrSelf, Public
 from app.identity.writes import write
 from app.people import identities
 from app.people.attempts import SignInExpired, begin_attempt, open_attempt, spend_attempt
-from app.people.identities import IdentityTaken, LastSignInMethod
+from app.people.credential_routes import require_self
+from app.people.credentials import LastSignInMethod, SignInAgain, require_fresh
+from app.people.identities import IdentityTaken
 from app.people.oidc import (
     MAX_ID_TOKEN_LENGTH,
     Identity,
@@ -24,10 +26,11 @@ from app.people.oidc import (
     SignInRefused,
 )
 from app.people.oidc_schemas import IdentityOut, OidcFinishIn, OidcIn, OidcOut, SignInOut
-from app.people.people import is_self, require_self_or_admin, resolve_person
+from app.people.people import require_self_or_admin
 from app.people.routes import client_of, reply_tokens
 from app.people.schemas import TokensOut
 from app.people.services import PeopleServices
+from app.people.sign_in_routes import Attempt
 from app.web.fields import dump_json
 from app.web.paging import ListOut, Page
 from app.web.responses import JSON_TYPE, PRIVATE_CACHE_CONTROL, database, reply, reply_private_list
@@ -85,7 +88,7 @@ async def _finish(request: Request, body: OidcFinishIn) -> SignIn:
 @sign_in_router.post(
     "/oidc/finish", summary="Finish a sign-in at a provider", response_model=TokensOut, responses=_PROOF
 )
-async def finish_sign_in(request: Request, body: OidcFinishIn, actor: Public) -> Response:
+async def finish_sign_in(request: Request, body: OidcFinishIn, actor: Attempt) -> Response:
     """Exchange what the browser returned with for the tokens of a session.
 
     An account that is new here signs in the invited person with the same address, if the provider has verified it; from
@@ -150,13 +153,15 @@ async def list_identities(request: Request, person: RefPath, query: PageParamete
     summary="Link an account",
     status_code=201,
     response_model=IdentityOut,
-    responses={**FORBIDDEN, **_PROOF, **document_problems(IdentityTaken)},
+    responses={**FORBIDDEN, **_PROOF, **document_problems(SignInAgain, IdentityTaken)},
 )
 async def link_identity(request: Request, person: RefPath, body: OidcFinishIn, actor: AdminOrSelf) -> Response:
-    """Let the person who is signed in use an account of a provider too, after `POST /v1/sign-in/oidc` as to sign in."""
-    person_id = resolve_person(actor, person)
-    if not is_self(actor, person_id):
-        raise Forbidden("People link accounts of their own, while they are signed in.")
+    """Sign in with an account of a provider too, within 15 minutes after signing in.
+
+    `POST /v1/sign-in/oidc` begins it, as a sign-in.
+    """
+    person_id = require_self(actor, person)
+    await database(request).write(require_fresh, actor, person_id)  # before the sign-in is spent
     identity, _ = await _finish(request, body)
     render = partial(identities.get_identity, issuers=_issuers_of(request))
     return await write(
@@ -168,7 +173,7 @@ async def link_identity(request: Request, person: RefPath, body: OidcFinishIn, a
     "/{identity}",
     summary="Unlink an account",
     status_code=204,
-    responses={**FORBIDDEN, **document_problems(LastSignInMethod)},
+    responses={**FORBIDDEN, **document_problems(SignInAgain, LastSignInMethod)},
 )
 async def unlink_identity(request: Request, person: RefPath, identity: RefPath, actor: AdminOrSelf) -> Response:
     """Take an account from a person, with the roles by its groups, as long as another way to sign in stays."""

@@ -15,7 +15,7 @@ from app.core.sign_in_providers import SignInProvider
 from app.db import Database
 from app.main import create_app
 from app.people import sessions
-from app.people.attempts import prune_spent_tokens
+from app.people.spent_tokens import prune_spent_tokens
 from app.people.tables import Person, PersonIdentity
 from tests import make
 from tests.contract.day import Checked
@@ -233,6 +233,9 @@ def test_accounts_are_linked_and_unlinked(
         assert link(provider, "test", cy.headers).json()["code"] == "identity_taken"
         provider.user["sub"] = "second"
         assert link(provider, "test", bea.headers).json()["code"] == "identity_taken"
+        with time_machine.travel(now() + timedelta(minutes=20)):
+            stale = ok(client.post("/v1/sign-in/refresh", json={"refresh_token": cy.refresh}))["access_token"]
+            assert link(other, "other", make.bearer(stale)).json()["code"] == "sign_in_again"
         assert link(provider, "test", {}).status_code == 401
         assert link(provider, "test", admin).status_code in (403, 404)
         second = ok(link(other, "other", bea.headers), 201)
@@ -244,6 +247,7 @@ def test_accounts_are_linked_and_unlinked(
         ok(client.delete(f"{path}/{linked['id']}", headers=bea.headers), 204)
         last = client.delete(f"{path}/{second['id']}", headers=bea.headers)
         assert (last.status_code, last.json()["code"]) == (409, "last_sign_in_method")
+        ok(client.delete(f"/v1/people/{bea.id}/identities/{second['id']}", headers=admin), 204)  # and invites her again
         assert sign_in(client, provider, sub="ann") == REFUSED
 
 
