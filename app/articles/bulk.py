@@ -25,7 +25,7 @@ def run_operation(
 ) -> JsonObject:
     """Run one operation by the function of its single route; returns a result as `BulkResultOut`."""
     if not actor.may(scope_of(op.op)):
-        raise Forbidden(f"This operation needs a key with the scope {scope_of(op.op)}.")
+        raise Forbidden(f"This operation needs the scope {scope_of(op.op)}.")
     versions = etag.parse_if_match(op.if_match)
     if op.op == "delete":
         editing.delete_article(session, actor, op.article, versions)

@@ -288,7 +288,7 @@ def refuse_fields(tree: FieldTree, *names: str) -> None:
 def check_editing(tree: FieldTree, actor: Actor) -> None:
     """Answer 401 or 403 for `fields=editing` by a caller who may not read it."""
     if tree and "editing" in tree and not actor.reads_drafts:
-        raise refusal(actor, "editing needs a key with the scope content:read or content:write.")
+        raise refusal(actor, "editing needs the scope content:read or content:write.")
 
 
 def parse_formats(formats: str | None, default: tuple[str, ...]) -> tuple[str, ...]:

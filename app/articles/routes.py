@@ -266,7 +266,7 @@ async def get_article(
         refuse_fields(subtree_of(fields, name), "body", "editing")
     special = query.preview is not None or query.revision is not None
     if query.preview is None and special and not actor.reads_drafts:
-        missing = "revision requires a key with the scope content:read or content:write."
+        missing = "revision requires the scope content:read or content:write."
         raise refusal(actor, missing)
     site, drafts = services.site, actor.reads_drafts
     if query.as_of is not None or query.release is not None:
@@ -351,7 +351,7 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         if not actor.reads_drafts:
             names = ("state", "changed", "editor", "approval", "sort")
             parameter = next(name for name in names if name in query.model_fields_set)
-            raise refusal(actor, f"{parameter} requires a key with the scope content:read or content:write.")
+            raise refusal(actor, f"{parameter} requires the scope content:read or content:write.")
         if not set(query.states) <= set(get_args(State)):
             raise InvalidParameter("state", f"state: must be `any`, or any of {', '.join(get_args(State))}.")
     check_editing(fields, actor)

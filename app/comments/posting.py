@@ -131,7 +131,7 @@ def check_may_write(actor: Actor) -> None:
     if actor.kind in ("edit", "subscriber"):
         raise Forbidden("This token is valid only for one comment or for subscriptions.")
     if actor.is_staff and not (actor.may("content:write") or actor.may("comments:moderate")):
-        raise Forbidden("Commenting as staff requires a key with the scope content:write or comments:moderate.")
+        raise Forbidden("Commenting as staff requires the scope content:write or comments:moderate.")
 
 
 def _check_section(actor: Actor, article: PostingContext) -> None:

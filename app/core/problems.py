@@ -103,7 +103,7 @@ class Unauthorized(Problem, status=401, code="unauthorized", title="A valid key 
         super().__init__(detail, headers={"WWW-Authenticate": 'Bearer realm="broadsheet"'})
 
 
-class Forbidden(Problem, status=403, code="forbidden", title="The key does not allow this"):
+class Forbidden(Problem, status=403, code="forbidden", title="The caller may not do this"):
     """The caller lacks the scope, or has it in other sections only."""
 
 

@@ -58,7 +58,7 @@ Preconditions = Annotated[tuple[frozenset[int] | None, bool], Depends(_parse_pre
 
 @router.get("", summary="List fronts", response_model=ListOut[ListedFront])
 async def list_fronts(request: Request, query: Annotated[FrontsQuery, Query()], actor: Public) -> Response:
-    """List fronts, by slug. Keys with `content:read` for all sections get the definitions of all of them, too."""
+    """List fronts, by slug. Callers with `content:read` for all sections get the definitions of all of them, too."""
     all_versions = actor.may_in("content:read", None)
     site = ArticleServices.of(request).site
     page = await database(request).read(fronts.list_fronts, query, site, all_versions=all_versions)
@@ -117,7 +117,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
         seen = (await _read_view(request, front, query, actor)).limit_to(actor, services.access_log)
         return reply(request, seen.select(fields).json, groups=(), private=True)
     if query.preview and not actor.may("content:read"):
-        raise refusal(actor, "`preview` requires an API key with the scope content:read.")
+        raise refusal(actor, "`preview` requires the scope content:read.")
     if query.preview:
         require_all_sections(actor, "content:read")
     rendered, groups = await read_front(services, front, preview=query.preview)

@@ -156,7 +156,7 @@ class Access(SecurityBase):
             actor, is_anybody = PUBLISHABLE, True
         if self.scopes and not self._admits(actor):
             names = " or ".join((*self.scopes, *(("content:write",) if self.drafts else ())))
-            missing = f"This needs a key with the scope {names}."
+            missing = f"This needs the scope {names}."
             raise refusal(actor, missing)
         if self.admit is not None:
             await self.admit(request, actor)

@@ -3,7 +3,7 @@
 from app.core.problems import Forbidden, Problem, Unauthorized
 from app.identity.schemas import ANONYMOUS, Actor, Scope
 
-NEEDS_PUBLISH = "Changing what readers see, now or at a set time, requires a key with the scope content:publish."
+NEEDS_PUBLISH = "Changing what readers see, now or at a set time, requires the scope content:publish."
 OTHER_SECTIONS = "The caller has this permission in other sections only."
 
 

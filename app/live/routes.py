@@ -204,9 +204,9 @@ async def follow_site(
 
     Each event is named by its type and contains `{type, timestamp, data}` like a webhook: ids, `position`,
     `cache_groups` and members of its own; fetch its subject. Resuming, heartbeats and ends are as in an article's
-    stream. A stream ends within seconds after its key is changed, revoked or expired.
+    stream. A stream ends within seconds after what its caller may do changes or ends.
 
-    Keys with `comments:moderate` also receive moderation events, of their sections if they are limited to some.
+    Callers with `comments:moderate` also receive moderation events, of the sections in which they have it.
     """
     since, token = await _find_start(request, query), request.headers["authorization"].partition(" ")[2].strip()
     callers = LiveServices.of(request).callers

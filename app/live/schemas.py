@@ -61,7 +61,7 @@ def parse_types(text: str | None, *, moderation: bool) -> frozenset[str]:
     """Return the types that `types` names; 403 for moderation events if the key may not read them."""
     names = text.split(",") if text else [*_WILDCARDS]
     if not moderation and not set(MODERATION_TYPES).isdisjoint(names):
-        raise Forbidden("Moderation events need a key with the scope comments:moderate.")
+        raise Forbidden("Moderation events need the scope comments:moderate.")
     types = (*TYPES, *MODERATION_TYPES) if moderation else TYPES
     return frozenset(name for name in types if name in names or f"{name.partition('.')[0]}.*" in names)
 

@@ -292,7 +292,7 @@ def _moderation_of(actor: Actor, events: Sequence[str]) -> JsonObject:
         is_named = includes_moderation or actor.may_in("admin", None)
         return {"moderation": includes_moderation, "moderator_id": actor.id if is_named else None}
     if denied := sorted(set(MODERATION_TYPES).intersection(events)):
-        raise Forbidden(f"{', '.join(denied)}: moderation events need a key with the scope comments:moderate.")
+        raise Forbidden(f"{', '.join(denied)}: moderation events need the scope comments:moderate.")
     return {"moderation": False, "moderator_id": None}
 
 
