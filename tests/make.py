@@ -194,3 +194,14 @@ def sign_in(client: TestClient, db: Database, person: Person) -> Person:
         row = session.get_one(people_tables.Person, person.id)
         tokens = start_session(session, vault, row, "password", "testclient")
     return replace(person, access=tokens.access, refresh=tokens.refresh)
+
+
+def explain(db: Database, query: str) -> str:
+    """The plan of a query; on PostgreSQL without scans of whole tables, which are cheap while these are small."""
+    with db.connect() as connection:
+        if db.dialect == "sqlite":
+            return str(connection.execute(sa.text(f"EXPLAIN QUERY PLAN {query}")).all())
+        connection.execute(sa.text("SET enable_seqscan = off"))
+        plan = str(connection.execute(sa.text(f"EXPLAIN {query}")).all())
+        connection.execute(sa.text("RESET enable_seqscan"))
+        return plan

@@ -1,6 +1,6 @@
 """Reading and setting the rules of approval, of sections and of the site."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import sqlalchemy as sa
@@ -9,12 +9,14 @@ from sqlmodel import Session
 from app.articles.approval import RULE, ApprovalRule, find_rule
 from app.articles.approval_schemas import ApprovalRuleIn
 from app.articles.tables import SITE_ID
+from app.core.problems import Invalid
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_row, get_row, insert_into
 from app.events.catalog import LoggedEvent, SectionDeleted
 from app.identity.audit import record_action
 from app.identity.permissions import require_in
 from app.identity.schemas import Actor
+from app.people.roles import BUILT_IN, find_own_roles
 from app.publication.section_tree import lock_tree
 from app.publication.tables import Section
 from app.publication.terms import find_term, lock_term, require_all_sections
@@ -100,12 +102,20 @@ def _set_rule(
     values = data.model_dump() if data.required is not None else {**ApprovalRuleIn().model_dump()}
     if values["roles"] is not None:
         values["roles"] = sorted(set(values["roles"]))
+        _require_roles(session, values["roles"])
     fields = sorted(name for name, value in values.items() if columns[name] != value)
     etag.check_version(row["version"], versions, fields)
     if fields:
         session.execute(sa.update(RULE).where(is_target).values(**values, version=row["version"] + 1))
         record_action(session, actor, "approval.set", kind, None if kind == "site" else target_id, values)
     return target_id
+
+
+def _require_roles(session: Session, slugs: Sequence[str]) -> None:
+    """Raise 422 for a role that does not exist."""
+    unknown = set(slugs) - BUILT_IN.keys()
+    if unknown and unknown != find_own_roles(session, unknown):
+        raise Invalid("There is no such role.", pointer="/roles", code="not_found")
 
 
 def delete_section_rule(session: Session, entry: LoggedEvent) -> None:

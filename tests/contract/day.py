@@ -143,7 +143,7 @@ def live(api: Checked, key: Headers) -> dict[str, str]:
     make.ok(api.send("GET", f"{url}/corrections/history", headers=key))
     change("DELETE", f"{url}/corrections/1")
     change("POST", f"{url}/revisions/1/restore")
-    change("PUT", f"/v1/sections/{ids['sections']}/approval", {"required": True, "roles": ["chief"]})
+    change("PUT", f"/v1/sections/{ids['sections']}/approval", {"required": True, "roles": ["desk"]})
     change("PUT", f"/v1/sections/{ids['sections']}/approval", {"required": True})
     ids["note"] = post(f"{url}/notes", {"text": "Which?", "anchor": {"exact": "q"}})["id"]
     change("PATCH", f"/v1/notes/{ids['note']}", {"done": True})

@@ -5,13 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
 from app.db import Database
 from app.editorial.locks import prune_locks
-from tests.make import draft, ok, patched, published, section
+from tests.make import draft, explain, ok, patched, published, section
 
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
@@ -130,12 +129,7 @@ def test_tasks_are_listed_by_their_deadline(
     assert (changed["done"], changed["done_by"], changed["due_at"]) == (True, "test key", None)
     assert titles("?done=false") == ["Soon", "Whenever"]
     ok(client.delete(url, headers={**editor, **ANY}), 204)
-    plan = "EXPLAIN QUERY PLAN" if db.dialect == "sqlite" else "EXPLAIN"
-    with db.connect() as connection:
-        if db.dialect == "postgresql":
-            connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
-        query = f"{plan} SELECT id FROM task WHERE done = false ORDER BY due_order, id LIMIT 20"
-        assert "ix_task_due" in str(connection.execute(sa.text(query)).all())
+    assert "ix_task_due" in explain(db, "SELECT id FROM task WHERE done = false ORDER BY due_order, id LIMIT 20")
 
 
 def test_locks_tell_who_edits_and_are_in_nobodys_way(

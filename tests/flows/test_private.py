@@ -80,6 +80,15 @@ def plant(client: TestClient, editor: Headers, db: Database) -> list[dict[str, A
     return found
 
 
+def talk_about(client: TestClient, editor: Headers, article: dict[str, Any]) -> None:
+    """What editors tell each other about an article."""
+    url = f"/v1/articles/{article['id']}"
+    make.ok(client.post(f"{url}/notes", headers=editor, json={"text": f"{CANARY}note"}), 201)
+    make.ok(client.post("/v1/tasks", headers=editor, json={"title": f"{CANARY}task", "article": article["id"]}), 201)
+    make.ok(client.put(f"{url}/lock", headers=editor))
+    make.act(client, editor, article, "submit", {"note": f"{CANARY}submitted"})
+
+
 @pytest.fixture
 def world(client: TestClient, db: Database) -> World:
     """A publication with one public article and everything else private."""
@@ -93,6 +102,7 @@ def world(client: TestClient, db: Database) -> World:
     long = make.series(client, editor, "Long")
     tag = make.ok(client.post("/v1/tags", json={"name": "War"}, headers=editor), 201)
     hidden = plant(client, editor, db)
+    talk_about(client, editor, hidden[0])
     public = make.published(client, editor, "Public", section="open", authors=["bo"], tags=["war"])
     changes = {name: value for name, value in private("revision").items() if name not in {"slug", "rights"}}
     make.patched(client, editor, public, **changes)  # a text that is not out, and that moves it to the closed section
