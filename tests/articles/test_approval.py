@@ -11,8 +11,10 @@ from starlette.testclient import TestClient
 from app.articles.publishing import advance_due_articles
 from app.core.clock import format_rfc3339
 from app.db import Database
+from app.identity import keys
+from app.identity.schemas import SYSTEM
 from app.search.indexing import index_article
-from tests.make import act, draft, explain, ok, patched, published, section
+from tests.make import act, bearer, draft, explain, ok, patched, person, published, section
 
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
@@ -237,3 +239,25 @@ def test_a_published_article_stays_as_it_is(client: TestClient, admin: Headers, 
     patched(client, reporter, article, title="Two", rights={"usage_terms": "None."})
     assert sees(client, article) == "One"
     refused(client, reporter, article, "publish")
+
+
+def test_a_person_is_one_pair_of_eyes_with_all_their_keys(
+    client: TestClient, db: Database, admin: Headers, strict: str
+) -> None:
+    ann, bo = (person(client, db, name, editor=None) for name in ("Ann", "Bo"))
+    chief, reporter = person(client, db, "Chief", desk=[strict]), person(client, db, "Rita", reporter=[strict])
+    with db.transaction() as session:
+        key = keys.create_api_key(session, SYSTEM, "Ann's", ["content:write", "content:approve"], person_id=ann.id)[1]
+    article = draft(client, ann.headers, "By Ann", section=strict)
+    url = f"/v1/articles/{article['id']}/approve"
+    for headers, code in ((ann.headers, "four_eyes"), (bearer(key), "four_eyes"), (reporter.headers, "forbidden")):
+        answer = client.post(url, json={"revision": 1}, headers={**headers, **ANY})
+        assert (answer.status_code, answer.json()["code"]) == (403, code)
+    require(client, admin, strict, required=True, four_eyes=True, roles=["desk"])
+    assert client.post(url, json={"revision": 1}, headers={**bo.headers, **ANY}).status_code == 403
+    refused(client, bo.headers, article, "publish")
+    approved = act(client, chief.headers, article, "approve", {"revision": 1})
+    assert approved["editing"]["approval"]["by"] == "Chief"
+    act(client, bo.headers, article, "publish")
+    steps = ok(client.get(f"/v1/articles/{article['id']}/approval", headers=chief.headers))["data"]
+    assert [(step["actor_id"], step["roles"]) for step in steps] == [(chief.id, ["desk"])]

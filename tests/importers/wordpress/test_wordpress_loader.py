@@ -390,3 +390,26 @@ def test_what_has_no_field_is_kept_for_editors_and_counted(
     before = dump(db)
     assert imported(*parts).outcomes() <= {"unchanged", "skipped"}
     assert dump(db) == before
+
+
+def test_nothing_becomes_public_that_must_be_approved(
+    client: TestClient, admin: Headers, make_key: Callable[..., Headers], imported: Import
+) -> None:
+    rule = {"required": True, "four_eyes": True}
+    imported(item(1, title="Before"))
+    ok(client.put("/v1/approval", json=rule, headers={**admin, "If-Match": "*"}))
+    loaded = imported(
+        item(1, title="After"),
+        item(2),
+        item(3, status="future", post_date_gmt="2999-01-01 00:00:00"),
+        item(4, status="draft"),
+    )
+    assert get(client, "slug-1")["title"] == "Before"  # what readers see stays
+    states = {n: get(client, f"slug-{n}", admin) for n in range(1, 5)}
+    assert {n: states[n]["state"] for n in states} == {1: "published", 2: "draft", 3: "draft", 4: "draft"}
+    steps = {n: states[n]["editing"]["approval"]["state"] for n in states}
+    assert steps == {1: "submitted", 2: "submitted", 3: "submitted", 4: "none"}
+    assert loaded.line("posts", 2).reasons == ["not published, but submitted: its section requires approval"]
+    desk = make_key("content:read", "content:approve", "content:publish")
+    act(client, desk, states[2], "approve", {"revision": 1})
+    act(client, desk, states[2], "publish")
