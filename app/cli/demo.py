@@ -54,6 +54,8 @@ Try:
     curl '{address}/v1/articles' -H 'Authorization: Bearer {key}' --json '{{"title": "Hello, world"}}'
 """
     )
+    if "invitation_url" not in settings.model_fields_set:  # passkeys are bound to its host
+        os.environ["BROADSHEET_INVITATION_URL"] = f"{desk_address}/#/invitation/"
     if not settings.api_url:  # feeds and the WebSub hub contain it
         os.environ["BROADSHEET_API_URL"] = address
     if "site_url" not in settings.model_fields_set:  # URLs of articles and links in mails contain it

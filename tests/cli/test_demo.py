@@ -26,11 +26,14 @@ def test_it_names_itself_by_the_port_that_it_has(
     monkeypatch.setenv("BROADSHEET_SITE_URL", "")
     monkeypatch.delenv("BROADSHEET_SITE_URL")
     monkeypatch.setenv("BROADSHEET_FRONTEND_ORIGINS", "https://site.example")
+    monkeypatch.setenv("BROADSHEET_INVITATION_URL", "")
+    monkeypatch.delenv("BROADSHEET_INVITATION_URL")
     monkeypatch.setattr(desk, "start_server", lambda *_: True)
     demo(port=8123)
     assert Settings().site_url == "http://localhost:8123"
     assert served == [(given or "http://localhost:8123", {"host": "127.0.0.1", "port": 8123})]
     assert Settings().frontend_origins == ["https://site.example", "http://localhost:8124"]
+    assert Settings().invitation_url == "http://localhost:8124/#/invitation/"
     key, printed = (tmp_path / KEY_FILE).read_text().strip(), capsys.readouterr().out
     assert printed.count("curl 'http://localhost:8123/v1/articles") == 3
     assert key in printed

@@ -67,9 +67,15 @@ async function open(method, path, options) {
   throw new Problem(answer.status, await answer.json().catch(() => ({})));
 }
 
+const underWay = new Set();
+/** Wait for the requests that are under way. */
+export const settle = () => Promise.allSettled(underWay);
+
 /** Send a request; return its JSON and its version for `If-Match`. Throws `Problem`. */
 export async function call(method, path, options = {}) {
-  const answer = await open(method, path, options);
+  const request = open(method, path, options);
+  underWay.add(request);
+  const answer = await request.finally(() => underWay.delete(request));
   const text = await answer.text();
   return { data: text ? JSON.parse(text) : null, version: answer.headers.get("ETag") };
 }

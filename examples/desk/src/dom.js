@@ -3,7 +3,7 @@
 /** Make an element. Values are attributes, except listeners (`onclick`) and `value`; children are elements or text. */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
-  element.append(...children.flat().filter((child) => child || child === 0));
+  element.append(...children.flat(2).filter((child) => child || child === 0));
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name === "value") element.value = value ?? "";
@@ -62,7 +62,7 @@ export function say(text, isError = false) {
 
 /**
  * Ask in a dialog; resolves to `{choice, ...values of its fields}`, or null if it was left. `choices` maps values of
- * buttons to their labels; the first one is what Enter does.
+ * buttons to their labels; the first one is what Enter does, and the keys 1 to 9 choose the others.
  */
 export function ask(title, content, choices) {
   const buttons = Object.entries(choices).map(([value, label]) => h("button", { value }, label));
@@ -77,6 +77,12 @@ export function ask(title, content, choices) {
       h("p", { class: "actions" }, buttons, h("button", { value: "", formnovalidate: true }, "Cancel")),
     ),
   );
+  dialog.addEventListener("keydown", (event) => {
+    const isFree = event.target.matches("button") || !event.target.value;
+    if (!isFree || !/^[1-9]$/.test(event.key) || !buttons[event.key]) return;
+    event.preventDefault();
+    buttons[event.key].click();
+  });
   document.body.append(dialog);
   dialog.showModal();
   return new Promise((resolve) => {
@@ -106,12 +112,34 @@ export function frame(title, html) {
       `<!doctype html><base target="_blank"><link rel="stylesheet" href="desk.css"><body class="preview">${content}`,
     );
   };
+  let marked = [];
+  element.mark = (quotes) => {
+    const view = element.contentWindow;
+    const found = [...new Set((marked = quotes))].map((quote) => findWords(element.contentDocument, quote)).filter(Boolean);
+    view?.CSS.highlights?.set("note", new view.Highlight(...found));
+  };
   element.addEventListener("load", () => {
+    element.mark(marked);
     element.height = 80;
     element.height = element.contentDocument.documentElement.scrollHeight + 8;
   });
   element.show(html);
   return element;
+}
+
+/** Find words in a document, as a range. */
+function findWords(document, words) {
+  const nodes = [];
+  for (let node, walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); (node = walker.nextNode()); ) nodes.push(node);
+  const start = nodes.map(({ data }) => data).join("").indexOf(words);
+  if (start < 0) return null;
+  const range = document.createRange();
+  for (let at = 0, node; (node = nodes.shift()); at += node.length) {
+    if (at <= start && start <= at + node.length) range.setStart(node, start - at);
+    const end = start + words.length;
+    if (at < end && end <= at + node.length) range.setEnd(node, end - at);
+  }
+  return range;
 }
 
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });

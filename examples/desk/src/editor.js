@@ -1,6 +1,8 @@
 // Writing: an article's text in Markdown, its preview as the server renders it, and what to do when two people save.
 import { call, get, post, query } from "./api.js";
 import { ask, button, field, form, frame, h, say, time } from "./dom.js";
+import { drawNotes } from "./notes.js";
+import { drawPresence } from "./presence.js";
 import { drawWorkflow } from "./workflow.js";
 
 const WHOLE = query({ revision: "latest", formats: "html,markdown" });
@@ -47,17 +49,17 @@ export async function editArticle({ me, signal, parts: [id] }) {
     h("p", { class: "actions" }, canWrite && h("button", { "aria-keyshortcuts": "Control+S" }, "Save"), h("output")),
   );
   const preview = frame("Preview", article.body.html);
-  const workflow = isNew ? null : await drawWorkflow({ me, signal, path, preview, current, reload });
+  const [workflow, notes] = isNew ? [] : await Promise.all([drawWorkflow({ me, path, current, reload }), drawNotes({ me, path, preview })]);
+  const presence = isNew ? null : drawPresence({ me, signal, path, current: () => article, reload });
 
-  /** Values of the form that differ from what was saved. */
-  function changes() {
-    const saved = partsOf(article);
-    const values = Object.fromEntries(Object.keys(PARTS).map((name) => [name, editor.elements[name].value]));
-    return Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== saved[name]));
+  /** Values of the form that differ from other ones: from what was saved, if none are given. */
+  function changes(others = partsOf(article)) {
+    const values = Object.keys(PARTS).map((name) => [name, editor.elements[name].value]);
+    return Object.fromEntries(values.filter(([name, value]) => value !== others[name]));
   }
 
   function fill(parts) {
-    for (const [name, value] of Object.entries(parts)) editor.elements[name].value = value;
+    for (const [name, value] of Object.entries(parts)) if (editor.elements[name].value !== value) editor.elements[name].value = value;
     showState();
   }
 
@@ -68,17 +70,17 @@ export async function editArticle({ me, signal, parts: [id] }) {
     );
   }
 
-  /** Take over what the server has now; keep what was typed here. */
-  async function reload() {
-    const mine = changes();
+  /** Take over what the server has now; keep what was typed here since then. */
+  async function reload(mine = changes()) {
     ({ data: article, version } = await call("GET", path + WHOLE));
     fill({ ...partsOf(article), ...mine });
     preview.show(article.body.html);
-    await workflow.update(article);
+    await Promise.all([workflow.update(article), notes.load()]);
   }
 
   async function save() {
     const mine = changes();
+    const sent = changes({});
     if (isNew) {
       const created = await post("/v1/articles", changeOf(mine));
       forget();
@@ -92,30 +94,32 @@ export async function editArticle({ me, signal, parts: [id] }) {
       return resolveConflict(mine);
     }
     forget();
-    await reload();
+    await reload(changes(sent)); // the server writes Markdown in its own way
     say("Saved.");
   }
 
-  /** Somebody saved first: show both texts, and let the writer choose. Nothing is overwritten unseen. */
+  /** Somebody changed the article first. Where both changed the same part, the writer sees both and chooses. */
   async function resolveConflict(mine) {
     const [{ data: theirs, version: newest }, revisions] = await Promise.all([
       call("GET", path + WHOLE),
       get(`${path}/revisions?limit=1`),
     ]);
-    const [{ actor_name: who, created_at: at }] = revisions.data;
-    const both = Object.entries(mine).map(([name, value]) => compare(PARTS[name], value, partsOf(theirs)[name]));
-    const answer = await ask(
-      "Somebody saved before you",
-      [h("p", {}, who ?? "Somebody", " saved this article, ", time(at), ". Your text is not saved yet."), ...both],
-      { merge: "Edit mine further", mine: "Save mine over theirs", theirs: "Discard mine" },
-    );
-    if (!answer) return;
+    const [was, now] = [partsOf(article), partsOf(theirs)];
+    const both = Object.keys(mine).filter((name) => was[name] !== now[name] && mine[name] !== now[name]);
+    let choice = "mine"; // a change of other parts, or a step such as a return, is not in the way
+    if (both.length) {
+      const [{ actor_name: who, created_at: at }] = revisions.data;
+      const told = h("p", {}, who ?? "Somebody", " saved this article, ", time(at), ". Your text is not saved yet.");
+      const choices = { merge: "Edit mine further", mine: "Save mine over theirs", theirs: "Discard mine" };
+      const texts = both.map((name) => compare(PARTS[name], mine[name], now[name]));
+      choice = (await ask("Somebody saved before you", [told, ...texts], choices))?.choice;
+      if (!choice) return;
+    }
     [article, version] = [theirs, newest];
-    if (answer.choice === "theirs") fill(partsOf(theirs));
-    else fill({ ...partsOf(theirs), ...mine });
+    fill(choice === "theirs" ? now : { ...now, ...mine });
+    if (choice === "mine") return save();
     preview.show(theirs.body.html);
-    await workflow.update(article);
-    if (answer.choice === "mine") await save();
+    await Promise.all([workflow.update(article), notes.load()]);
   }
 
   // What is not saved survives leaving the page, and comes back with it.
@@ -127,6 +131,7 @@ export async function editArticle({ me, signal, parts: [id] }) {
   editor.addEventListener("input", () => {
     sessionStorage.setItem(kept, JSON.stringify(changes()));
     showState();
+    presence?.touch();
   });
   const isShortcut = (event) => (event.ctrlKey || event.metaKey) && event.key === "s";
   const onkeydown = (event) => isShortcut(event) && (event.preventDefault(), canWrite && editor.requestSubmit());
@@ -141,8 +146,8 @@ export async function editArticle({ me, signal, parts: [id] }) {
   return h(
     "div",
     { class: "columns" },
-    editor,
-    h("div", {}, h("section", { "aria-labelledby": "preview-title" }, h("h2", { id: "preview-title" }, "Preview"), preview), workflow?.element),
+    h("div", {}, presence?.element, editor),
+    h("div", {}, h("section", { "aria-labelledby": "preview-title" }, h("h2", { id: "preview-title" }, "Preview"), preview), workflow?.element, notes?.element),
   );
 }
 

@@ -2,6 +2,7 @@
 import { get, readSession } from "./api.js";
 import { attempt, button, h, say } from "./dom.js";
 import { listArticles } from "./articles.js";
+import { showCommenter } from "./commenter.js";
 import { editArticle } from "./editor.js";
 import { moderateQueue } from "./moderation.js";
 import { acceptInvitation, finishRedirect, signIn, signOut } from "./sign-in.js";
@@ -11,6 +12,7 @@ const VIEWS = {
   invitation: { title: "Invitation", view: acceptInvitation, isPublic: true },
   articles: { title: "Articles", view: listArticles },
   article: { title: "Article", view: editArticle },
+  commenter: { title: "Commenter", view: showCommenter },
   queue: { title: "Moderation", view: moderateQueue },
 };
 const LINKS = { articles: ["content:read", "content:write"], queue: ["comments:moderate"] };
@@ -52,12 +54,15 @@ function drawHeader(current) {
     h("strong", {}, "Desk"),
     me && h("nav", { "aria-label": "Desk" }, links.map(link)),
     me && h("span", {}, me.name ?? me.person?.name),
-    me && button("Sign out", signOut),
+    me && button("Sign out", () => (leave.abort(), signOut())),
   );
 }
 
 addEventListener("hashchange", () => attempt(show));
-addEventListener("signed-in", () => attempt(show));
+addEventListener("signed-in", () => {
+  me = undefined;
+  attempt(show);
+});
 addEventListener("signed-out", () => {
   me = undefined;
   say("You are signed out.");

@@ -15,6 +15,7 @@ const KEYS = {
   s: "spam",
   d: "remove, with a reason",
   u: "undo the last decision",
+  p: "the person: all comments, bans, notes",
   "?": "this help",
 };
 const STATES = { "": "Waiting", reported: "Reported", appealed: "Appeals", rejected: "Rejected", spam: "Spam", removed: "Removed" };
@@ -24,7 +25,8 @@ export async function moderateQueue({ signal }) {
   let cursor;
   let reachedEnd = false;
   const decided = new Set(); // ids which the server may still list
-  const held = []; // decisions that can be undone: {action, reason, card, timer}
+  const held = []; // decisions that can be undone: {action, words, card, timer}
+  let canned; // reasons
   const list = h("ol", { class: "queue", tabindex: "-1", onkeydown: pressKey, "aria-label": "Comments" });
   const rest = h("p", { role: "status" });
 
@@ -55,10 +57,10 @@ export async function moderateQueue({ signal }) {
   };
 
   /** Take a comment off the list, and send the decision when it cannot be undone any more. */
-  function decide(card, action, reason) {
+  function decide(card, action, words) {
     if (!card.isConnected) return;
     const next = card.nextElementSibling ?? card.previousElementSibling;
-    const decision = { action, reason, card, next };
+    const decision = { action, words, card, next };
     decided.add(card.item.id);
     held.push(decision);
     card.remove();
@@ -69,14 +71,13 @@ export async function moderateQueue({ signal }) {
   }
 
   async function send(decision, options) {
-    const { action, reason, card } = decision;
+    const { action, words, card } = decision;
     clearTimeout(decision.timer);
     held.splice(held.indexOf(decision), 1);
     showRest();
     await attempt(async () => {
       try {
         const { id } = card.item;
-        const words = reason && { reason };
         if (action === "decline") return void (await post(`/v1/comments/${id}/appeal/decline`, { ...words }, options));
         // one address for all decisions, so that the browser asks only once whether it may call it (CORS preflight)
         const { data } = await post("/v1/moderation/decisions", { ids: [id], action, ...words }, options);
@@ -104,10 +105,14 @@ export async function moderateQueue({ signal }) {
     say("Taken back.");
   }
 
+  /** Remove a comment with a canned reason, by its number, or with one of one's own. */
   async function remove(card) {
-    const answer = await ask("Remove", field("Reason, told to the author", { name: "reason", maxlength: 500, autofocus: true }), { remove: "Remove" });
+    canned ??= (await get("/v1/moderation/reasons?limit=9")).data;
+    const own = field("Reason, told to the author", { name: "reason", maxlength: 500, autofocus: true });
+    const choices = canned.map(({ id, title }, n) => [id, `${n + 1} ${title}`]);
+    const answer = await ask("Remove", own, { own: "Remove", ...Object.fromEntries(choices) });
     select(card);
-    if (answer) decide(card, "remove", answer.reason);
+    if (answer) decide(card, "remove", answer.choice === "own" ? answer.reason && { reason: answer.reason } : { canned: answer.choice });
   }
 
   function pressKey(event) {
@@ -118,6 +123,7 @@ export async function moderateQueue({ signal }) {
     else if (key === "k") select(card?.previousElementSibling);
     else if (key === "u") undo();
     else if (key === "?") showHelp();
+    else if (card && key === "p") card.querySelector("a").click();
     else if (card && key === "d") attempt(() => remove(card));
     else if (card && key in DECISIONS) decide(card, actionFor(key, card.item));
     else return;
@@ -134,7 +140,7 @@ export async function moderateQueue({ signal }) {
     const card = h(
       "li",
       { tabindex: "-1" },
-      h("p", {}, h("strong", {}, author.name), ` on ${comment.article.title}, `, time(comment.created_at)),
+      h("p", {}, h("a", { href: `#/commenter/${author.id}` }, author.name), ` on ${comment.article.title}, `, time(comment.created_at)),
       h("p", { class: "words" }, comment.text),
       why.length && h("ul", { class: "reasons", "aria-label": "Why it is here" }, why.map((reason) => h("li", {}, reason))),
       reports.latest.filter(({ text }) => text).map(({ text }) => h("blockquote", {}, text)),

@@ -29,7 +29,7 @@ export async function drawWorkflow({ me, path, current, reload }) {
   };
   const askTime = async (revision) => {
     const inAnHour = new Date(Date.now() + 3_600_000 - new Date().getTimezoneOffset() * 60_000);
-    const attributes = { type: "datetime-local", name: "at", value: inAnHour.toISOString().slice(0, 16), required: true };
+    const attributes = { type: "datetime-local", step: 1, name: "at", value: inAnHour.toISOString().slice(0, 16), required: true };
     const answer = await ask("Schedule", field("Publish at", attributes), { schedule: "Schedule" });
     return answer && { at: new Date(answer.at).toISOString(), revision };
   };

@@ -1,86 +1,26 @@
 // The desk in Chromium, against a server with the sample publication.
 import assert from "node:assert/strict";
-import { mkdir, readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
-import { ROOT, startDemo } from "./servers.mjs";
+import { audit, close, launch, open, signInWithKey, until } from "./browser.mjs";
+import { startDemo } from "./servers.mjs";
 
-const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const PICTURES = join(ROOT, "build/desk");
-let demo, browser;
+let demo;
 
 before(async () => {
   demo = await startDemo({ RATE_LIMITS: "off" });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--disable-gpu", "--no-sandbox"],
-  });
-  await mkdir(PICTURES, { recursive: true });
+  await launch();
 });
 
 after(async () => {
-  await browser?.close();
+  await close();
   await demo?.stop();
 });
-
-/** Open the desk in a browser of its own; any error in it fails the test, except of requests that may be refused. */
-async function open(t, { mayRefuse = false, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
-  const page = await context.newPage();
-  const errors = [];
-  page.on("pageerror", (error) => errors.push(String(error)));
-  page.on("console", (message) => {
-    const isRefusal = mayRefuse && message.text().startsWith("Failed to load resource");
-    if (message.type() === "error" && !isRefusal) errors.push(message.text());
-  });
-  t.after(async () => {
-    await context.close();
-    assert.deepEqual(errors, []);
-  });
-  await page.goto(demo.desk);
-  return page;
-}
-
-async function signInWithKey(page, key = demo.key) {
-  await page.getByLabel("API key").fill(key);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
-}
-
-/** Check a view as axe does, light and dark, and that it fits a telephone; take its pictures. */
-async function audit(page, name) {
-  for (const colorScheme of ["dark", "light"]) {
-    await page.emulateMedia({ colorScheme });
-    const { violations } = await page.evaluate(`${AXE}; axe.run({ resultTypes: ["violations"], iframes: false })`);
-    const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
-    const found = serious.map(({ id, nodes }) => [id, nodes[0].html]);
-    assert.deepEqual(found, [], `${name}, ${colorScheme}`);
-    await page.screenshot({ path: join(PICTURES, `${name}-${colorScheme}.png`) });
-  }
-  const size = page.viewportSize();
-  await page.setViewportSize({ width: 360, height: 740 });
-  const width = await page.evaluate("document.documentElement.scrollWidth");
-  await page.screenshot({ path: join(PICTURES, `${name}-360.png`) });
-  assert.ok(width <= 360, `${name} is ${width} pixels wide on a telephone`);
-  await page.setViewportSize(size);
-}
-
-/** Repeat a request until it gives something. */
-async function until(request) {
-  for (const end = Date.now() + 30_000; Date.now() < end; ) {
-    const answer = await request();
-    if (answer) return answer;
-  }
-  throw new Error("What was waited for does not come");
-}
 
 const post = (slug, text, name) => demo.send("POST", `/v1/articles/${slug}/comments`, { text, author: { name } }, null);
 
 test("an article is written, previewed, and published", async (t) => {
-  const page = await open(t);
-  await signInWithKey(page);
+  const page = await open(t, demo.desk);
+  await signInWithKey(page, demo.key);
   await audit(page, "articles");
   await page.getByRole("link", { name: "New article" }).click();
   await page.getByLabel("Title").fill("Low water at the mole");
@@ -106,8 +46,8 @@ test("an article is written, previewed, and published", async (t) => {
 
 test("whoever saves second sees both texts and overwrites nothing unseen", async (t) => {
   const { id } = await demo.send("POST", "/v1/articles", { title: "Two pens", body: { markdown: "One line.\n\nAnother." } });
-  const page = await open(t, { mayRefuse: true });
-  await signInWithKey(page);
+  const page = await open(t, demo.desk, { mayRefuse: true });
+  await signInWithKey(page, demo.key);
   await page.goto(`${demo.desk}/#/article/${id}`);
   const text = page.getByLabel("Text in Markdown");
   await text.fill("One line.\n\nMine.");
@@ -128,11 +68,12 @@ test("whoever saves second sees both texts and overwrites nothing unseen", async
 });
 
 test("comments are moderated by keyboard alone", async (t) => {
+  await demo.send("POST", "/v1/moderation/reasons", { title: "Advertising", texts: { en: "We remove advertising." } });
   const links = "https://a.example https://b.example https://c.example";
   const card = (name) => page.getByRole("listitem").filter({ hasText: `${name} thinks` });
   for (const name of ["Ann", "Bo", "Cyd", "Dee"]) await post("four-metres-of-quay", `${name} thinks: ${links}`, name);
-  const page = await open(t);
-  await signInWithKey(page);
+  const page = await open(t, demo.desk);
+  await signInWithKey(page, demo.key);
   await page.goto(`${demo.desk}/#/queue`);
   await card("Ann").and(page.locator(":focus")).waitFor();
   await audit(page, "queue");
@@ -145,8 +86,8 @@ test("comments are moderated by keyboard alone", async (t) => {
   await page.keyboard.press("r"); // Bo
   await page.keyboard.press("s"); // Cyd
   await page.keyboard.press("d"); // Dee
-  await page.keyboard.type("Advertising.");
-  await page.keyboard.press("Enter");
+  await page.getByRole("dialog", { name: "Remove" }).waitFor();
+  await page.keyboard.press("1"); // the canned reason
   await page.keyboard.press("a"); // Ann
   await page.getByText("0 to decide").waitFor();
   await post("four-metres-of-quay", `Eve thinks: ${links}`, "Eve"); // arrives by the live stream
@@ -161,8 +102,33 @@ test("comments are moderated by keyboard alone", async (t) => {
     const found = data.filter(({ action }) => ["approve", "reject", "spam", "remove"].includes(action));
     return found.length === 5 && found.map(({ action, note }) => `${action} ${note ?? ""}`.trim());
   });
-  assert.deepEqual(log.sort(), ["approve", "reject", "remove Advertising.", "spam", "spam"]);
+  assert.deepEqual(log.sort(), ["approve", "reject", "remove We remove advertising.", "spam", "spam"]);
   assert.deepEqual(decisions.sort(), ["approve", "reject", "remove", "spam", "spam"]);
+});
+
+test("a person is looked at, banned, and the ban undone", async (t) => {
+  const { author } = await post("four-metres-of-quay", "I sell watches, and nothing else.", "Watch Man");
+  const page = await open(t, demo.desk);
+  await signInWithKey(page, demo.key);
+  await page.goto(`${demo.desk}/#/commenter/${author.id}`);
+  await page.getByText("I sell watches").waitFor();
+  await page.getByLabel("For moderators").fill("The third of this kind.");
+  await page.getByRole("button", { name: "Add the note" }).click();
+  await page.getByText("The third of this kind.").waitFor();
+  await page.getByRole("button", { name: "Ban or remove…" }).click();
+  const dialog = page.getByRole("dialog", { name: "What to do about Watch Man" });
+  await dialog.getByLabel("Ban").selectOption("Shadow ban: show it to them alone");
+  await dialog.getByLabel("Days").fill("7");
+  await dialog.getByLabel("Remove all comments").check();
+  await dialog.getByLabel("Reason").fill("Advertising.");
+  await dialog.getByRole("button", { name: "Do it" }).click();
+  await page.getByText(/^shadow ban/).waitFor();
+  await audit(page, "commenter");
+  const read = () => demo.send("GET", `/v1/moderation/people/${author.id}`);
+  await until(async () => (await read()).comments.removed === 1);
+  await page.reload();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await until(async () => (await read()).comments.removed === 0 || !(await read()).comments.removed);
 });
 
 test("thirty comments are thirty keys and thirty requests", async (t) => {
@@ -170,8 +136,8 @@ test("thirty comments are thirty keys and thirty requests", async (t) => {
   await demo.send("POST", `/v1/articles/${id}/publish`);
   await demo.send("PUT", `/v1/articles/${id}/discussion`, { moderation: "pre" });
   for (let n = 1; n <= 30; n++) await post(id, `Opinion number ${n} is this one.`, `Reader ${n}`);
-  const page = await open(t);
-  await signInWithKey(page);
+  const page = await open(t, demo.desk);
+  await signInWithKey(page, demo.key);
   const calls = [];
   const times = [];
   page.on("request", (request) => request.url().includes("/v1/") && request.method() !== "OPTIONS" && calls.push(request));

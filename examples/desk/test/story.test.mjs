@@ -1,0 +1,199 @@
+// A story told at the desk: invitation, draft, note, return, approval, schedule, public, comment, report, decision, appeal.
+// Rea reports, Edda edits, Mo and Mia moderate; readers are outside and use the API.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { audit, close, launch, open, until } from "./browser.mjs";
+import { startDemo } from "./servers.mjs";
+
+const PASSWORD = "eleven herring gulls at low tide";
+const TITLE = "The bridge keeper's clock is eleven minutes fast";
+const DRAFT = `The clock above the slow bridge has been wrong since the summer. Nobody has missed a ferry.
+
+Tomasz Wren, who keeps the bridge, sets it by the gulls. *They come at low water*, and low water does not wait.`;
+const CORRECTED = DRAFT.replace("since the summer", "since the fourth of June");
+
+let demo;
+const people = {}; // by name: {page, id}
+
+before(async () => {
+  demo = await startDemo({ RATE_LIMITS: "off" });
+  await launch();
+});
+
+after(async () => {
+  await close();
+  await demo?.stop();
+});
+
+const status = (page, text) => page.locator("#status").getByText(text).waitFor();
+const press = (page, name, exact = true) => page.getByRole("button", { name, exact }).click();
+
+/** Fill in a dialog of one field, if it has one, and confirm it. */
+async function answer(page, title, choice, text) {
+  const dialog = page.getByRole("dialog", { name: title });
+  if (text) await dialog.getByRole("textbox").fill(text);
+  await dialog.getByRole("button", { name: choice }).click();
+}
+
+/** Invite somebody with a role; return the address of the invitation, on the desk that is tested. */
+async function invite(owner, name, role, sections = null) {
+  const { id } = await demo.send("POST", "/v1/people", { name, email: `${name.toLowerCase()}@harbour.example` }, owner);
+  await demo.send("PUT", `/v1/people/${id}/grants`, [{ role, sections }], owner);
+  const { url } = await demo.send("POST", `/v1/people/${id}/invitations`, undefined, owner);
+  assert.ok(url.startsWith(`${demo.desk}/#/invitation/`), url);
+  return url;
+}
+
+/** Accept an invitation with a password; the desk is open then, in a browser of its own. */
+async function arrive(t, name, url) {
+  const page = await open(t, url, { mayRefuse: true });
+  await page.getByLabel("Password").fill(PASSWORD);
+  await press(page, "Set the password");
+  await page.getByText(name, { exact: true }).waitFor();
+  people[name] = page;
+  return page;
+}
+
+/** Accept an invitation with a passkey of an authenticator that Chromium plays, and sign in with it again. */
+async function arriveWithPasskey(t, name, url) {
+  const page = await open(t, url, { mayRefuse: true });
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  const kind = { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true };
+  const options = { ...kind, isUserVerified: true, automaticPresenceSimulation: true };
+  await devtools.send("WebAuthn.addVirtualAuthenticator", { options });
+  await audit(page, "invitation");
+  await press(page, "Make a passkey instead");
+  await page.getByText(name, { exact: true }).waitFor();
+  await press(page, "Sign out");
+  await audit(page, "sign-in");
+  await press(page, "Use a passkey");
+  await page.getByText(name, { exact: true }).waitFor();
+  people[name] = page;
+  return page;
+}
+
+test("invitation to appeal", { timeout: 600_000 }, async (t) => {
+  const owner = await demo.admin();
+  await demo.send("PUT", "/v1/sections/harbour/approval", { required: true, four_eyes: true }, owner);
+
+  // invitation → draft
+  const rea = await arriveWithPasskey(t, "Rea", await invite(owner, "Rea", "reporter", ["harbour"]));
+  await rea.getByRole("link", { name: "New article" }).click();
+  await rea.getByLabel("Title").fill(TITLE);
+  await rea.getByLabel("Section").selectOption("Harbour");
+  await rea.getByLabel("Text in Markdown").fill(DRAFT);
+  await press(rea, "Save");
+  await rea.frameLocator("iframe").locator("em", { hasText: "They come at low water" }).waitFor();
+  assert.equal(await rea.getByRole("button", { name: "Publish" }).count(), 0, "reporters do not publish");
+  const address = rea.url();
+  await press(rea, "Submit…");
+  await answer(rea, "Submit", "Submit", "For the morning, if it can be.");
+  await status(rea, "Submitted.");
+  await rea.getByLabel("Standfirst").fill("A town runs late, and is early.");
+
+  // note → return
+  const edda = await arrive(t, "Edda", await invite(owner, "Edda", "editor"));
+  await edda.getByLabel("Show").selectOption("Submitted");
+  await edda.getByText("submitted by Rea").waitFor();
+  await audit(edda, "articles");
+  await edda.getByRole("link", { name: TITLE }).click();
+  await edda.getByText("Rea has been editing this article").waitFor();
+  await edda.frameLocator("iframe").locator("p").first().evaluate((paragraph) => {
+    const at = paragraph.firstChild.data.indexOf("since the summer");
+    getSelection().setBaseAndExtent(paragraph.firstChild, at, paragraph.firstChild, at + "since the summer".length);
+  });
+  await press(edda, "Note on the selection…");
+  await answer(edda, "Note on “since the summer”", "Add the note", "Since when exactly?");
+  await edda.getByText("Since when exactly?").waitFor();
+  await audit(edda, "note");
+  await press(edda, "Publish");
+  await edda.getByText(/not approved/).waitFor(); // the server requires it, whatever the desk offers
+  await press(edda, "Return…");
+  await answer(edda, "Return", "Return", "One date is missing.");
+  await status(edda, "Returned to its writers.");
+
+  // Rea answers the note; Edda's step was no save, so that her standfirst is no conflict
+  await rea.getByLabel("Text in Markdown").fill(CORRECTED);
+  await press(rea, "Save");
+  await status(rea, "Saved.");
+  await rea.getByText("One date is missing.").waitFor();
+  await rea.getByLabel("Answer").fill("Since the fourth of June: he wrote it down.");
+  await rea.getByLabel("Answer").press("Enter");
+  await rea.getByText("he wrote it down").waitFor();
+  await press(rea, "Done");
+  await rea.getByText("Done, Rea").waitFor();
+  await press(rea, "Submit…");
+  await answer(rea, "Submit", "Submit");
+  await status(rea, "Submitted.");
+
+  // approval → schedule → public
+  await edda.reload();
+  await edda.getByText("revision 2 submitted").waitFor();
+  await press(edda, "Approve…");
+  await answer(edda, "Approve", "Approve", "Good.");
+  await status(edda, "Approved.");
+  await press(edda, "Schedule…");
+  const dialog = edda.getByRole("dialog", { name: "Schedule" });
+  const at = await edda.evaluate(() => new Date(Date.now() + 5_000 - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 19));
+  await dialog.getByLabel("Publish at").fill(at);
+  await dialog.getByRole("button", { name: "Schedule" }).click();
+  await status(edda, "Scheduled.");
+  await audit(edda, "editor");
+  const slug = (await demo.send("GET", `/v1/articles/${address.split("/").at(-1)}?fields=slug`)).slug;
+  const article = await until(() => demo.send("GET", `/v1/articles/${slug}?formats=text`, undefined, null).catch(() => null));
+  assert.match(article.body.text, /since the fourth of June/);
+  assert.equal(article.dek, "A town runs late, and is early.");
+  assert.ok(!JSON.stringify(article).match(/Since when exactly|One date is missing|Rea|Edda/), "notes and names stay inside");
+
+  // comment → report → decision
+  const texts = { Hal: "He sets it by the kettle.", Ott: "Nobody in this town can read a clock. Buy watches at my shop!" };
+  const comments = {};
+  for (const [name, text] of Object.entries(texts)) {
+    comments[name] = await demo.send("POST", `/v1/articles/${slug}/comments`, { text, author: { name } }, null);
+  }
+  const mo = await arrive(t, "Mo", await invite(owner, "Mo", "moderator"));
+  await demo.send("POST", `/v1/comments/${comments.Ott.id}/reports`, { reason: "spam", text: "He sells watches." }, null);
+  await mo.getByRole("listitem").filter({ hasText: "Buy watches" }).waitFor(); // by the live stream
+  await audit(mo, "queue");
+  await mo.getByRole("list", { name: "Comments" }).focus();
+  await mo.keyboard.press("j");
+  await mo.keyboard.press("r");
+  await mo.getByText("0 to decide, 1 not sent yet").waitFor();
+  await mo.getByText(/^0 to decide$/).waitFor();
+
+  // appeal, decided by somebody else
+  const author = comments.Ott.edit_token;
+  const decision = await until(async () => {
+    const found = await demo.send("GET", `/v1/comments/${comments.Ott.id}/decision`, undefined, author);
+    return found.state === "rejected" && found;
+  });
+  assert.ok(decision.may_appeal);
+  await demo.send("POST", `/v1/comments/${comments.Ott.id}/appeal`, { text: "It was a joke. I have no shop." }, author);
+  const mia = await arrive(t, "Mia", await invite(owner, "Mia", "moderator"));
+  await mia.getByLabel("Show").selectOption("Appeals");
+  await mia.getByText("I have no shop.").waitFor();
+  await audit(mia, "appeal");
+  await mia.getByRole("list", { name: "Comments" }).focus();
+  await mia.keyboard.press("a");
+  await press(mia, "Sign out");
+  await until(async () => (await demo.send("GET", `/v1/comments/${comments.Ott.id}/decision`, undefined, author)).state === "published");
+});
+
+test("a session is renewed without a word, and ends everywhere when it is signed out", async (t) => {
+  const page = people.Edda && (await open(t, demo.desk, { mayRefuse: true }));
+  await page.getByLabel("E-mail").fill("edda@harbour.example");
+  await page.getByLabel("Password").fill(PASSWORD);
+  await press(page, "Sign in");
+  await page.getByText("Edda", { exact: true }).waitFor();
+  const read = () => page.evaluate(() => JSON.parse(localStorage.getItem("desk.session")));
+  const before = await read();
+  await page.evaluate((session) => localStorage.setItem("desk.session", JSON.stringify({ ...session, access_token: "ba_expired" })), before);
+  await page.getByRole("link", { name: "New article" }).click();
+  await page.getByLabel("Title").waitFor();
+  const renewed = await read();
+  assert.notEqual(renewed.refresh_token, before.refresh_token);
+  await press(page, "Sign out");
+  await page.getByLabel("E-mail").waitFor();
+  await until(() => demo.send("GET", "/v1/whoami", undefined, renewed.access_token).then(() => false, () => true));
+});
