@@ -46,6 +46,7 @@ class Claims:
     author: str | None = None  # slug of the reader's profile among the publication's authors
 
 
+NO_SCOPES = frozenset[str]()
 Sections = frozenset[str] | None
 """Ids of sections, with those of all their subsections; None: everywhere, also where there is no section."""
 
@@ -123,20 +124,25 @@ class Actor:
         known = self.reader.subject if self.reader else self.comment or self.subscriber
         return self.id or (sha256(f"{self.kind}:{known}".encode()).hexdigest()[:36] if known else None)
 
-    @cached_property
+    @property
     def scopes(self) -> frozenset[str]:
         """The scopes that the caller has anywhere."""
-        return frozenset().union(*(grant.scopes for grant in self.grants))
+        return self._joined_scopes if self.grants else NO_SCOPES
+
+    @cached_property
+    def _joined_scopes(self) -> frozenset[str]:
+        return NO_SCOPES.union(*(grant.scopes for grant in self.grants))
 
     def may(self, scope: Scope) -> bool:
         """Whether the caller has a scope anywhere; `admin` includes them all."""
-        return scope in self.scopes or "admin" in self.scopes
+        return bool(self.grants) and (scope in self._joined_scopes or "admin" in self._joined_scopes)
 
     def may_in(self, scope: Scope, section_id: str | None) -> bool:
         """Whether the caller has a scope in this section; None, for what has no section, needs it everywhere."""
-        return any(
-            grant.allows(scope) and (grant.sections is None or section_id in grant.sections) for grant in self.grants
-        )
+        for grant in self.grants:  # not any(), which takes twice as long
+            if grant.allows(scope) and (grant.sections is None or section_id in grant.sections):
+                return True
+        return False
 
     def sections_for(self, scope: Scope) -> Sections:
         """Return the sections in which the caller has a scope; None for everywhere."""
@@ -145,6 +151,10 @@ class Actor:
     @property
     def reads_drafts(self) -> bool:
         """Whether the caller may read drafts in any section; `draft_sections` are those."""
+        return bool(self.grants) and self._reads_any_drafts
+
+    @cached_property
+    def _reads_any_drafts(self) -> bool:
         return any(grant.reads_drafts for grant in self.grants)
 
     @cached_property
