@@ -1,5 +1,6 @@
 """Roles and grants: who may do what in which sections, and how soon a change of that acts."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,11 @@ from starlette.testclient import TestClient
 from app.core.settings import Settings
 from app.db import Database
 from app.identity import keys
+from app.identity.schemas import SYSTEM
 from app.main import create_app
 from app.people import sessions
+from app.people.grants import LastAdmin
+from app.people.people import set_grants
 from tests import make
 
 Headers = dict[str, str]
@@ -243,3 +247,24 @@ def test_a_change_acts_in_every_process(
         monkeypatch.setattr(sessions, "SESSION_CACHE_SECONDS", -1.0)  # a second later
         monkeypatch.setattr(keys, "KEY_CACHE_SECONDS", -1.0)
         assert scopes() == [sorted(ROLES["reporter"]), []] * 2
+
+
+def test_two_administrators_cannot_both_lose_the_role_at_once(client: TestClient, db: Database) -> None:
+    people = [make.person(client, db, name, admin=None).id for name in ("Ada", "Bob")]
+    together, outcomes = threading.Barrier(2), []
+
+    def take(person_id: str) -> None:
+        together.wait()
+        try:
+            with db.transaction() as session:
+                set_grants(session, SYSTEM, person_id, [])
+            outcomes.append("taken")
+        except LastAdmin:
+            outcomes.append("kept")
+
+    threads = [threading.Thread(target=take, args=(person_id,)) for person_id in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["kept", "taken"]
