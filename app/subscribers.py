@@ -59,6 +59,7 @@ SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType
         catalog.CommentPending: ("webhooks", "live"),
         catalog.CommentHeld: ("webhooks", "live"),
         catalog.CommentReported: ("webhooks", "live"),
+        catalog.CommentClaimed: ("webhooks", "live"),
         catalog.CommentAppealed: ("webhooks", "live"),
         catalog.CommentDecided: ("webhooks", "live"),
         catalog.ArticleReported: ("webhooks", "live"),

@@ -139,6 +139,7 @@ ROUTERS: list[APIRouter] = [
     moderation.appeals_router,
     people_routes.people_router,
     people_routes.reasons_router,
+    people_routes.transparency_router,
     moderation.log_router,
     changes.router,
     export.router,

@@ -305,6 +305,13 @@ class CommentReported(_ModerationEvent, name="comment.reported"):
     reason: str
 
 
+class CommentClaimed(_ModerationEvent, name="comment.claimed"):
+    """A moderator, the key or person `by`, claimed the comment until a time; null: it was released."""
+
+    by: str
+    until: str | None
+
+
 class CommentAppealed(_ModerationEvent, name="comment.appealed"):
     """The author of a comment appealed against the decision about it."""
 
@@ -527,7 +534,9 @@ ArticleEvent = (
     | ArticleRetracted
 )
 CommentEvent = CommentPublished | CommentEdited | CommentRemoved | CommentVoted
-ModerationEvent = CommentPending | CommentHeld | CommentReported | CommentAppealed | CommentDecided | ArticleReported
+ModerationEvent = (
+    CommentPending | CommentHeld | CommentReported | CommentClaimed | CommentAppealed | CommentDecided | ArticleReported
+)
 EditorialEvent = ArticleSubmitted | ArticleApproved | ArticleReturned
 TermEvent = (
     SectionChanged

@@ -15,8 +15,9 @@ from app.core.ids import RefPath
 from app.core.problems import InvalidParameter, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.db.rows import JsonObject
+from app.events.catalog import MODERATION_TYPES
 from app.events.schemas import Position
-from app.identity.access import Public, require_scope
+from app.identity.access import Moderator, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.live.broadcasting import Live, PositionGone, TooManyStreams
 from app.live.schemas import LiveQuery, SiteLiveQuery, parse_types
@@ -208,6 +209,36 @@ async def follow_site(
 
     Callers with `comments:moderate` also receive moderation events, of the sections in which they have it.
     """
+    return await _follow(request, query, actor, parse_types(query.types, moderation=actor.may("comments:moderate")))
+
+
+_MODERATION = _document_stream(
+    "retry: 1830\n: \nid: 0.57\n\nid: 0.58\nevent: comment.pending\n"
+    'data: {"type":"comment.pending","timestamp":"2026-01-31T12:00:00Z","data":{"id":"0199…","position":"0.58",'
+    '"article_id":"0199…","section_id":"0199…","reasons":["links"]}}\n\n'
+)
+
+
+@router.get(
+    "/moderation/live",
+    tags=["moderation"],
+    summary="Follow the moderation queue live",
+    status_code=200,
+    response_class=EventStream,
+    openapi_extra=_LAST_EVENT_ID,
+    responses={**_MODERATION, **document_problems(PositionGone, TooManyStreams)},
+)
+async def follow_moderation(request: Request, query: Annotated[LiveQuery, Query()], actor: Moderator) -> Response:
+    """Follow what changes in the moderation queue, by Server-Sent Events: comments that wait, are reported, appealed,
+    claimed or decided, in the caller's sections.
+
+    Each event contains `{type, timestamp, data}` with ids and codes. Resuming and heartbeats are as in `/v1/live`.
+    """
+    return await _follow(request, query, actor, frozenset(MODERATION_TYPES))
+
+
+async def _follow(request: Request, query: LiveQuery, actor: Actor, types: frozenset[str]) -> Response:
+    """Open a stream of events of these types, which ends when its caller may not follow it any more."""
     since, token = await _find_start(request, query), request.headers["authorization"].partition(" ")[2].strip()
     callers = LiveServices.of(request).callers
 
@@ -218,7 +249,6 @@ async def follow_site(
             return False
         return now.grants == actor.grants
 
-    types = parse_types(query.types, moderation=actor.may("comments:moderate"))
     sections = actor.sections_for("comments:moderate")
     stream = Stream(_name_caller(request, actor), since, types=types, moderated_sections=sections, may_stay=may_stay)
     return _open_stream(request, stream)

@@ -5,13 +5,16 @@ They carry ids and codes, no text. Their consumers are webhooks and `GET /v1/liv
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TypedDict
 
 from sqlmodel import Session
 
+from app.core.clock import format_rfc3339
 from app.events.catalog import (
     ArticleReported,
     CommentAppealed,
+    CommentClaimed,
     CommentDecided,
     CommentHeld,
     CommentPending,
@@ -58,6 +61,12 @@ def emit_pending(session: Session, comment: CommentRef, reasons: Iterable[str]) 
 def emit_reported(session: Session, comment: CommentRef, reason: str) -> None:
     """Emit that somebody reported a comment."""
     emit(session, CommentReported(**_subject_of(session, comment), reason=reason))
+
+
+def emit_claimed(session: Session, comment: CommentRef, by: str, until: datetime | None) -> None:
+    """Emit that a moderator claimed a comment, or released it (`until` is None)."""
+    end = format_rfc3339(until) if until is not None else None
+    emit(session, CommentClaimed(**_subject_of(session, comment), by=by, until=end))
 
 
 def emit_appealed(session: Session, comment: CommentRef) -> None:

@@ -1,17 +1,18 @@
 """People who comment, and canned reasons, over HTTP; for moderators."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Request
 from pydantic import AfterValidator
 from starlette.responses import Response
 
+from app.core.clock import TimeOrDay
 from app.core.ids import IdPath
 from app.core.problems import NotFound, document_problems
 from app.identity.access import ExpectedVersions, Moderator
 from app.identity.writes import write
-from app.moderation import canned, people, person_actions
+from app.moderation import canned, people, person_actions, transparency
 from app.moderation.bans import AlreadyBanned
 from app.moderation.people_schemas import (
     ActionIn,
@@ -23,10 +24,12 @@ from app.moderation.people_schemas import (
     PersonCommentQuery,
     PersonOut,
     PersonReportQuery,
+    TransparencyOut,
 )
 from app.moderation.schemas import JudgedCommentOut, ReportOut
+from app.web.fields import dump_json
 from app.web.paging import ListOut
-from app.web.responses import database, reply_private, reply_private_list
+from app.web.responses import database, reply, reply_private, reply_private_list, settings
 from app.web.routing import PageParameters, ReadParameters, Router
 
 _PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
@@ -110,7 +113,7 @@ async def list_person_actions(
     response_model=PersonActionOut,
     responses=document_problems(AlreadyBanned),
 )
-async def act_on_person(request: Request, participant: PersonPath, body: ActionIn, actor: Moderator) -> Response:
+async def create_person_action(request: Request, participant: PersonPath, body: ActionIn, actor: Moderator) -> Response:
     """Ban a person, or remove all of their comments, or both. The ban holds at once.
 
     The worker removes pending and published comments in short transactions; read the action to follow it. Bans need
@@ -194,7 +197,7 @@ async def create_canned_reason(request: Request, body: CannedIn, actor: Moderato
 
 
 @reasons_router.put("/{reason}", summary="Replace a canned reason", response_model=CannedOut, responses=_REASON_EXISTS)
-async def replace_canned_reason(
+async def update_canned_reason(
     request: Request, reason: IdPath, body: CannedIn, versions: ExpectedVersions, actor: Moderator
 ) -> Response:
     """Replace a canned reason. Decisions that named it keep the text they were given."""
@@ -209,3 +212,26 @@ async def delete_canned_reason(
 ) -> Response:
     """Delete a canned reason."""
     return await write(request, actor, canned.delete_reason, reason, versions, status=204)
+
+
+transparency_router = Router(prefix="/v1/moderation/transparency", tags=["moderation"])
+
+
+@transparency_router.get("", summary="Get a transparency report", response_model=TransparencyOut)
+async def get_transparency_report(
+    request: Request,
+    since: Annotated[TimeOrDay, Query(alias="from", description="Beginning: a time (RFC 3339) or a day.")],
+    until: Annotated[TimeOrDay, Query(description="End, which is not in the period; at most 400 days later.")],
+    actor: Moderator,
+    format: Annotated[Literal["json", "csv"], Query(description="`csv`: a line for each number (RFC 4180).")] = "json",
+) -> Response:
+    """Get what was reported, decided and appealed in a period, as Regulation (EU) 2022/2065 (DSA) asks for.
+
+    It needs `comments:moderate` everywhere, and names nobody. Days are those of `TIME_ZONE`.
+    """
+    period = transparency.read_period(since, until, settings(request).time_zone)
+    report = await database(request).scan(transparency.make_report, actor, period)
+    if format == "csv":
+        body, media_type = transparency.write_csv(report), "text/csv; charset=utf-8"
+        return reply(request, body, groups=(), private=True, media_type=media_type)
+    return reply(request, dump_json(TransparencyOut, report), groups=(), private=True)

@@ -126,3 +126,46 @@ class CannedOut(BaseModel):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class NoticesOut(BaseModel):
+    """Notices of one ground."""
+
+    reason: str
+    target: Literal["comment", "article"]
+    received: int
+    open: int
+    upheld: int
+    dismissed: int
+
+
+class ActionsOut(BaseModel):
+    """Decisions of one kind."""
+
+    action: str = Field(description="As in the moderation log.")
+    ground: Ground | None = Field(description=GROUND)
+    automated: bool = Field(description="Whether rules decided, without a person.")
+    number: int
+
+
+class BansOut(BaseModel):
+    """Bans of the period."""
+
+    created: int
+    lifted: int
+    in_force: int = Field(description="Bans that hold now.")
+
+
+class TransparencyOut(BaseModel):
+    """What was reported, decided and appealed in a period."""
+
+    since: datetime
+    until: datetime
+    notices: list[NoticesOut] = Field(description="Reports that were received, by their reason.")
+    notice_seconds: float | None = Field(description="Median time to a decision about a report.")
+    actions: list[ActionsOut]
+    automated_share: float | None = Field(description="Share of the actions that rules decided, 0 to 1.")
+    reasons: dict[str, int] = Field(description="Decisions with each canned reason, by its title.")
+    appeals: dict[Literal["open", "granted", "declined"], int]
+    appeal_seconds: float | None = Field(description="Median time to the outcome of an appeal.")
+    bans: BansOut

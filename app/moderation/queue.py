@@ -30,6 +30,7 @@ from app.moderation.comment_access import (
     is_in_reach,
     present_comment,
 )
+from app.moderation.events import emit_claimed
 from app.moderation.schemas import ClaimIn, QueueFilters, QueueQuery
 from app.moderation.tables import Appeal, ModerationCase, ModerationLease, ModerationLog, Report
 from app.publication.section_tree import CLOSURE
@@ -347,7 +348,11 @@ def claim_comments(session: Session, actor: Actor, filters: ClaimIn) -> tuple[li
         where=(LEASE.c.until <= moment) | (LEASE.c.key_id == actor.id),
     )
     claimed = set(session.execute(upsert.returning(LEASE.c.comment_id)).scalars())
-    return [one for one in ids if one in claimed], until
+    leased = [one for one in ids if one in claimed]
+    articles = sa.select(C.c.id, C.c.article_id).where(C.c.id.in_(leased)).order_by(C.c.id)
+    for row in session.execute(articles).all():
+        emit_claimed(session, {"id": row.id, "article_id": row.article_id}, actor.id or "", until)
+    return leased, until
 
 
 def present_claim(connection: sa.Connection, result: tuple[list[str], datetime]) -> JsonObject:
@@ -366,6 +371,8 @@ def release_comment(session: Session, actor: Actor, comment_id: str) -> None:
     released = count_affected(session.execute(sa.delete(LEASE).where(LEASE.c.comment_id == comment_id, is_releasable)))
     if not released and find_lease(session, comment_id, now()):
         raise Leased("Only the moderator who claimed it can release it.")
+    if released:
+        emit_claimed(session, {"id": comment_id, "article_id": article_id}, actor.id or "", None)
 
 
 def end_lease(session: Session, actor: Actor, comment_id: str, *, force: bool) -> None:

@@ -196,7 +196,7 @@ async def list_moderation_queue(request: Request, query: Annotated[QueueQuery, Q
 
 
 @queue_router.get("/counts", summary="Count the moderation queue", response_model=QueueCountsOut)
-async def count_moderation_queue(
+async def get_moderation_counts(
     request: Request, query: Annotated[QueueCountsQuery, Query()], actor: Moderator
 ) -> Response:
     """Count the comments in each state, the reasons why they wait, and the open reports."""

@@ -24,6 +24,7 @@ MESSAGES: dict[str, tuple[str, ...]] = {
     "CommentHeldMessage": ("comment.pending", "comment.held"),
     "CommentReportedMessage": ("comment.reported",),
     "CommentAppealedMessage": ("comment.appealed",),
+    "CommentClaimedMessage": ("comment.claimed",),
     "CommentDecidedMessage": ("comment.decided",),
     "DiscussionMessage": ("discussion.changed",),
     "TermChangedMessage": ("section.changed", "tag.changed", "author.changed", "series.changed"),
@@ -148,5 +149,10 @@ def add_messages(document: Node) -> None:
         "description": "The `data` of an event of the publication's stream, which is named by its `type`.",
         "oneOf": [_reference(name) for name in site_schemas],
     }
+    schemas["ModerationStreamEvent"] = {
+        "description": "The `data` of an event of the moderators' stream, which is named by its `type`.",
+        "oneOf": [_reference(name) for name in sorted({names[each] for each in MODERATION_TYPES})],
+    }
     _set_stream(document, "/v1/articles/{article}/live", "ArticleStreamEvent")
+    _set_stream(document, "/v1/moderation/live", "ModerationStreamEvent")
     _set_stream(document, "/v1/live", "SiteStreamEvent")

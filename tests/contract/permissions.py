@@ -453,6 +453,8 @@ OTHERS: dict[str, list[Row]] = {
             "GET /v1/moderation/reasons/{reason}",
             "PUT /v1/moderation/reasons/{reason}",
             "DELETE /v1/moderation/reasons/{reason}",
+            "GET /v1/moderation/live",
+            "GET /v1/moderation/transparency",
             "GET /v1/moderation/queue",
             "GET /v1/moderation/queue/counts",
             "POST /v1/moderation/queue/claim",

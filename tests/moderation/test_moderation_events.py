@@ -28,6 +28,7 @@ def told(client: TestClient, moderator: Headers, article: dict[str, Any]) -> dic
     ok(client.post("/v1/moderation/phrases", json={"text": "wait for me"}, headers=moderator), 201)
     ok(client.post("/v1/moderation/phrases", json={"text": "cheap pills", "action": "spam"}, headers=moderator), 201)
     pending = make.comment(client, article, "Do wait for me.")
+    ok(client.post("/v1/moderation/queue/claim", json={"limit": 1}, headers=moderator))
     spam = make.comment(client, article, "Buy cheap pills.")
     held = make.comment(client, article, "Harmless.")
     own = {"Authorization": f"Bearer {held['edit_token']}"}
@@ -48,6 +49,7 @@ def told(client: TestClient, moderator: Headers, article: dict[str, Any]) -> dic
 def expected(told: dict[str, str], article: dict[str, Any]) -> set[tuple[str, str]]:
     return {
         ("comment.pending", told["pending"]),
+        ("comment.claimed", told["pending"]),
         ("comment.decided", told["spam"]),
         ("comment.held", told["held"]),
         ("comment.held", told["reported"]),
@@ -82,6 +84,9 @@ def test_moderators_follow_them(
     chosen = follow(client, moderator, types="comment.held,article.reported")
     assert {event.type for event in chosen} == {"comment.held", "article.reported"}
     assert "Rude" not in str(events)
+    own = read(client.get("/v1/moderation/live?last_event_id=0.0", headers=moderator))
+    assert about(own) == expected(told, article)
+    assert {event.type for event in own} <= set(MODERATION_TYPES)
 
 
 def test_nobody_else_follows_them(
@@ -91,6 +96,7 @@ def test_nobody_else_follows_them(
     assert about(follow(client, integrator)) == set()
     assert about(follow(client, integrator, types="comment.*,article.*")) == set()
     assert client.get("/v1/live?types=comment.held", headers=integrator).status_code == 403
+    assert client.get("/v1/moderation/live", headers=integrator).status_code == 403
     changes = ok(client.get("/v1/changes?limit=100", headers=integrator))["data"]
     assert {change["type"] for change in changes} <= {"article", "comment"}
     public = read(client.get(f"/v1/articles/{article['id']}/live?last_event_id=0.0"))
@@ -105,6 +111,8 @@ def test_a_key_of_some_sections_hears_of_these(
     ok(client.post(f"/v1/articles/{inside['id']}/reports", json={"reason": "other"}), 202)
     limited = make_key("comments:moderate", sections=[section["id"]])
     assert about(follow(client, limited)) == {("article.reported", inside["id"])}
+    own = read(client.get("/v1/moderation/live?last_event_id=0.0", headers=limited))
+    assert about(own) == {("article.reported", inside["id"])}
 
 
 def test_webhooks_of_moderators_receive_them(

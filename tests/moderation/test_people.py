@@ -1,16 +1,22 @@
 """A person as moderators see them: notes, bans that nobody notices, and the removal of everything."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from app.core.clock import now
+from app.core.ids import new_id
 from app.db import Database
 from app.moderation import person_actions
+from app.moderation.appeals import appeal_decision
+from app.moderation.log import log_decision
 from app.moderation.person_actions import advance_actions
+from app.moderation.schemas import AppealIn
 from tests.make import Headers, ok, published, section
-from tests.moderation.stock import C, comment, participant, report, state_of, stored
+from tests.moderation.stock import C, by_token, comment, participant, report, state_of, stored
 
 Article = dict[str, Any]
 
@@ -154,3 +160,38 @@ def test_a_shadow_ban_is_seen_by_nobody(client: TestClient, db: Database, articl
     ok(client.post(f"{path}/{action['id']}/undo", headers=moderator), 202)
     again = ok(post(client, article, "After it was lifted.", me), 201)
     assert ok(client.get(f"/v1/comments/{again['id']}"))["state"] == "published"
+
+
+def test_a_period_is_reported(
+    client: TestClient, db: Database, article: Article, make_key: Callable[..., Headers], moderator: Headers
+) -> None:
+    """What happened is counted by kind, as JSON and as CSV, without names; limited keys are refused."""
+    first, second = (comment(db, article, state="published") for _ in range(2))
+    for n, one in enumerate((first, second)):
+        ok(report(client, one, f"10.0.9.{n}", reason="illegal"), 202)
+    ok(client.post(f"/v1/comments/{first}/remove", json={"ground": "law"}, headers=moderator))
+    with db.transaction() as session:
+        log_decision(session, second, "system", None, "hide", "pending", [("reports", "")])
+        appeal_decision(session, by_token(first), first, AppealIn(text="No."))
+    ok(client.post("/v1/bans", json={"kind": "email", "value": "zqx@b.example"}, headers=moderator), 201)
+    path = "/v1/moderation/transparency?from=2000-01-01&until=2000-12-31"
+    assert ok(client.get(path, headers=moderator))["actions"] == []
+    day = now().date()
+    path = f"/v1/moderation/transparency?from={day - timedelta(days=2)}&until={day + timedelta(days=2)}"
+    told = ok(client.get(path, headers=moderator))
+    notice = {"reason": "illegal", "target": "comment", "received": 2, "open": 1, "upheld": 1, "dismissed": 0}
+    assert told["notices"] == [notice]
+    assert told["actions"] == [
+        {"action": "hide", "ground": None, "automated": True, "number": 1},
+        {"action": "remove", "ground": "law", "automated": False, "number": 1},
+    ]
+    assert (told["automated_share"], told["appeals"]) == (0.5, {"open": 1, "granted": 0, "declined": 0})
+    assert told["bans"] == {"created": 1, "lifted": 0, "in_force": 1}
+    table = client.get(f"{path}&format=csv", headers=moderator)
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    assert {"notices,illegal comment,received,2", "bans,created,,1"} <= set(table.text.splitlines())
+    assert client.get(f"{path}T", headers=moderator).status_code == 422
+    backwards = path.replace("from", "x").replace("until", "from").replace("x", "until")
+    assert client.get(backwards, headers=moderator).status_code == 400
+    limited = make_key("comments:moderate", sections=[new_id()])
+    assert client.get(path, headers=limited).status_code == 403
