@@ -170,6 +170,7 @@ CONSUMERS: Mapping[str, Consumer] = MappingProxyType(
     }
 )
 """The consumers of the log that need no settings."""
+REMOVAL_BURST = 0.25  # seconds of a round for removing all comments of a person
 MAX_MESSAGES = 10  # events whose messages are built at a time
 
 
@@ -208,6 +209,8 @@ class Timer:
     """Seconds between two runs, for work without such a statement."""
     is_due: Callable[[sa.Connection], bool] | None = None
     """Whether to run it at all then."""
+    burst: float = 0.0
+    """Seconds for which it goes on in a round, while consumers of the log keep up with what it emits."""
 
 
 def _find_caller(connection: sa.Connection, kind: str, caller_id: str) -> Actor | None:
@@ -234,7 +237,7 @@ def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
         "activity": Timer(age_activity, NEXT_HOUR),
         "cards": Timer(partial(rebuild_stale, site=site), select_stale(site)),
         "links": Timer(rebuild_stale_lists, STALE_LIST),
-        "removals": Timer(advance_actions, NEXT_REMOVAL),
+        "removals": Timer(advance_actions, NEXT_REMOVAL, burst=REMOVAL_BURST),
         "opt-ins": Timer(partial(process_requests, most_in_hour=settings.opt_in_limit), NEXT_REQUEST),
         "fan-outs": Timer(fan_out, NEXT_FANOUT),
         "replays": Timer(partial(continue_replay, site=site), RUNNING_REPLAY),

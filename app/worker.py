@@ -151,6 +151,10 @@ class Worker:
         try:
             is_due = timer.is_due is None or await self.db.read(timer.is_due)
             done = await self.db.write_aside(timer.run) if is_due else 0
+            until = time.monotonic() + timer.burst
+            while done and time.monotonic() < until:
+                await self._advance_consumers()
+                done = await self.db.write_aside(timer.run)
         except Exception as error:
             self._note_failure(name, error)
             return False

@@ -18,7 +18,7 @@ from app.db.columns import is_among
 from app.db.prepared import Prepared
 from app.db.rows import JsonObject, dialect_of, fetch_rows
 from app.events.catalog import CommentRemoved
-from app.events.log import emit
+from app.events.log import emit_all
 
 
 class MassRow(TypedDict):
@@ -82,15 +82,13 @@ def remove_comments(session: Session, rows: Sequence[MassRow], action_id: str) -
     for row in public:
         if not row["replies"]:  # else it stays as a tombstone, until the last reply leaves
             leave_parent(session, row["parent_id"])
-        emit(
-            session,
-            CommentRemoved(
-                subject_id=row["id"],
-                article_id=row["article_id"],
-                parent_id=row["parent_id"],
-                root_id=row["root_id"],
-            ),
-        )
+    emit_all(session, [_removal_of(row) for row in public])
+
+
+def _removal_of(row: MassRow) -> CommentRemoved:
+    return CommentRemoved(
+        subject_id=row["id"], article_id=row["article_id"], parent_id=row["parent_id"], root_id=row["root_id"]
+    )
 
 
 class RemovedRow(TypedDict):

@@ -19,7 +19,7 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row
+from app.db.rows import JsonObject, Statement, fetch_row, fetch_rows, get_row
 from app.events.log import PERSON_KEY
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
@@ -37,8 +37,8 @@ from app.moderation.tables import PersonAction
 from app.web.paging import Page, PageQuery, Sort, fetch_page
 
 MAX_BATCH_SECONDS: Final = 0.015  # of a transaction
-CHUNK_SIZE: Final = 25  # comments that are removed by the same statements
-MAX_WALKED: Final = 500  # comments that are looked at in a transaction
+CHUNK_SIZE: Final = 50  # comments that are removed by the same statements
+MAX_RESTORED: Final = 100  # comments that are restored in a transaction
 ACTION: Final = table_of(PersonAction)
 _NEWEST: Final = Sort("-created_at", descending=True)
 _SHOWN: Final = (
@@ -223,30 +223,31 @@ class _Place(TypedDict):
 
 def _remove_batch(session: Session, action: ActionRow, until: float) -> JsonObject:
     """Remove comments until a time; return the columns of the action that change."""
-    walk = sa.select(C.c.id, C.c.created_at).where(C.c.participant_id == action["participant_id"])
-    if action["sections"] is not None:
-        within = sa.select(A.c.id).where(A.c.section_id.in_(action["sections"]))
-        walk = walk.where(C.c.article_id.in_(within))
-    if action["after_at"] is not None:
-        place = sa.tuple_(
-            sa.literal(action["after_at"], C.c.created_at.type), sa.literal(action["after_id"], C.c.id.type)
-        )
-        walk = walk.where(sa.tuple_(C.c.created_at, C.c.id) > place)
-    places = fetch_rows(session, walk.order_by(C.c.created_at, C.c.id).limit(MAX_WALKED), _Place)
-    removed, walked = 0, 0
-    for start in range(0, len(places), CHUNK_SIZE):
-        chunk = places[start : start + CHUNK_SIZE]
-        rows = lock_comments(session, [place["id"] for place in chunk])
+    removed, after = 0, (action["after_at"], action["after_id"])
+    while True:
+        places = fetch_rows(session, _select_places(action, after), _Place)
+        rows = lock_comments(session, [place["id"] for place in places])
         _remove_chunk(session, action, rows)
         removed += len(rows)
-        walked = start + len(chunk)
-        if time.monotonic() > until:
+        if len(places) < CHUNK_SIZE:
+            values: JsonObject = {"state": "done", "due_at": None, "finished_at": now()}
             break
-    values: JsonObject = {"removed": action["removed"] + removed}
-    if walked == len(places) < MAX_WALKED:
-        return {**values, "state": "done", "due_at": None, "finished_at": now()}
-    last = places[walked - 1]
-    return {**values, "after_at": last["created_at"], "after_id": last["id"]}
+        after = (places[-1]["created_at"], places[-1]["id"])
+        if time.monotonic() > until:
+            values = {"after_at": after[0], "after_id": after[1]}
+            break
+    return {**values, "removed": action["removed"] + removed}
+
+
+def _select_places(action: ActionRow, after: tuple[datetime | None, str | None]) -> Statement:
+    """Select the next comments of the person, in the order of time."""
+    walk = sa.select(C.c.id, C.c.created_at).where(C.c.participant_id == action["participant_id"])
+    if action["sections"] is not None:
+        walk = walk.where(C.c.article_id.in_(sa.select(A.c.id).where(A.c.section_id.in_(action["sections"]))))
+    if after[0] is not None:
+        place = (sa.literal(after[0], C.c.created_at.type), sa.literal(after[1], C.c.id.type))
+        walk = walk.where(sa.tuple_(C.c.created_at, C.c.id) > sa.tuple_(*place))
+    return walk.order_by(C.c.created_at, C.c.id).limit(CHUNK_SIZE)
 
 
 def _remove_chunk(session: Session, action: ActionRow, rows: list[MassRow]) -> None:
@@ -274,7 +275,7 @@ def _remove_chunk(session: Session, action: ActionRow, rows: list[MassRow]) -> N
 
 def _restore_batch(session: Session, action: ActionRow, until: float) -> JsonObject:
     """Restore comments that an action has removed until a time; return the columns of the action that change."""
-    restored, rows = 0, list_removed(session, action["id"], MAX_WALKED)
+    restored, rows = 0, list_removed(session, action["id"], MAX_RESTORED)
     for row in rows:
         comment = lock_comment(session, row["id"])
         was_public = row["withdrawn_at"] is not None and row["withdrawn_at"] >= action["created_at"]
