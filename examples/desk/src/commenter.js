@@ -34,7 +34,7 @@ export async function showCommenter({ signal, parts: [id], redraw }) {
   };
 
   const tallies = Object.entries(person.comments).map(([state, count]) => `${count} ${state}`);
-  const bans = person.bans.map((ban) => h("li", {}, `${ban.reason ?? "Banned"}, `, time(ban.created_at), ban.expires_at && [" until ", time(ban.expires_at)]));
+  const bans = person.bans.map((ban) => h("li", {}, "From ", time(ban.created_at), ban.until && [" until ", time(ban.until)], ban.reason && `: ${ban.reason}`));
   return [
     h("h2", {}, person.name),
     h("p", {}, `${tallies.join(", ") || "No comments"}; reported ${person.reports_of} times; sent ${person.reports_by} reports.`),
@@ -45,8 +45,9 @@ export async function showCommenter({ signal, parts: [id], redraw }) {
       h(
         "p",
         {},
-        `${action.ban ?? "no"} ban, ${action.removed} comments removed, ${action.state}, `,
+        `${action.ban ?? "no"} ban, comments removed: ${action.removed}, ${action.state}, `,
         time(action.created_at),
+        " ",
         action.state === "done" && button("Undo", () => undo(action)),
       ),
     ),

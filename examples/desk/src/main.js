@@ -50,12 +50,12 @@ function drawHeader(current) {
   const link = (name) =>
     h("a", { href: `#/${name}`, "aria-current": name === current && "page" }, VIEWS[name].title);
   const links = Object.keys(LINKS).filter((name) => LINKS[name].some((scope) => me?.may(scope)));
-  document.getElementById("header").replaceChildren(
-    h("strong", {}, "Desk"),
-    me && h("nav", { "aria-label": "Desk" }, links.map(link)),
-    me && h("span", {}, me.name ?? me.person?.name),
-    me && button("Sign out", () => (leave.abort(), signOut())),
-  );
+  const signedIn = me && [
+    h("nav", { "aria-label": "Desk" }, links.map(link)),
+    h("span", {}, me.name),
+    button("Sign out", () => (leave.abort(), signOut())),
+  ];
+  document.getElementById("header").replaceChildren(h("strong", {}, "Desk"), ...(signedIn ?? []));
 }
 
 addEventListener("hashchange", () => attempt(show));

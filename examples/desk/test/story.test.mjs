@@ -66,6 +66,7 @@ async function arriveWithPasskey(t, name, url) {
   await press(page, "Make a passkey instead");
   await page.getByText(name, { exact: true }).waitFor();
   await press(page, "Sign out");
+  assert.doesNotMatch(await page.textContent("body"), /undefined/);
   await audit(page, "sign-in");
   await press(page, "Use a passkey");
   await page.getByText(name, { exact: true }).waitFor();
@@ -96,7 +97,7 @@ test("invitation to appeal", { timeout: 600_000 }, async (t) => {
   const edda = await arrive(t, "Edda", await invite(owner, "Edda", "editor"));
   await edda.getByLabel("Show").selectOption("Submitted");
   await edda.getByText("submitted by Rea").waitFor();
-  await audit(edda, "articles");
+  await audit(edda, "submitted");
   await edda.getByRole("link", { name: TITLE }).click();
   await edda.getByText("Rea has been editing this article").waitFor();
   await edda.frameLocator("iframe").locator("p").first().evaluate((paragraph) => {
@@ -139,7 +140,7 @@ test("invitation to appeal", { timeout: 600_000 }, async (t) => {
   await dialog.getByLabel("Publish at").fill(at);
   await dialog.getByRole("button", { name: "Schedule" }).click();
   await status(edda, "Scheduled.");
-  await audit(edda, "editor");
+  await audit(edda, "approved");
   const slug = (await demo.send("GET", `/v1/articles/${address.split("/").at(-1)}?fields=slug`)).slug;
   const article = await until(() => demo.send("GET", `/v1/articles/${slug}?formats=text`, undefined, null).catch(() => null));
   assert.match(article.body.text, /since the fourth of June/);
@@ -155,7 +156,7 @@ test("invitation to appeal", { timeout: 600_000 }, async (t) => {
   const mo = await arrive(t, "Mo", await invite(owner, "Mo", "moderator"));
   await demo.send("POST", `/v1/comments/${comments.Ott.id}/reports`, { reason: "spam", text: "He sells watches." }, null);
   await mo.getByRole("listitem").filter({ hasText: "Buy watches" }).waitFor(); // by the live stream
-  await audit(mo, "queue");
+  await audit(mo, "reported");
   await mo.getByRole("list", { name: "Comments" }).focus();
   await mo.keyboard.press("j");
   await mo.keyboard.press("r");
