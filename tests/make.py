@@ -179,7 +179,7 @@ class Person:
 
 def person(client: TestClient, db: Database, name: str = "Ada", **roles: list[str] | None) -> Person:
     """A person who has signed in, with roles in sections, or everywhere."""
-    email = f"{name.lower()}@example.com"
+    email = f"{name.lower().replace(' ', '.')}@example.com"
     with db.transaction() as session:
         person_id = create_person(session, SYSTEM, NewPersonIn(name=name, email=email))
         session.get_one(people_tables.Person, person_id).accepted_at = now()

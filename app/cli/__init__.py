@@ -38,6 +38,7 @@ COMMANDS: Final = {
         "Print the OpenAPI 3.1 document of this API; a release always prints the same bytes.",
     ),
     "keys": ("keys.app", "Create, list, change and revoke API keys."),
+    "people": ("people.app", "Invite, list and suspend the people who sign in."),
     "import": ("imports.app", "Import from other systems."),
     "related": ("related.app", "Maintain the automatic links between articles."),
     "search": ("search.app", "Maintain the search index."),

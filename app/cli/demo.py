@@ -33,11 +33,14 @@ def demo(
         if load_sample(session, settings):
             say("Loaded the sample publication into the empty store.")
         key = editor_key(session, settings.data_dir / KEY_FILE)
+        owner = invite_owner(session)
     name = "localhost" if host in {"127.0.0.1", "0.0.0.0", "::"} else host  # noqa: S104
     address, desk_address = f"http://{name}:{port}", f"http://{name}:{port + 1}"
-    about_desk = f"No desk is served on port {port + 1}"
+    about_desk, page = f"No desk is served on port {port + 1}", settings.invitation_page
     if desk.start_server(host, port + 1, address) is not None:
         about_desk = f"A desk for editors and moderators is at {desk_address}"
+        page = settings.invitation_url or f"{desk_address}/#/invitation/"
+        os.environ["BROADSHEET_INVITATION_URL"] = page
         os.environ["BROADSHEET_FRONTEND_ORIGINS"] = ",".join(dict.fromkeys([*settings.frontend_origins, desk_address]))
     typer.echo(
         f"""
@@ -52,7 +55,7 @@ Try:
     curl '{address}/v1/articles?fields=title,section.name'
     curl '{address}/v1/articles/in-praise-of-the-slow-bridge?formats=text&include=neighbours'
     curl '{address}/v1/articles' -H 'Authorization: Bearer {key}' --json '{{"title": "Hello, world"}}'
-"""
+{about_owner(owner, page, address)}"""
     )
     if "invitation_url" not in settings.model_fields_set:  # passkeys are bound to its host
         os.environ["BROADSHEET_INVITATION_URL"] = f"{desk_address}/#/invitation/"
@@ -80,3 +83,36 @@ def editor_key(session: Session, path: Path) -> str:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(f"{key}\n")
     return key
+
+
+def invite_owner(session: Session) -> str | None:
+    """Return the token of an invitation for the owner, with the role admin; None once there are other people.
+
+    It is made again at each start until somebody has accepted it.
+    """
+    from app.identity.schemas import SYSTEM
+    from app.identity.secrets import Vault
+    from app.people.invitations import create_invitation
+    from app.people.people import create_owner
+
+    owner_id, vault = create_owner(session, SYSTEM), Vault()
+    if owner_id is None:
+        return None
+    vault.fill(session)
+    return create_invitation(session, SYSTEM, vault, None, owner_id).token
+
+
+def about_owner(token: str | None, page: str, address: str) -> str:
+    """Return how to accept the owner's invitation; nothing without one."""
+    if token is None:
+        return ""
+    return f"""
+Nobody can sign in yet. This invitation makes you the owner; it is good for once, within 7 days:
+
+    {page}{token}
+
+or without a page:
+
+    curl '{address}/v1/invitations/accept' --json '{{"token": "{token}",
+      "name": "Your name", "email": "you@example.org", "password": "at least 12 characters"}}'
+"""

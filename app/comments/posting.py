@@ -27,8 +27,8 @@ from app.identity.participants import ParticipantRow, find_caller, get_or_create
 from app.identity.permissions import OTHER_SECTIONS
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
+from app.people.staff_names import is_staff_name
 from app.publication.taxonomies import AUTHORS
-from app.publication.term_queries import is_staff_name
 from app.text.names import public_name
 
 MAX_OFFLINE_AGE = timedelta(hours=24)  # how long a comment may wait on a device for a connection

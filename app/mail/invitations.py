@@ -28,7 +28,7 @@ def enqueue_invitation(session: Session, invitation_id: str) -> None:
 def find_invitation_letter(connection: sa.Connection, content: Content) -> Letter | None:
     """Return the letter of an invitation, or None if it cannot be accepted any more."""
     invitee = find_open_invitation(connection, content["invitation"])
-    if invitee is None:
+    if invitee is None or invitee.email is None:
         return None
     values: JsonObject = {"name": invitee.name, "invitation": content["invitation"]}
     return Letter(invitee.email, invitee.id, EVENT, values, "staff")

@@ -66,6 +66,7 @@ class AcceptIn(InputModel):
 
     token: InvitationToken
     name: PersonName | None = Field(None, description="Another name for oneself.")
+    email: Email | None = Field(None, description="Address to sign in with, where the invitation is for none.")
     password: NewPassword | None = None
     passkey: Credential | None = None
     totp: Code | None = Field(None, description="A one-time or recovery code, if the person uses them already.")

@@ -9,13 +9,13 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import id_from_hex, new_id
-from app.core.problems import Conflict, Gone, Unauthorized
+from app.core.problems import Conflict, Gone, Invalid, Unauthorized
 from app.db.columns import table_of
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.identity.secrets import Vault
 from app.identity.tokens import hash_token
-from app.people.people import lock_person, withdraw_invitations
+from app.people.people import EmailTaken, find_person_by_email, lock_person, withdraw_invitations
 from app.people.schemas import SignInMethod
 from app.people.sessions import Tokens, end_sessions, start_session
 from app.people.tables import Invitation, Person
@@ -91,7 +91,7 @@ class Invitee(NamedTuple):
 
     id: str
     name: str
-    email: str
+    email: str | None  # None: the invitation asks for it
 
 
 _OPEN = (
@@ -128,10 +128,28 @@ class Acceptance(NamedTuple):
 
     token: str
     name: str | None
+    email: str | None
     totp: str | None
     method: SignInMethod
     set_credential: Callable[[Session, Person], None]
     client: str
+
+
+def require_email(invitee: Invitee, email: str | None) -> str:
+    """Return the address of whoever accepts an invitation; 422 unless it is in one of two places."""
+    if invitee.email is not None and email is not None:
+        raise Invalid("The invitation is for an address already.", pointer="/email")
+    if invitee.email is None and email is None:
+        raise Invalid("Send the address with which you want to sign in.", pointer="/email", code="required")
+    return invitee.email or email or ""
+
+
+def _set_email(session: Session, person: Person, email: str | None) -> None:
+    if person.email is not None:
+        return
+    if email is None or find_person_by_email(session, email) is not None:
+        raise EmailTaken
+    person.email = email
 
 
 def accept_invitation(session: Session, vault: Vault, acceptance: Acceptance) -> Tokens:
@@ -145,6 +163,7 @@ def accept_invitation(session: Session, vault: Vault, acceptance: Acceptance) ->
         raise InvitationInvalid
     if person.totp_confirmed_at is not None and not (acceptance.totp and use_code(person, acceptance.totp)):
         raise TotpRequired
+    _set_email(session, person, acceptance.email)
     invitation.used_at = now()
     actor = Actor("person", person.id, person.name, person=person.id)
     end_sessions(session, actor, person.id)

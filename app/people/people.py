@@ -29,6 +29,7 @@ STAFF_SCOPES: tuple[Scope, ...] = (
     "content:write",
     "comments:moderate",
 )  # callers with one of them see the names of all people
+OWNER_NAME = "Owner"  # until the owner gives another
 SELF = "me"
 """In a path: the person who signed in."""
 
@@ -174,6 +175,23 @@ def create_person(session: Session, actor: Actor, data: NewPersonIn) -> str:
     session.add(person)
     record_action(session, actor, "person.create", "person", person.id, {"name": person.name})
     return person.id
+
+
+def create_owner(session: Session, actor: Actor) -> str | None:
+    """Return the id of the first person, an administrator whose invitation asks for the e-mail address as well.
+
+    The owner is created unless there is one already; None once somebody else exists, or the owner has accepted.
+    """
+    people = list(session.scalars(sa.select(Person).limit(2)))
+    if people:
+        is_waiting = len(people) == 1 and people[0].email is None and people[0].accepted_at is None
+        return people[0].id if is_waiting and people[0].deleted_at is None else None
+    owner = Person(id=new_id(), name=OWNER_NAME, skeleton=skeleton(OWNER_NAME), created_at=now())
+    session.add(owner)
+    session.flush()
+    record_action(session, actor, "person.create", "person", owner.id, {"name": owner.name})
+    replace_grants(session, actor, owner, [PersonGrantIn(role="admin")])
+    return owner.id
 
 
 def update_person(session: Session, actor: Actor, person_id: str, data: PersonPatch) -> str:

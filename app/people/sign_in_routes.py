@@ -20,6 +20,7 @@ from app.people.credentials import SignInFailed
 from app.people.invitations import Acceptance, InvitationInvalid, TotpRequired
 from app.people.passkeys import Holder, PasskeyInvalid, RelyingParty, TooManyPasskeys
 from app.people.passwords import check_password
+from app.people.people import EmailTaken
 from app.people.routes import client_of, reply_tokens
 from app.people.schemas import SignInMethod, TokensOut
 from app.people.services import PeopleServices
@@ -118,14 +119,20 @@ async def get_invitation_options(request: Request, body: InvitationIn, actor: At
     vault = PeopleServices.of(request).vault
     invitee = await database(request).read(invitations.find_invitee, vault, body.token)
     known = await database(request).read(passkeys.list_credential_ids, invitee.id)
-    return reply_options(passkeys.make_registration_options(vault, site_of(request), Holder(*invitee), known))
+    return reply_options(
+        passkeys.make_registration_options(
+            vault, site_of(request), Holder(invitee.id, invitee.name, invitee.email or invitee.name), known
+        )
+    )
 
 
 @router.post(
     "/invitations/accept",
     summary="Accept an invitation",
     response_model=TokensOut,
-    responses=document_problems(InvitationInvalid, PasskeyInvalid, TooManyPasskeys, TotpRequired, Unavailable),
+    responses=document_problems(
+        EmailTaken, InvitationInvalid, PasskeyInvalid, TooManyPasskeys, TotpRequired, Unavailable
+    ),
 )
 async def accept_invitation(request: Request, body: AcceptIn, actor: Attempt) -> Response:
     """Set a password or create a passkey, and return the tokens of a session. Each invitation is accepted once.
@@ -136,6 +143,7 @@ async def accept_invitation(request: Request, body: AcceptIn, actor: Attempt) ->
         raise Invalid("Send either password or passkey.")
     vault = PeopleServices.of(request).vault
     invitee = await database(request).read(invitations.find_invitee, vault, body.token)
+    email = invitations.require_email(invitee, body.email)
     if body.totp is not None:
         await _count_account(request, f"totp:{invitee.id}")
     if body.passkey is not None:
@@ -146,12 +154,12 @@ async def accept_invitation(request: Request, body: AcceptIn, actor: Attempt) ->
             passkeys.add_passkey(session, owner, person, passkey, FIRST_PASSKEY_NAME)
     else:
         password = body.password or ""
-        check_password(password, body.name or invitee.name, invitee.email)
+        check_password(password, body.name or invitee.name, email)
         password_hash = await PeopleServices.of(request).passwords.hash(password)
 
         def set_credential(session: Session, person: Person) -> None:
             person.password_hash = password_hash
 
     method: SignInMethod = "password" if body.passkey is None else "passkey"
-    acceptance = Acceptance(body.token, body.name, body.totp, method, set_credential, client_of(request))
+    acceptance = Acceptance(body.token, body.name, body.email, body.totp, method, set_credential, client_of(request))
     return reply_tokens(await database(request).write(invitations.accept_invitation, vault, acceptance))

@@ -1,16 +1,13 @@
-"""The syndication level and visibility of sections, and names that look like those of staff."""
+"""The syndication level and visibility of sections, and names of authors and keys."""
 
 import sqlalchemy as sa
 
 from app.db.columns import json_rows, table_of
-from app.db.prepared import Prepared
-from app.db.rows import Column, JsonObject, Store
+from app.db.rows import Column
 from app.identity.keys import reserved_name_clause
 from app.publication.schemas import LEVELS
 from app.publication.section_tree import CLOSURE, select_descendants
 from app.publication.tables import Author, Section
-from app.text.confusables import skeleton, skeletons
-from app.text.names import is_office
 
 _SECTION, _AUTHOR = table_of(Section), table_of(Author)
 _RANK = sa.case({level: rank for rank, level in enumerate(LEVELS)}, value=_SECTION.c.syndication)
@@ -46,19 +43,8 @@ def is_section_shown(connection: sa.Connection, section_id: str) -> bool:
 
 
 _SKELETON_PARAMETERS = [sa.bindparam(name, type_=sa.String()) for name in "abc"]
-_IS_STAFF_SKELETON: Prepared[JsonObject] = Prepared(
-    sa.select(sa.exists().where(_AUTHOR.c.skeleton.in_(_SKELETON_PARAMETERS)) | reserved_name_clause())
-)
 
 
-def is_staff_name(store: Store, name: str, site_name: str = "") -> bool:
-    """Whether a name looks like that of an author, an active key, an office or the publication.
-
-    Keys are named after the people who use them. Takes one statement over two indexes.
-    """
-    name_skeletons = skeletons(name)
-    if name_skeletons[0] == "":
-        return False
-    if skeleton(site_name) in name_skeletons or is_office(name):
-        return True
-    return bool(_IS_STAFF_SKELETON.one(store, dict(zip("abc", name_skeletons, strict=True)))[0])
+def staff_name_clause() -> sa.ColumnElement[bool]:
+    """Return the condition that an author or valid key has one of the skeletons `a`, `b`, `c` (bound parameters)."""
+    return sa.exists().where(_AUTHOR.c.skeleton.in_(_SKELETON_PARAMETERS)) | reserved_name_clause()

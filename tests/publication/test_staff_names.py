@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from httpx2 import Response
+from starlette.testclient import TestClient
 
 from app.db import Database
 from app.db.columns import table_of
 from app.identity.keys import create_api_key, revoke_api_key
 from app.identity.schemas import SYSTEM
 from app.identity.tables import ApiKey
+from app.people.staff_names import is_staff_name
 from app.publication.tables import Author
-from app.publication.term_queries import is_staff_name
+from tests import make as make_one
 
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
@@ -86,5 +88,13 @@ def test_it_is_asked_in_one_statement_by_index(db: Database, make: Make) -> None
             used = " ".join(str(row[-1]) for row in plan)
             assert "ix_author_skeleton" in used
             assert "ix_api_key_skeleton" in used
+            assert "ix_person_skeleton" in used
     for table in (table_of(Author), table_of(ApiKey)):
         assert "skeleton" in {column.name for index in table.indexes for column in index.columns}
+
+
+def test_a_persons_name_is_reserved_until_they_are_deleted(client: TestClient, db: Database, admin: Any) -> None:
+    ann = make_one.person(client, db, "Ann Marlow")
+    assert all(is_taken(db, name) for name in ALIKE)
+    assert client.delete(f"/v1/people/{ann.id}", headers=admin).status_code == 204
+    assert not is_taken(db, "Ann Marlow")
