@@ -22,7 +22,7 @@ from app.core.problems import Forbidden, Invalid, NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_rows
 from app.editorial.callers import is_same_caller, parse_assignee, require_assignee
-from app.editorial.schemas import NoteIn, NotePatch, NoteQuery
+from app.editorial.schemas import DraftNoteIn, DraftNotePatch, NoteQuery
 from app.editorial.tables import Note
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
@@ -99,7 +99,7 @@ def _read_quoted(connection: sa.Connection, article_id: str, rows: Sequence[Note
 
 
 def _present(row: NoteRow, texts: dict[int, Text], n: int) -> JsonObject:
-    """Shape a note as `NoteOut`."""
+    """Shape a note as `DraftNoteOut`."""
     anchor = _present_anchor(row, texts, n) if row["quote_revision"] is not None else None
     head: JsonObject = {name: row[name] for name in ("id", "article_id", "parent_id", "text", "actor_id", "person_id")}
     tail: JsonObject = {name: row[name] for name in ("created_at", "edited_at", "done_at", "done_by", "version")}
@@ -125,7 +125,7 @@ def _present_anchor(row: NoteRow, texts: dict[int, Text], n: int) -> JsonObject:
     }
 
 
-def create_note(session: Session, actor: Actor, ref: str, data: NoteIn) -> str:
+def create_note(session: Session, actor: Actor, ref: str, data: DraftNoteIn) -> str:
     """Create a note on an article; returns its id."""
     article = lock_article(session, actor, ref, None, [], scope="content:write")
     count = sa.select(sa.func.count()).select_from(NOTE).where(NOTE.c.article_id == article.id)
@@ -152,7 +152,7 @@ def create_note(session: Session, actor: Actor, ref: str, data: NoteIn) -> str:
     return note.id
 
 
-def _require_root(session: Session, article_id: str, data: NoteIn) -> None:
+def _require_root(session: Session, article_id: str, data: DraftNoteIn) -> None:
     """Raise 422 unless the note to answer is of this article and answers none itself, and if it has an anchor."""
     is_root = (NOTE.c.id == data.parent) & (NOTE.c.article_id == article_id) & NOTE.c.parent_id.is_(None)
     if not is_id(str(data.parent)) or session.execute(sa.select(NOTE.c.id).where(is_root)).first() is None:
@@ -183,7 +183,7 @@ def _lock_note(session: Session, actor: Actor, note_id: str) -> Note:
     return session.get_one(Note, note_id, with_for_update=True)
 
 
-def update_note(session: Session, actor: Actor, note_id: str, data: NotePatch, versions: Versions) -> str:
+def update_note(session: Session, actor: Actor, note_id: str, data: DraftNotePatch, versions: Versions) -> str:
     """Change a note; its text only for its author. Without a difference the version stays."""
     note = _lock_note(session, actor, note_id)
     sent = data.model_fields_set

@@ -18,11 +18,11 @@ from app.db.rows import JsonObject
 from app.editorial import locks, notes, tasks
 from app.editorial.locks import ArticleLocked
 from app.editorial.schemas import (
+    DraftNoteIn,
+    DraftNoteOut,
+    DraftNotePatch,
     LockIn,
     LockOut,
-    NoteIn,
-    NoteOut,
-    NotePatch,
     NoteQuery,
     TaskIn,
     TaskOut,
@@ -52,7 +52,7 @@ def _get_article(connection: sa.Connection, ref: str, actor: Actor, site: Site) 
 @router.get(
     "/articles/{article}/notes",
     summary="List the notes of an article",
-    response_model=ListOut[NoteOut],
+    response_model=ListOut[DraftNoteOut],
     responses=RETRACTED,
 )
 async def list_notes(
@@ -66,29 +66,31 @@ async def list_notes(
         return notes.list_notes(connection, actor, row["id"], query)
 
     page = await database(request).scan(find)
-    return reply_private_list(request, ListOut[NoteOut], page, query)
+    return reply_private_list(request, ListOut[DraftNoteOut], page, query)
 
 
 @router.post(
     "/articles/{article}/notes",
     summary="Write a note",
     status_code=201,
-    response_model=NoteOut,
+    response_model=DraftNoteOut,
     responses=document_problems(QuoteNotFound, WrongState),
 )
-async def create_note(request: Request, article: RefPath, body: NoteIn, actor: Writer) -> Response:
+async def create_note(request: Request, article: RefPath, body: DraftNoteIn, actor: Writer) -> Response:
     """Write a note on an article or on a passage of a revision, or answer one. Readers never see it."""
     return await write(
-        request, actor, notes.create_note, article, body, render=notes.read_note, model=NoteOut, status=201
+        request, actor, notes.create_note, article, body, render=notes.read_note, model=DraftNoteOut, status=201
     )
 
 
-@router.patch("/notes/{note}", summary="Change a note", response_model=NoteOut)
+@router.patch("/notes/{note}", summary="Change a note", response_model=DraftNoteOut)
 async def update_note(
-    request: Request, note: IdPath, body: NotePatch, versions: ExpectedVersions, actor: Writer
+    request: Request, note: IdPath, body: DraftNotePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
     """Change a note (RFC 7396): anybody who writes in the section may assign it or mark it as done."""
-    return await write(request, actor, notes.update_note, note, body, versions, render=notes.read_note, model=NoteOut)
+    return await write(
+        request, actor, notes.update_note, note, body, versions, render=notes.read_note, model=DraftNoteOut
+    )
 
 
 @router.delete("/notes/{note}", summary="Delete a note", status_code=204)

@@ -17,7 +17,7 @@ _ASSIGNEE_IN = f"{_ASSIGNEE} `me`: the caller; null: nobody."
 _DONE = "Whether it is done."
 
 
-class NoteIn(InputModel):
+class DraftNoteIn(InputModel):
     """A new note."""
 
     text: Prose = Field(description="The note, as plain text.")
@@ -28,7 +28,7 @@ class NoteIn(InputModel):
     assignee: PersonRef | None = Field(None, description=_ASSIGNEE_IN)
 
 
-class NotePatch(InputModel):
+class DraftNotePatch(InputModel):
     """Changes to a note (RFC 7396)."""
 
     text: Prose = Field(default_factory=str, description="The note; only its author may change it.")
@@ -53,7 +53,7 @@ class NoteAnchorOut(BaseModel):
     end: int | None
 
 
-class NoteOut(BaseModel):
+class DraftNoteOut(BaseModel):
     """A note."""
 
     id: str

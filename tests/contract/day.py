@@ -352,7 +352,8 @@ def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str,
     own = make.bearer(other["edit_token"])
     send("POST", f"/v1/comments/{other['id']}/appeal", {"text": "But why?"}, 201, own)
     send("GET", f"/v1/comments/{other['id']}/decision", headers=own)
-    send("POST", f"/v1/comments/{other['id']}/appeal/decline", {"reason": "So."}, headers=key)
+    second = send("POST", "/v1/keys", {"name": "A second moderator", "scopes": ["comments:moderate"]}, 201, key)["key"]
+    send("POST", f"/v1/comments/{other['id']}/appeal/decline", {"reason": "So."}, headers=make.bearer(second))
     send("PUT", f"/v1/comments/{top['id']}/featured", {"value": True}, headers=key)
     ban = send("POST", "/v1/bans", {"kind": "identity", "comment_id": other["id"]}, 201, key)
     send("GET", f"/v1/bans/{ban['id']}", headers=key)
