@@ -78,7 +78,7 @@ class _Tally(TypedDict):
 
 
 def get_person(connection: sa.Connection, actor: Actor, public_id: str) -> JsonObject:
-    """Return a person in the shape of `PersonOut`."""
+    """Return a person in the shape of `CommenterOut`."""
     row = get_participant(connection, actor, public_id)
     tallies = fetch_rows(
         connection,

@@ -18,11 +18,11 @@ from app.moderation.people_schemas import (
     ActionIn,
     CannedIn,
     CannedOut,
+    CommenterOut,
     NoteIn,
     NoteOut,
     PersonActionOut,
     PersonCommentQuery,
-    PersonOut,
     PersonReportQuery,
     TransparencyOut,
 )
@@ -46,14 +46,14 @@ PersonPath = Annotated[str, AfterValidator(_require_public_id)]
 people_router = Router(prefix="/v1/moderation/people/{participant}", tags=["moderation"])
 
 
-@people_router.get("", summary="Get a person who comments", response_model=PersonOut)
+@people_router.get("", summary="Get a person who comments", response_model=CommenterOut)
 async def get_commenter(request: Request, participant: PersonPath, query: ReadParameters, actor: Moderator) -> Response:
     """Get somebody by the `author.id` of their comments: what they wrote, reports, bans. Never an e-mail address.
 
     Moderators of some sections find people who wrote or reported there, with what belongs there.
     """
     row = await database(request).scan(people.get_person, actor, participant)
-    return reply_private(request, PersonOut, row, query)
+    return reply_private(request, CommenterOut, row, query)
 
 
 @people_router.get("/comments", summary="List a person's comments", response_model=ListOut[JudgedCommentOut])

@@ -15,7 +15,7 @@ from app.text.inputs import Length, OneLine, Visible
 from app.web.paging import PageQuery
 
 
-class PersonOut(ParticipantOut):
+class CommenterOut(ParticipantOut):
     """Somebody who comments."""
 
     confirmed: bool = Field(description="Whether the e-mail address is confirmed.")

@@ -366,4 +366,21 @@ def discuss(api: Checked, key: Headers, section: str, article: str) -> dict[str,
     send("GET", "/v1/me/data", headers=ann)
     send("GET", f"/v1/me/votes?article={article}", headers=ann)
     send("GET", f"/v1/counts?articles={article}")
-    return {"comment": top["id"], "report": reports[0]["id"], "ban": ban["id"], "phrase": phrase["id"]}
+    ids = {"comment": top["id"], "report": reports[0]["id"], "ban": ban["id"], "phrase": phrase["id"]}
+    return ids | _look_at_a_commenter(api, key, top["author"]["id"])
+
+
+def _look_at_a_commenter(api: Checked, key: Headers, participant: str) -> dict[str, str]:
+    """What moderators note about somebody, do and undo, and the reasons that they give."""
+
+    def send(method: str, url: str, body: Any = None, status: int = 200) -> Any:
+        return make.ok(api.send(method, url, json=body, headers={**key, "If-Match": "*"}), status)
+
+    url = f"/v1/moderation/people/{participant}"
+    send("POST", f"{url}/notes", {"text": "Was warned."}, 201)
+    action = send("POST", f"{url}/actions", {"ban": "shadow", "reason": "Again."}, 202)["id"]
+    send("POST", f"{url}/actions/{action}/undo", {}, 202)
+    canned = {"title": "Civility", "texts": {"en": "Please be civil."}}
+    reason = send("POST", "/v1/moderation/reasons", canned, 201)["id"]
+    send("PUT", f"/v1/moderation/reasons/{reason}", canned)
+    return {"participant": participant, "action": action, "reason": reason}

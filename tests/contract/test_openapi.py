@@ -38,6 +38,7 @@ QUERIES = {
     "/v1/resolve": "?path=/our-sections/b",
     "/oembed": "?url=https://site.example/our-sections/b",
     "/v1/search": "?q=b",
+    "/v1/moderation/transparency": "?from=2026-01-01&until=2026-02-01",
 }
 OPEN = {"GET"}  # what may be done without a key
 
@@ -161,7 +162,7 @@ def test_a_day_of_answers_is_as_documented(client: TestClient, admin: Headers) -
         "size": "1x1",
         "ending": "webp",
         "article": article,
-        **{kind: ids[kind] for kind in ("anchor", "note", "task")},
+        **{kind: ids[kind] for kind in ("anchor", "note", "task", "participant", "action", "reason")},
     }
     names |= {kind: ids[kind] for kind in (*LATER, "merge")}
     for method, path, operation in api.operations:
