@@ -26,11 +26,11 @@ MAX_STARTS_IN_A_ROUND: Final = 1
 LONG_ROUND_SECONDS: Final = 0.001
 ROUNDS_AFTER_LONG_ONE: Final = 3
 """Rounds without a start after a round that took long: in as many a connection is accepted, read from, and refused."""
-MAX_WAIT_SECONDS: Final = 1.0
+MAX_WAIT_SECONDS: Final = 1.5
 """How long a request may have to wait until those before it have begun: where that takes longer, it is refused."""
 PACE_SHARE: Final = 0.1  # of the latest interval in the mean
-MAX_PACE_SECONDS: Final = 0.05
-"""An interval that counts at most: a process that gets no processor for a second is not one that has too much to do."""
+MAX_PACE_SECONDS: Final = 0.02
+"""An interval that counts at most: a process that gets no processor for a while has not too much to do."""
 LINGER_SECONDS: Final = 0.3
 REPORT_SECONDS: Final = 10.0  # between two lines of the log about refusals
 SLOT: Final = "slot"
