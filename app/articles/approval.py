@@ -8,11 +8,12 @@ that becomes stricter holds for all that is not public yet. A text that is publi
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.articles.effects import find_gathered
 from app.articles.tables import SITE_ID, Article, Revision
 from app.articles.tables import ApprovalRule as RuleTable
 from app.articles.tables import ApprovalStep as StepTable
@@ -124,8 +125,13 @@ def is_approved(session: Session, article_id: str, n: int, rules: Collection[App
 
 def may_become_public(session: Session, article: Article, n: int, section_ids: Iterable[str | None]) -> bool:
     """Whether revision `n` may become public in these sections now; rules stay as they are until the commit."""
-    lock_tree(session, shared=True)
-    rules = find_rules(session, section_ids)
+    gathered = find_gathered(session)
+    known = cast("dict[str | None, ApprovalRule]", gathered.rules if gathered is not None else {})
+    sections = sorted(set(section_ids), key=str)
+    if not known.keys() >= set(sections):
+        lock_tree(session, shared=True)
+        known |= {section_id: find_rule(session, section_id) for section_id in sections}
+    rules = [known[section_id] for section_id in sections if known[section_id].required]
     return not rules or is_approved(session, article.id, n, rules)
 
 

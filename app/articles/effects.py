@@ -57,6 +57,9 @@ class Effects:
     shown: Counter[tuple[ShownKind, str]] = field(default_factory=Counter)
     periods: dict[str, JsonObject | None] = field(default_factory=dict)  # by article: what readers see from now on
     moment: datetime | None = None  # at which all of them become public, or are withdrawn
+    linked: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # what was read of links, terms and rules
+    terms: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    rules: dict[str | None, object] = field(default_factory=dict)
     indexed: dict[str, Article] = field(default_factory=dict)
     events: list[EventBase] = field(default_factory=list)
 

@@ -24,7 +24,7 @@ from app.identity.schemas import Actor, Scope
 from app.publication.section_tree import find_ancestors
 from app.publication.tables import Author, Series, Tag, Term
 from app.publication.tallies import Kind, ShownKind
-from app.publication.terms import follow_merges
+from app.publication.terms import find_merge_targets
 from app.text.collation import collation_key
 from app.web import etag
 
@@ -128,7 +128,13 @@ def get_newest_revision(session: Session, article: Article) -> Revision:
 
 def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleTag], article_id: str) -> list[str]:
     """List the ids of the authors or tags of an article's row, in their order."""
-    return [row["term_id"] for row in _SELECT_LINKED[model].rows(session, {"article": article_id})]
+    gathered, key = find_gathered(session), (model.__name__, article_id)
+    if gathered is not None and key in gathered.linked:
+        return gathered.linked[key]
+    ids = [row["term_id"] for row in _SELECT_LINKED[model].rows(session, {"article": article_id})]
+    if gathered is not None:
+        gathered.linked[key] = ids
+    return ids
 
 
 def _promise_of(article: Article) -> tuple[int, str, datetime | None]:
@@ -196,10 +202,16 @@ def build_event_fields(session: Session, article: Article, before: ArticleSnapsh
 
 def _current_terms(session: Session, model: type[Term], ids: list[str]) -> list[str]:
     """Return the ids of a revision's terms that exist: merged ones are replaced, deleted ones left out."""
-    table = table_of(model)
-    merged = follow_merges(session, ids)
-    existing = set(session.execute(sa.select(table.c.id).where(table.c.id.in_(merged))).scalars()) if merged else set()
-    return [term_id for term_id in merged if term_id in existing]
+    gathered = find_gathered(session)
+    current = gathered.terms.setdefault(model.__name__, {}) if gathered is not None else {}
+    if missing := [term_id for term_id in ids if term_id not in current]:
+        moved, table = find_merge_targets(session, missing), table_of(model)
+        targets = [target for term_id in missing if (target := moved.get(term_id, term_id))]
+        existing = set(session.execute(sa.select(table.c.id).where(table.c.id.in_(targets))).scalars())
+        for term_id in missing:
+            target = moved.get(term_id, term_id)
+            current[term_id] = target if target in existing else None
+    return list(dict.fromkeys(target for term_id in ids if (target := current[term_id])))
 
 
 def apply_revision(session: Session, article: Article, revision: Revision) -> list[str]:
@@ -228,6 +240,8 @@ def apply_revision(session: Session, article: Article, revision: Revision) -> li
         rows = [{**common, column: term, "position": at} for at, term in enumerate(term_ids)]
         if rows:
             session.execute(sa.insert(table).values(rows))
+        if (gathered := find_gathered(session)) is not None:
+            gathered.linked[model.__name__, article.id] = term_ids
     if is_other and not changed:
         changed.append("revision")  # readers see another revision with the same fields
     return [name.removesuffix("_id") for name in changed]

@@ -6,7 +6,7 @@ Both databases index these words instead of using their own tokenizers, so that 
 import time
 from collections import Counter
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 from zlib import crc32
 
 import sqlalchemy as sa
@@ -27,6 +27,12 @@ MAX_WORD_BYTES: Final = 400_000  # of different words per article: PostgreSQL al
 TITLE_WEIGHT, DEK_WEIGHT, TEXT_WEIGHT = 6, 3, 1  # how often a word counts, by its place
 _AVERAGE_LENGTH, _SATURATION, _LENGTH_NORMALIZATION = 400, 2.0, 0.75
 _MAX_MICROSECONDS = 2**52  # largest distance from 1970 that a key can hold: years 1827 to 2112
+
+
+class _DeletedEntry(TypedDict):
+    key: int
+
+
 _INSERT_ENTRY: Prepared[JsonObject] = Prepared(
     lambda dialect: (
         begin_insert(dialect, ENTRY).on_conflict_do_nothing(index_elements=[ENTRY.c.key]).returning(ENTRY.c.key)
@@ -35,7 +41,7 @@ _INSERT_ENTRY: Prepared[JsonObject] = Prepared(
 )
 _INSERT_WORDS = sa.insert(WORDS)
 _DELETE_WORDS = sa.delete(WORDS).where(WORDS.c.rowid == sa.bindparam("key"))
-_DELETE_ENTRY = (
+_DELETE_ENTRY: Prepared[_DeletedEntry] = Prepared(
     sa.delete(ENTRY)
     .where(ENTRY.c.article_id == sa.bindparam("article", type_=ENTRY.c.article_id.type))
     .returning(ENTRY.c.key)
@@ -152,9 +158,9 @@ def _add_entry(connection: sa.Connection, row: _Indexed) -> None:
 
 
 def _delete_entry(connection: sa.Connection, article_id: str) -> None:
-    keys = connection.execute(_DELETE_ENTRY, {"article": article_id}).scalars().all()
+    keys = _DELETE_ENTRY.rows(connection, {"article": article_id})
     if keys and connection.dialect.name == "sqlite":
-        connection.execute(_DELETE_WORDS, [{"key": key} for key in keys])
+        connection.execute(_DELETE_WORDS, keys)
 
 
 def index_article(session: Session, article: Article) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 from starlette.testclient import TestClient
 
@@ -266,3 +267,36 @@ def test_items_must_exist(client: TestClient, editor: Headers, item: Any, pointe
     answer = client.put(f"{url}/items", json=body, headers={**editor, **ANY})
     assert answer.status_code == 422
     assert (answer.json()["errors"][0]["pointer"], answer.json()["errors"][0]["code"]) == (pointer, code)
+
+
+def test_a_release_publishes_approved_texts_alone(client: TestClient, editor: Headers, admin: Headers) -> None:
+    make.section(client, editor, "News")
+    rule = {"required": True, "roles": None, "four_eyes": False}
+    make.ok(client.put("/v1/sections/news/approval", json=rule, headers={**admin, **ANY}))
+    new, other = (make.draft(client, editor, title, section="news") for title in ("New", "Other"))
+    url = release(client, editor, *({"op": "publish", "article": each["id"]} for each in (other, new)))
+    make.ok(client.post(f"/v1/articles/{other['id']}/approve", json={"revision": 1}, headers={**admin, **ANY}))
+    problems = make.ok(client.post(f"{url}/check", headers=editor))["problems"]
+    assert [each["code"] for each in problems] == ["approval_required"]
+    refused = client.post(f"{url}/publish", headers={**editor, **ANY})
+    assert (refused.status_code, refused.json()["code"]) == (409, "approval_required")
+    assert refused.json()["item"]["id"] == problems[0]["item"]
+    assert make.titles(client) == []
+    make.ok(client.post(f"/v1/articles/{new['id']}/approve", json={"revision": 1}, headers={**admin, **ANY}))
+    make.patched(client, editor, new, title="Nobody approved this")
+    publish(client, editor, url)
+    assert sorted(make.titles(client)) == ["New", "Other"]
+
+
+def test_a_large_release_takes_few_statements_for_each_item(client: TestClient, editor: Headers) -> None:
+    statements, numbers = list[str](), list[int]()
+    engine = client.app.state.services.database.engines()[1]  # type: ignore[attr-defined]
+
+    sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    for size in (2, 12):
+        drafts = [make.draft(client, editor, f"Story {n}", tags=["one", "two"]) for n in range(size)]
+        url = release(client, editor, *({"op": "publish", "article": each["id"]} for each in drafts))
+        statements.clear()
+        publish(client, editor, url)
+        numbers.append(len(statements))
+    assert numbers[1] - numbers[0] <= 10 * 10, "what articles bring with them is written for many of them together"
