@@ -199,9 +199,3 @@ def delete_note(session: Session, actor: Actor, public_id: str, note_id: str) ->
 def erase_people(session: Session, participant_ids: list[str]) -> None:
     """Erase the notes on people."""
     session.execute(sa.delete(NOTE).where(NOTE.c.participant_id.in_(participant_ids)))
-
-
-def list_notes_on(connection: sa.Connection, participant_ids: list[str]) -> list[NoteRow]:
-    """List the notes on somebody, for a copy of their personal data that the publication makes."""
-    query = _SELECT_NOTES.where(NOTE.c.participant_id.in_(participant_ids)).order_by(NOTE.c.id)
-    return fetch_rows(connection, query, NoteRow)

@@ -195,3 +195,20 @@ def test_a_period_is_reported(
     assert client.get(backwards, headers=moderator).status_code == 400
     limited = make_key("comments:moderate", sections=[new_id()])
     assert client.get(path, headers=limited).status_code == 403
+
+
+def test_notes_and_reasons_are_erased_with_the_person(
+    client: TestClient, db: Database, article: Article, moderator: Headers
+) -> None:
+    first = ok(post(client, article, "Erase me, please."), 201)
+    path = f"/v1/moderation/people/{first['author']['id']}"
+    ok(client.post(f"{path}/notes", json={"text": "Rude in private, too."}, headers=moderator), 201)
+    body = {"remove_all": True, "reason": "Names somebody."}
+    ok(client.post(f"{path}/actions", json=body, headers=moderator), 202)
+    me = {"Authorization": f"Bearer {first['guest_token']}"}
+    assert client.delete("/v1/me/data", headers=me).status_code in (200, 204)
+    person = ok(client.get(path, headers=moderator))
+    assert (person["erased"], person["name"], person["notes"]) == (True, None, 0)
+    (action,) = ok(client.get(f"{path}/actions", headers=moderator))["data"]
+    assert (action["reason"], action["state"]) == (None, "done")
+    assert client.post(f"{path}/notes", json={"text": "Again."}, headers=moderator).status_code == 404
