@@ -164,16 +164,25 @@ export async function moderateQueue({ signal }) {
     await fill();
   }
 
-  /** What arrives is looked for at the end of the list, where it belongs: the oldest come first. */
+  /** What others decided leaves the list; what arrives is looked for where it belongs, at the end. */
   async function listen() {
-    for await (const { type } of follow("/v1/live?types=comment.pending,comment.held,comment.reported,comment.appealed", signal)) {
-      if (type === "counts") continue;
-      reachedEnd = false;
-      if (list.childElementCount < REFILL_BELOW) {
-        cursor = undefined;
-        await fill();
+    for await (const { type, data: event } of follow("/v1/moderation/live", signal)) {
+      if (type === "comment.decided") drop(cards().find(({ item }) => item.id === event.data.id));
+      else if (["comment.pending", "comment.held", "comment.reported", "comment.appealed"].includes(type)) {
+        reachedEnd = false;
+        cursor = list.childElementCount < REFILL_BELOW ? undefined : cursor;
+        showRest();
       }
     }
+  }
+
+  function drop(card) {
+    if (!card) return;
+    const isCurrent = card.contains(document.activeElement);
+    const next = card.nextElementSibling ?? card.previousElementSibling ?? list;
+    card.remove();
+    if (isCurrent) select(next);
+    showRest();
   }
 
   await fill();

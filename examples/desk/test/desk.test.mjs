@@ -93,6 +93,10 @@ test("comments are moderated by keyboard alone", async (t) => {
   await post("four-metres-of-quay", `Eve thinks: ${links}`, "Eve"); // arrives by the live stream
   await card("Eve").waitFor();
   await page.keyboard.press("s");
+  const fay = await post("four-metres-of-quay", `Fay thinks: ${links}`, "Fay");
+  await card("Fay").waitFor();
+  await demo.send("POST", `/v1/comments/${fay.id}/reject`, {}); // by somebody else
+  await card("Fay").waitFor({ state: "detached" });
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keys" }).waitFor();
   await page.keyboard.press("Escape");
@@ -100,9 +104,9 @@ test("comments are moderated by keyboard alone", async (t) => {
   const log = await until(async () => {
     const { data } = await demo.send("GET", "/v1/moderation/log?fields=action,note");
     const found = data.filter(({ action }) => ["approve", "reject", "spam", "remove"].includes(action));
-    return found.length === 5 && found.map(({ action, note }) => `${action} ${note ?? ""}`.trim());
+    return found.length === 6 && found.map(({ action, note }) => `${action} ${note ?? ""}`.trim());
   });
-  assert.deepEqual(log.sort(), ["approve", "reject", "remove We remove advertising.", "spam", "spam"]);
+  assert.deepEqual(log.sort(), ["approve", "reject", "reject", "remove We remove advertising.", "spam", "spam"]);
   assert.deepEqual(decisions.sort(), ["approve", "reject", "remove", "spam", "spam"]);
 });
 
