@@ -22,13 +22,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from starlette.testclient import TestClient
 
 from app.articles import projection
-from app.articles.merging import advance_merges
-from app.articles.publishing import advance_due_articles
 from app.articles.tables import ApprovalRule, ApprovalStep, Article
 from app.core.clock import format_rfc3339
 from app.db import Database
 from app.db.columns import table_of
 from app.search.indexing import index_article
+from app.wiring import timers
 from tests import make
 from tests.conftest import Report
 from tests.effort import IS_LONG, effort
@@ -243,6 +242,24 @@ class Newsroom(RuleBasedStateMachine):
         if answer.status_code == 200 or answer.json()["code"] == "approval_required":
             assert (answer.status_code == 200) == self.may_show(story, n), story
 
+    @rule(number=which, name=who, to=st.just(0) | which, then=st.sampled_from(["publish", "roll back", "schedule"]))
+    def release(self, number: int, name: str, to: int, then: str) -> None:
+        """Publish a pinned revision by a release, now or later, and maybe go back to what was there before."""
+        story, headers = self.pick(number), self.people[name]
+        n = len(story.writers) - to % len(story.writers)
+        url = "/v1/releases/" + self.ask("POST", "/v1/releases", {"name": "R"}, headers).json()["id"]
+        items = [{"op": "publish", "article": story.id, "revision": n}]
+        self.ask("PUT", f"{url}/items", {"items": items}, headers)
+        if then == "schedule":
+            self.ask("PUT", f"{url}/schedule", {"at": format_rfc3339(self.clock + HOUR)}, headers)
+            return
+        result = told(self.ask("POST", f"{url}/publish", None, headers, 409))
+        if result["code"] == "approval_required":
+            assert not self.may_show(story, n), story
+        elif then == "roll back" and result["status"] == 200:
+            self.readers_see_what_was_approved()
+            self.ask("POST", f"{url}/rollback", None, headers, 409)
+
     @rule(number=which, name=who, verb=st.sampled_from(["unpublish", "retract", "corrections", "previews"]))
     def act(self, number: int, name: str, verb: str) -> None:
         bodies = {"retract": {"reason": "Wrong."}, "corrections": {"text": "Four."}, "previews": {"hours": 1}}
@@ -295,9 +312,11 @@ class Newsroom(RuleBasedStateMachine):
 
     @rule()
     def work(self) -> None:
-        with self.db.transaction() as session:
-            while advance_due_articles(session, index_article) or advance_merges(session, index_article):
-                pass
+        due = timers(self.client.app.state.services.settings, index_article)  # type: ignore[attr-defined]
+        for name in ("publishing", "releases", "merges"):
+            with self.db.transaction() as session:
+                while due[name].run(session):
+                    pass
         self.late = False
 
     @invariant()

@@ -47,7 +47,7 @@ def test_the_whole_article(client: TestClient, full: dict[str, Any]) -> None:
     assert article["word_count"] == 4
     assert article["body"]["text"] == "Heading\n\nSome bold text."
     assert [block["type"] for block in article["body"]["blocks"]] == ["heading", "paragraph"]
-    not_asked = {"neighbours", "related", "comments", "editing", "dropped", "anchors", "head", "jsonld"}
+    not_asked = {"neighbours", "related", "comments", "editing", "dropped", "anchors", "lock", "head", "jsonld"}
     assert set(article) == set(SingleArticleOut.model_fields) - not_asked
 
 
