@@ -130,9 +130,11 @@ def test_a_release_is_rolled_back_to_the_same_bytes(client: TestClient, editor: 
     )
     publish(client, editor, url)
     assert all(one != other for one, other in zip(before[:5], read_public(client, *paths[:5]), strict=True))
+    then, titles = format_rfc3339(now()), make.titles(client)
     rolled_back = make.ok(client.post(f"{url}/rollback", headers={**editor, **ANY}))
     assert rolled_back["state"] == "rolled_back"
     assert read_public(client, *paths) == before
+    assert make.titles(client, f"as_of={then}", editor) == titles, "the past shows what the release showed"
     fresh = client.get("/v1/articles/old", headers=editor).json()["editing"]["version"]
     changed = make.patched(client, editor, old, dek="Another")
     assert changed["editing"]["version"] > fresh + 1, "the version of the release is not given again"

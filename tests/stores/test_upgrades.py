@@ -69,6 +69,9 @@ def test_a_store_is_upgraded_and_served(store: str, settings: Settings) -> None:
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         articles = ok(client.get("/v1/articles?limit=50"))["data"]
         assert len(articles) == 8
+        public, shown_now = "JOIN article_period p ON p.article_id = a.id", "a.public AND p.revision = a.revision"
+        history = f"SELECT count(*) FROM article a {public} WHERE {shown_now} AND p.until_at IS NULL"
+        assert look(store, history) == [(8,)], "the history of what is public begins with what is known"
         for article in articles:
             ok(client.get(f"/v1/articles/{article['slug']}?include=related,neighbours,comments"))
         assert len(ok(client.get("/v1/search?q=fog&limit=50"))["data"]) == len(articles)
