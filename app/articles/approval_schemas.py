@@ -3,15 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from app.articles.editorial_schemas import RevisionNumber
 from app.core.models import BaseModel, InputModel
-from app.text.inputs import ManyLines, Slug, Visible
+from app.text.inputs import Length, ManyLines, Slug, Visible
 
 MAX_NOTE_LENGTH = 4000
 MAX_ROLES = 50  # that a rule may name
-Note = Annotated[str, ManyLines, StringConstraints(min_length=1, max_length=MAX_NOTE_LENGTH), Visible]
+Note = Annotated[str, ManyLines, Length(1, MAX_NOTE_LENGTH), Visible]
 Action = Literal["submitted", "approved", "returned"]
 _NOTE = "For colleagues; never public."
 _REQUIRED = "Whether a text must be approved before readers see it."

@@ -22,7 +22,7 @@ class CommenterOut(ParticipantOut):
     erased: bool
     first_seen: datetime
     last_seen: datetime | None = Field(description="Time of the newest comment.")
-    comments: dict[CommentState, int] = Field(description="Comments by state, in the caller's sections.")
+    comments: dict[str, int] = Field(description="Comments by state, in the caller's sections.")
     shadowed: int = Field(description="Comments that a shadow ban hides.")
     approved: int = Field(description="Comments that moderators approved.")
     rejected: int = Field(description="Comments that moderators rejected.")
@@ -166,6 +166,6 @@ class TransparencyOut(BaseModel):
     actions: list[ActionsOut]
     automated_share: float | None = Field(description="Share of the actions that rules decided, 0 to 1.")
     reasons: dict[str, int] = Field(description="Decisions with each canned reason, by its title.")
-    appeals: dict[Literal["open", "granted", "declined"], int]
+    appeals: dict[str, int] = Field(description="Appeals by state: `open`, `granted`, `declined`.")
     appeal_seconds: float | None = Field(description="Median time to the outcome of an appeal.")
     bans: BansOut

@@ -259,7 +259,7 @@ class QueueCountsQuery(ReadQuery):
 class QueueCountsOut(BaseModel):
     """How many comments wait, and why. A number that reached `limit` may be larger."""
 
-    states: dict[QueueState, int] = Field(description="Comments in each state, as `state` selects them.")
+    states: dict[str, int] = Field(description="Comments in each state, as `state` selects them.")
     reasons: dict[str, int] = Field(description="Pipeline stages that held the pending comments; of the oldest 1,000.")
     reports: dict[str, int] = Field(description="Open reports by their reason.")
     claimed: int = Field(description="Comments that moderators have claimed.")

@@ -47,6 +47,8 @@ TAGS = {
     "keys": "API keys, their scopes and limits.",
     "live": "Server-Sent Events.",
     "media": "Pictures.",
+    "approval": "Texts that somebody else must approve before readers see them.",
+    "editorial": "Notes on drafts, tasks, and who edits what.",
     "merging": "Merging tags, authors and series.",
     "moderation": "Queue, decisions, reports, bans, watched phrases and appeals.",
     "notices": "Notices that stand with articles.",

@@ -10,6 +10,7 @@ from app.articles.discussion_schemas import Moderation as DiscussionModeration
 from app.articles.discussion_schemas import State as DiscussionState
 from app.articles.editorial_schemas import CorrectionKind
 from app.articles.list_parameters import FilterValues
+from app.articles.schemas import ApprovalState
 from app.articles.schemas import State as ArticleState
 from app.blocks.schemas import Block, BlockAnchor, BlockId, BlockLanguage, Direction, Marks
 from app.blocks.schemas import Text as BlockText
@@ -19,9 +20,9 @@ from app.deliveries.schemas import State as DeliveryState
 from app.fronts.schemas import Kind as FrontBlockKind
 from app.identity.schemas import Scope
 from app.moderation.rule_schemas import BanKind
-from app.moderation.schemas import ModeratorText, QueueSort, QueueState, ReportReason, ReportState
+from app.moderation.schemas import AppealState, Ground, ModeratorText, QueueSort, QueueState, ReportReason, ReportState
 from app.moderation.text_analysis import PhraseAction, PhraseMatch
-from app.people.schemas import PersonState, SignInMethod
+from app.people.schemas import PersonState, RoleScope, SignInMethod
 from app.publication.schemas import Level, NoticeScope, Placement
 from app.releases.schemas import ItemOp as ReleaseItemOp
 from app.releases.schemas import ReleaseState
@@ -45,6 +46,7 @@ FeedFormat = Literal["rss", "atom", "json"]
 Notify = Literal["none", "replies", "all"]
 OffsetUnit = Literal["codepoint", "utf16"]
 ReportTarget = Literal["comment", "article"]
+PersonBan = Literal["full", "shadow"]
 TermSort = Literal["name", "-articles"]
 WebhookEvents = Literal[EventType, Wildcard]
 TYPES: dict[str, tuple[TypeForm[object], str | None]] = {
@@ -76,6 +78,11 @@ TYPES: dict[str, tuple[TypeForm[object], str | None]] = {
     "Name": (Name, "A name on one line, 1 to 200 characters, some of them visible."),
     "NoticeScope": (NoticeScope, "What a notice is attached to."),
     "Notify": (Notify, "About which later comments the author is notified by e-mail."),
+    "ApprovalState": (ApprovalState, "Whether the newest text of an article is approved."),
+    "AppealState": (AppealState, "The state of an appeal."),
+    "DecisionGround": (Ground, "Whether a decision rests on the law or on the terms of the publication."),
+    "PersonBan": (PersonBan, "Whether a ban refuses comments, or shows them to their author alone."),
+    "RoleScope": (RoleScope, "What people with a role may do."),
     "PersonState": (PersonState, "Whether somebody of the staff may sign in."),
     "SignInMethod": (SignInMethod, "How a person signed in."),
     "OffsetUnit": (OffsetUnit, "The unit of `start` and `end`."),

@@ -20,9 +20,9 @@ from tests.document import operation_at, operations
 VERBS = set(
     "accept add appeal approve begin change check claim compare confirm create decide decline delete detach dismiss"
     " end erase export feature finish follow get import lift link list mark merge pin post publish purge put redact"
-    " redeliver refresh reject release remove replay report request resolve restore retract revoke rotate schedule"
-    " search send set sign sync test undo unlink unpublish unschedule unsubscribe update uphold upload vote"
-    " withdraw".split()
+    " redeliver refresh reject release remove replace replay report request resolve restore retract return revoke roll"
+    " rotate schedule search send set sign submit sync test undo unlink unpublish unschedule unsubscribe update uphold"
+    " upload vote withdraw".split()
 )
 
 
