@@ -181,7 +181,11 @@ class Memory:
 
 
 @only_long
-def test_slow_clients_are_closed_and_others_served(store: Store, report: Report) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_slow_clients_are_closed_and_others_served(
+    request: pytest.FixtureRequest, tmp_path: Path, report: Report, database: str
+) -> None:
+    store = open_store(request, tmp_path, database)
     count, pause = effort("CLIENTS", 20, long=1000), 1 if IS_LONG else 0.1
     paths = {"head": "/v1/articles", "body": f"{store.articles[0]}/comments", "reader": "/feeds/site.rss"}
     for kind, path in paths.items():
