@@ -18,11 +18,11 @@ from app.webhooks.schemas import TEST_EVENT, EventType
 from tests.document import operation_at, operations
 
 VERBS = set(
-    "accept add appeal approve begin change check claim compare confirm create decide decline delete detach dismiss"
-    " end erase export feature finish follow get import lift link list mark merge pin post publish purge put redact"
-    " redeliver refresh reject release remove replace replay report request resolve restore retract return revoke roll"
-    " rotate schedule search send set sign submit sync test undo unlink unpublish unschedule unsubscribe update uphold"
-    " upload vote withdraw".split()
+    "accept add appeal approve begin change check claim compare confirm create decide decline delete detach"
+    " dismiss end erase export feature finish follow get import invite lift link list mark merge pin post publish"
+    " purge put redact redeliver refresh reject release remove replace replay report request resolve restore"
+    " retract return revoke roll rotate schedule search send set sign submit sync take test undo unlink unpublish"
+    " unschedule unsubscribe update uphold upload vote withdraw".split()
 )
 
 
