@@ -14,8 +14,10 @@ from starlette.testclient import TestClient
 
 from app.core.clock import now
 from app.core.problems import Invalid
+from app.core.settings import Settings
 from app.db import Database
 from app.identity.tables import Replay
+from app.main import create_app
 from app.people import passwords, sessions
 from app.people.invitations import INVITATION_LIFETIME
 from app.people.passwords import Passwords, check_password
@@ -341,3 +343,24 @@ def test_what_a_good_password_is(password: str, code: str | None) -> None:
         check_password(password, "Ada Lovelace", "ada@example.com")
     assert [error["code"] for error in refusal.value.errors] == [code]
     assert password not in str(refusal.value)
+
+
+def test_attempts_count_by_address_range_and_account(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = "sign-in=4/hour,sign-in-range=9/hour,account=3/hour"
+    app = create_app(settings.model_copy(update={"rate_limits": limits}), with_worker=False)
+    with TestClient(app, raise_server_exceptions=False) as client:
+
+        def attempt(email: str, address: str, **headers: str) -> int:
+            client._transport.client = (address, 1)  # type: ignore[attr-defined]
+            body = {"email": email, "password": OTHER}
+            return client.post("/v1/sign-in/password", json=body, headers=headers).status_code
+
+        forwarded = [{"X-Forwarded-For": f"192.0.2.{n}"} for n in range(5)]
+        one = [attempt(f"{n}@example.com", "2001:db8:1:1::1", **forwarded[n]) for n in range(5)]
+        assert one == [401, 401, 401, 401, 429], "one address, whatever it says"
+        same = attempt("new@example.com", "2001:db8:1:1:ffff::2")
+        assert same == 429, "and its /64"
+        wide = [attempt(f"x{n}@example.com", f"2001:db8:1:{n + 2}::1") for n in range(6)]
+        assert wide == [401, 401, 401, 401, 401, 429], "its /48"
+        many = [attempt("Ada@example.com" if n % 2 else "ada@EXAMPLE.com", f"2001:db8:{n + 9}::1") for n in range(4)]
+        assert many == [401, 401, 401, 429], "an account that nobody has"
