@@ -129,6 +129,8 @@ def require_self_or_admin(actor: Actor, ref: str) -> str:
     person_id = resolve_person(actor, ref)
     if not is_self(actor, person_id) and not actor.may_in("admin", None):
         raise refusal(actor, "This needs the scope admin, unless it is about yourself.")
+    if not is_id(person_id):
+        raise NotFound  # PostgreSQL compares ids with nothing else
     return person_id
 
 

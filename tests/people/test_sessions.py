@@ -229,3 +229,8 @@ def test_expired_sessions_are_deleted(client: TestClient, db: Database) -> None:
         assert prune(session) == 0
     with time_machine.travel(now() + IDLE_LIFETIME, tick=False), db.transaction() as session:
         assert prune(session) == 1
+
+
+@pytest.mark.parametrize("path", ["", "/sessions", "/sessions/x", "/password", "/totp", "/passkeys/x", "/identities/x"])
+def test_what_is_no_id_names_nobody(client: TestClient, admin: make.Headers, path: str) -> None:
+    assert client.delete(f"/v1/people/{{0}}{path}", headers={**admin, "If-Match": "*"}).status_code == 404
