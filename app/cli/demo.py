@@ -40,7 +40,7 @@ def demo(
     if desk.start_server(host, port + 1, address) is not None:
         about_desk = f"A desk for editors and moderators is at {desk_address}"
         page = settings.invitation_url or f"{desk_address}/#/invitation/"
-        os.environ["BROADSHEET_INVITATION_URL"] = page
+        os.environ["BROADSHEET_INVITATION_URL"] = page  # passkeys are bound to its host
         os.environ["BROADSHEET_FRONTEND_ORIGINS"] = ",".join(dict.fromkeys([*settings.frontend_origins, desk_address]))
     typer.echo(
         f"""
@@ -57,8 +57,6 @@ Try:
     curl '{address}/v1/articles' -H 'Authorization: Bearer {key}' --json '{{"title": "Hello, world"}}'
 {about_owner(owner, page, address)}"""
     )
-    if "invitation_url" not in settings.model_fields_set:  # passkeys are bound to its host
-        os.environ["BROADSHEET_INVITATION_URL"] = f"{desk_address}/#/invitation/"
     if not settings.api_url:  # feeds and the WebSub hub contain it
         os.environ["BROADSHEET_API_URL"] = address
     if "site_url" not in settings.model_fields_set:  # URLs of articles and links in mails contain it

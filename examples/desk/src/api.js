@@ -95,6 +95,7 @@ export async function* follow(path, signal) {
     try {
       const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
       const answer = await open("GET", path, { headers, signal });
+      yield { type: "open" }; // what was read before may be old by now
       let text = "";
       for await (const piece of readPieces(answer.body.pipeThrough(new TextDecoderStream()))) {
         const frames = (text + piece).split("\n\n");

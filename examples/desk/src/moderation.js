@@ -168,7 +168,7 @@ export async function moderateQueue({ signal }) {
   async function listen() {
     for await (const { type, data: event } of follow("/v1/moderation/live", signal)) {
       if (type === "comment.decided") drop(cards().find(({ item }) => item.id === event.data.id));
-      else if (["comment.pending", "comment.held", "comment.reported", "comment.appealed"].includes(type)) {
+      else if (["open", "comment.pending", "comment.held", "comment.reported", "comment.appealed"].includes(type)) {
         reachedEnd = false;
         cursor = list.childElementCount < REFILL_BELOW ? undefined : cursor;
         showRest();

@@ -94,7 +94,7 @@ export async function acceptInvitation({ parts: [token] }) {
     const credential = await navigator.credentials.create({ publicKey });
     await accept({ passkey: credential.toJSON() });
   };
-  const withPassword = ({ name, password }) => accept({ password, ...(name && { name }) });
+  const withPassword = ({ name, email, password }) => accept({ password, ...(name && { name }), ...(email && { email }) });
   const password = { name: "password", type: "password", autocomplete: "new-password", required: true, autofocus: true };
   return h(
     "div",
@@ -104,6 +104,7 @@ export async function acceptInvitation({ parts: [token] }) {
       withPassword,
       field("Password", { ...password, minlength: 12 }),
       field("Your name", { name: "name", autocomplete: "name", hint: "Empty: the name by which you were invited." }),
+      field("Your e-mail", { name: "email", type: "email", autocomplete: "email", hint: "Only for the owner, who has none here yet." }),
       h("button", {}, "Set the password"),
     ),
     h("p", { class: "actions" }, button("Make a passkey instead", withPasskey)),

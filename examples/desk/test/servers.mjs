@@ -1,12 +1,11 @@
 // The demo with the desk on two free ports, and people of the outside: readers and machines, who use the API directly.
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const MAX_START_SECONDS = 120;
@@ -44,7 +43,6 @@ export async function startDemo(settings = {}) {
     if (child.exitCode !== null || Date.now() > end) throw new Error(`The demo does not start:\n${printed}`);
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  const run = promisify(execFile);
   const key = (await readFile(join(folder, "editor.key"), "utf8")).trim();
   return {
     api,
@@ -58,11 +56,6 @@ export async function startDemo(settings = {}) {
       const text = await answer.text();
       if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
       return text && JSON.parse(text);
-    },
-    /** Make a key that may do everything, and so invite the first people. */
-    async admin() {
-      const words = ["-m", "app", "keys", "create", "--name", "owner", "--scope", "admin"];
-      return (await run(command, words, { cwd: ROOT, env })).stdout.trim().split("\n").at(-1);
     },
     async stop() {
       child.kill();

@@ -1,5 +1,5 @@
 // A story told at the desk: invitation, draft, note, return, approval, schedule, public, comment, report, decision, appeal.
-// Rea reports, Edda edits, Mo and Mia moderate; readers are outside and use the API.
+// Olga owns, Rea reports, Edda edits, Mo and Mia moderate; readers are outside and use the API.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { audit, close, launch, open, until } from "./browser.mjs";
@@ -75,7 +75,14 @@ async function arriveWithPasskey(t, name, url) {
 }
 
 test("invitation to appeal", { timeout: 600_000 }, async (t) => {
-  const owner = await demo.admin();
+  // the first start prints an invitation of the owner, who invites the others
+  const first = await open(t, demo.printed().match(/http\S+#\/invitation\/\S+/)[0]);
+  await first.getByLabel("Password").fill(PASSWORD);
+  await first.getByLabel("Your name").fill("Olga");
+  await first.getByLabel("Your e-mail").fill("olga@harbour.example");
+  await press(first, "Set the password");
+  await first.getByText("Olga", { exact: true }).waitFor();
+  const { access_token: owner } = await first.evaluate(() => JSON.parse(localStorage.getItem("desk.session")));
   await demo.send("PUT", "/v1/sections/harbour/approval", { required: true, four_eyes: true }, owner);
 
   // invitation → draft
