@@ -141,6 +141,13 @@ def is_in_section(section: str) -> ColumnElement[bool]:
     return A.c.section_id.in_(inside)
 
 
+def _is_matching(matching: Statement, dialect: str) -> ColumnElement[bool]:
+    """Build the SQL condition for matching comments. As an array, PostgreSQL looks them up instead of joining them."""
+    if dialect == "sqlite":
+        return C.c.id.in_(matching)
+    return C.c.id == sa.any_(sa.func.array(matching.scalar_subquery(), type_=sa.ARRAY(C.c.id.type)))
+
+
 def _conditions(actor: Actor, filters: QueueFilters, dialect: str) -> list[ColumnElement[bool]]:
     """List the SQL conditions of the filters and of the caller's sections."""
     conditions: list[ColumnElement[bool]] = []
@@ -151,7 +158,7 @@ def _conditions(actor: Actor, filters: QueueFilters, dialect: str) -> list[Colum
     if filters.q is not None:
         question = parse_question(filters.q, dialect)
         matching = select_matching(dialect, question) if question is not None else None
-        conditions.append(C.c.id.in_(matching) if matching is not None else sa.false())
+        conditions.append(_is_matching(matching, dialect) if matching is not None else sa.false())
     if filters.article is not None:
         by_slug = sa.select(A.c.id).where(A.c.slug == filters.article).scalar_subquery()
         conditions.append(C.c.article_id == (filters.article if is_id(filters.article) else by_slug))
