@@ -170,8 +170,8 @@ export async function moderateQueue({ signal }) {
       if (type === "comment.decided") drop(cards().find(({ item }) => item.id === event.data.id));
       else if (["open", "comment.pending", "comment.held", "comment.reported", "comment.appealed"].includes(type)) {
         reachedEnd = false;
-        cursor = list.childElementCount < REFILL_BELOW ? undefined : cursor;
-        showRest();
+        if (type === "open" || list.childElementCount < REFILL_BELOW) cursor = undefined;
+        await (type === "open" ? fill() : showRest());
       }
     }
   }
