@@ -14,10 +14,41 @@ class PageOf(TypedDict, Generic[T]):
     page: PageOut
 
 
+class AcceptIn(TypedDict):
+    """The acceptance of an invitation, with a password or a passkey."""
+
+    email: NotRequired[str | None]
+    name: NotRequired[Name | None]
+    passkey: NotRequired[dict[str, object] | None]
+    password: NotRequired[str | None]
+    token: str
+    totp: NotRequired[str | None]
+
+
 class AcceptedOut(TypedDict):
     """The response to every request, whatever is known of the address."""
 
     accepted: Literal[True]
+
+
+class ActionIn(TypedDict):
+    """What to do about a person."""
+
+    ban: NotRequired[PersonBan | None]
+    canned: NotRequired[str | None]
+    ground: NotRequired[DecisionGround | None]
+    reason: NotRequired[ShortText | None]
+    remove_all: NotRequired[bool]
+    until: NotRequired[str | None]
+
+
+class ActionsOut(TypedDict):
+    """Decisions of one kind."""
+
+    action: str
+    automated: bool
+    ground: DecisionGround | None
+    number: int
 
 
 ActivityDays: TypeAlias = Literal[1, 7, 30]
@@ -111,7 +142,67 @@ class AppealOut(TypedDict):
     answer: str | None
     answered_at: str | None
     created_at: str
-    state: Literal['open', 'granted', 'declined']
+    state: AppealState
+
+
+AppealState: TypeAlias = Literal['open', 'granted', 'declined']
+"""The state of an appeal."""
+
+
+class ApprovalOut(TypedDict):
+    """The last step of an article's approval; all steps are at `GET …/approval`."""
+
+    at: str | None
+    by: str | None
+    revision: int | None
+    state: ApprovalState
+
+
+class ApprovalRuleIn(TypedDict):
+    """What a section, or the site, requires before a text becomes public."""
+
+    four_eyes: NotRequired[bool]
+    required: NotRequired[bool | None]
+    roles: NotRequired[list[Slug] | None]
+
+
+class ApprovalRuleOut(TypedDict):
+    """The rule of a section, or of the site, and the one that applies there."""
+
+    effective: EffectiveRuleOut
+    own: OwnRuleOut
+
+
+ApprovalState: TypeAlias = Literal['none', 'submitted', 'approved', 'returned']
+"""Whether the newest text of an article is approved."""
+
+
+class ApprovalStepOut(TypedDict):
+    """A step of the approval of one revision."""
+
+    action: Literal['submitted', 'approved', 'returned']
+    actor_id: str | None
+    at: str
+    by: str
+    id: str
+    note: str | None
+    own: bool
+    revision: int
+    roles: list[str]
+
+
+class ApprovalStepOutList(TypedDict):
+    """A page of `ApprovalStepOut`."""
+
+    data: list[ApprovalStepOut]
+    page: PageOut
+
+
+class ApproveIn(TypedDict):
+    """The revision to approve."""
+
+    note: NotRequired[str | None]
+    revision: int
 
 
 class ArticleBulkIn(TypedDict):
@@ -293,6 +384,7 @@ class AuditOut(TypedDict):
     at: str
     detail: dict[str, object]
     id: str
+    person_id: str | None
     subject_id: str | None
     subject_kind: str
 
@@ -392,6 +484,7 @@ class BanOut(TypedDict):
     id: str
     kind: BanKind
     reason: str | None
+    shadow: bool
     until: str | None
 
 
@@ -408,6 +501,14 @@ class BannedAuthorOut(TypedDict):
     id: str
     kind: CommentAuthorKind
     name: str | None
+
+
+class BansOut(TypedDict):
+    """Bans of the period."""
+
+    created: int
+    in_force: int
+    lifted: int
 
 
 Block: TypeAlias = 'ParagraphBlock | HeadingBlock | QuoteBlock | ListBlock | ImageBlock | GalleryBlock | AudioBlock | VideoBlock | EmbedBlock | CodeBlock | TableBlock | DividerBlock | DefinitionsBlock | DetailsBlock | BoxBlock | FootnotesBlock'
@@ -592,6 +693,43 @@ class BulkVerb(TypedDict):
     op: Literal['unpublish', 'unschedule', 'delete']
 
 
+class CannedIn(TypedDict):
+    """A reason for many decisions."""
+
+    basis: NotRequired[str | None]
+    ground: NotRequired[DecisionGround | None]
+    texts: dict[str, object]
+    title: str
+
+
+class CannedOut(TypedDict):
+    """A canned reason."""
+
+    basis: str | None
+    created_at: str
+    ground: DecisionGround | None
+    id: str
+    texts: dict[str, str]
+    title: str
+    updated_at: str
+    version: int
+
+
+class CannedOutList(TypedDict):
+    """A page of `CannedOut`."""
+
+    data: list[CannedOut]
+    page: PageOut
+
+
+class ChangeNoticeItem(TypedDict):
+    """Changes a notice."""
+
+    body: NoticePatch
+    notice: Slug
+    op: Literal['change_notice']
+
+
 class ChangeOut(TypedDict):
     """An object that a follower has to read again or to delete."""
 
@@ -620,6 +758,14 @@ class ChangeParentOut(TypedDict):
 
     id: str | None
     type: NoticeScope
+
+
+class ChangeRedirectItem(TypedDict):
+    """Changes a redirect."""
+
+    body: RedirectPatch
+    op: Literal['change_redirect']
+    redirect: Slug
 
 
 class ChangedTermsOut(TypedDict):
@@ -651,7 +797,9 @@ class ClaimIn(TypedDict):
     author: NotRequired[str | None]
     limit: NotRequired[int]
     minutes: NotRequired[int]
+    q: NotRequired[str | None]
     reason: NotRequired[str | None]
+    section: NotRequired[Slug | None]
     sort: NotRequired[QueueSort]
     state: NotRequired[QueueState | None]
 
@@ -702,6 +850,14 @@ class CommentAuthorOut(TypedDict):
     id: str
     kind: CommentAuthorKind
     name: str
+
+
+class CommentClaimedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['comment.claimed']
 
 
 class CommentData(TypedDict):
@@ -853,6 +1009,26 @@ CommentState: TypeAlias = Literal['pending', 'published', 'rejected', 'spam', 'r
 """The state of a comment."""
 
 
+class CommenterOut(TypedDict):
+    """Somebody who comments."""
+
+    approved: int
+    bans: list[BanOut]
+    comments: dict[str, int]
+    confirmed: bool
+    erased: bool
+    first_seen: str
+    id: str
+    kind: CommentAuthorKind
+    last_seen: str | None
+    name: str | None
+    notes: int
+    rejected: int
+    reports_by: int
+    reports_of: int
+    shadowed: int
+
+
 class ConfirmIn(TypedDict):
     """The token from a confirmation mail."""
 
@@ -911,6 +1087,7 @@ class CorrectionVersionOut(TypedDict):
     id: str
     kind: CorrectionKind
     n: int
+    person_id: str | None
     replaced_at: str
     text: str
 
@@ -949,11 +1126,27 @@ class CountsOut(TypedDict):
     missing: list[str]
 
 
+class CreateNoticeItem(TypedDict):
+    """Creates a notice."""
+
+    body: NoticeIn
+    op: Literal['create_notice']
+
+
+class CreateRedirectItem(TypedDict):
+    """Creates a redirect."""
+
+    body: RedirectIn
+    op: Literal['create_redirect']
+
+
 class DecisionBulkIn(TypedDict):
     """One action on several comments."""
 
     action: Literal['approve', 'reject', 'spam', 'remove', 'restore']
+    canned: NotRequired[str | None]
     force: NotRequired[bool]
+    ground: NotRequired[DecisionGround | None]
     ids: list[str]
     reason: NotRequired[ShortText | None]
 
@@ -962,6 +1155,10 @@ class DecisionBulkOut(TypedDict):
     """One result per comment, in the order in which they were sent."""
 
     data: list[BulkItemOut]
+
+
+DecisionGround: TypeAlias = Literal['law', 'terms']
+"""Whether a decision rests on the law or on the terms of the publication."""
 
 
 class DecisionOut(TypedDict):
@@ -975,6 +1172,7 @@ class DecisionOut(TypedDict):
     reason: str | None
     redaction: RedactionOut | None
     state: CommentState
+    statement: StatementOut | None
 
 
 class DecisionReasonOut(TypedDict):
@@ -1004,12 +1202,26 @@ class DefinitionsBlock(TypedDict):
     type: Literal['definitions']
 
 
+class DeleteNoticeItem(TypedDict):
+    """Deletes a notice."""
+
+    notice: Slug
+    op: Literal['delete_notice']
+
+
 class DeleteOp(TypedDict):
     """Delete a comment."""
 
     edit_token: NotRequired[str | None]
     id: str
     op: Literal['delete']
+
+
+class DeleteRedirectItem(TypedDict):
+    """Deletes a redirect."""
+
+    op: Literal['delete_redirect']
+    redirect: Slug
 
 
 class DeliveryOut(TypedDict):
@@ -1134,6 +1346,50 @@ class DividerBlock(TypedDict):
     type: Literal['divider']
 
 
+class DraftNoteIn(TypedDict):
+    """A new note."""
+
+    anchor: NotRequired[AnchorIn | None]
+    assignee: NotRequired[str | None]
+    parent: NotRequired[Slug | None]
+    text: Prose
+
+
+class DraftNoteOut(TypedDict):
+    """A note."""
+
+    actor_id: str | None
+    anchor: NoteAnchorOut | None
+    article_id: str
+    assignee: str | None
+    by: str
+    created_at: str
+    done: bool
+    done_at: str | None
+    done_by: str | None
+    edited_at: str | None
+    id: str
+    parent_id: str | None
+    person_id: str | None
+    text: str
+    version: int
+
+
+class DraftNoteOutList(TypedDict):
+    """A page of `DraftNoteOut`."""
+
+    data: list[DraftNoteOut]
+    page: PageOut
+
+
+class DraftNotePatch(TypedDict):
+    """Changes to a note (RFC 7396)."""
+
+    assignee: NotRequired[str | None]
+    done: NotRequired[bool]
+    text: NotRequired[Prose]
+
+
 class DroppedOut(TypedDict):
     """Content of the body sent that the article does not keep."""
 
@@ -1155,6 +1411,7 @@ class EditOp(TypedDict):
 class EditorsOut(TypedDict):
     """Fields that only keys with `content:read` or `content:write` get."""
 
+    approval: ApprovalOut
     created_at: str
     custom: dict[str, object] | None
     edited_at: str
@@ -1175,6 +1432,14 @@ class EffectiveDiscussionOut(TypedDict):
     state: DiscussionState
 
 
+class EffectiveRuleOut(TypedDict):
+    """The rule that applies."""
+
+    four_eyes: bool
+    required: bool
+    roles: list[str] | None
+
+
 class EmbedBlock(TypedDict):
     """Content of another site, such as a video or a post, to be embedded by the front end; `text` is its
     caption."""
@@ -1192,6 +1457,12 @@ class EmbedBlock(TypedDict):
     url: str
 
 
+class EndAccountSessionsForm(TypedDict):
+    """Fields of the form of `endAccountSessions`."""
+
+    logout_token: str
+
+
 class ErrorDetail(TypedDict):
     """An error at one place of the request."""
 
@@ -1207,6 +1478,7 @@ class EventData(TypedDict):
     cache_groups: NotRequired[list[str]]
     etag: NotRequired[str | None]
     id: str
+    person_id: NotRequired[str | None]
     position: NotRequired[str]
 
 
@@ -1321,6 +1593,13 @@ FrontBlockKind: TypeAlias = Literal['pinned', 'newest', 'discussed', 'reacted']
 """How the articles of a front's block are chosen."""
 
 
+class FrontContent(TypedDict):
+    """What a front shows."""
+
+    blocks: list[BlockIn]
+    title: Title
+
+
 class FrontDefinition(TypedDict):
     """The published version and the draft of a front."""
 
@@ -1339,6 +1618,14 @@ class FrontIn(TypedDict):
     blocks: list[BlockIn]
     state: NotRequired[Literal['published', 'draft']]
     title: Title
+
+
+class FrontItem(TypedDict):
+    """Publishes a front with these blocks; a front that does not exist is created. Its draft stays."""
+
+    body: FrontContent
+    front: Slug
+    op: Literal['front']
 
 
 class FrontOut(TypedDict):
@@ -1372,6 +1659,14 @@ class GalleryBlock(TypedDict):
     marks: Marks
     text: BlockText
     type: Literal['gallery']
+
+
+class GrantOut(TypedDict):
+    """Scopes that hold together, everywhere or in some sections."""
+
+    role: str | None
+    scopes: list[str]
+    sections: list[str] | None
 
 
 class GuestOut(TypedDict):
@@ -1421,6 +1716,23 @@ class HomeFront(TypedDict):
     title: str
 
 
+class IdentityOut(TypedDict):
+    """An account at a provider with which a person signs in."""
+
+    created_at: str
+    id: str
+    issuer: str
+    last_used_at: str | None
+    provider: str | None
+
+
+class IdentityOutList(TypedDict):
+    """A page of `IdentityOut`."""
+
+    data: list[IdentityOut]
+    page: PageOut
+
+
 class ImageBlock(TypedDict):
     """A picture; `text` is its caption."""
 
@@ -1464,6 +1776,22 @@ class Inline(TypedDict):
     text: BlockText
 
 
+class InvitationIn(TypedDict):
+    """An invitation."""
+
+    token: str
+
+
+class InvitationOut(TypedDict):
+    """A new invitation."""
+
+    expires_at: str
+    id: str
+    person_id: str
+    token: str
+    url: str
+
+
 class JudgedArticleOut(TypedDict):
     """The article of a comment."""
 
@@ -1503,6 +1831,7 @@ class JudgedCommentOut(TypedDict):
     removed_by: CommentRemover | None
     replies: int
     root_id: str
+    shadow: bool
     source: str
     state: CommentState
     text: str
@@ -1510,11 +1839,19 @@ class JudgedCommentOut(TypedDict):
     votes: VotesOut
 
 
+class JudgedCommentOutList(TypedDict):
+    """A page of `JudgedCommentOut`."""
+
+    data: list[JudgedCommentOut]
+    page: PageOut
+
+
 class KeyIn(TypedDict):
     """A new key."""
 
     expires_at: NotRequired[str | None]
     name: Name
+    person_id: NotRequired[str | None]
     quota_day: NotRequired[int | None]
     quota_minute: NotRequired[int | None]
     scopes: list[Scope]
@@ -1530,6 +1867,7 @@ class KeyOut(TypedDict):
     id: str
     last_used_at: str | None
     name: str
+    person_id: str | None
     quota_day: int | None
     quota_minute: int | None
     revoked_at: str | None
@@ -1549,6 +1887,7 @@ class KeyPatch(TypedDict):
 
     expires_at: NotRequired[str | None]
     name: NotRequired[Name]
+    person_id: NotRequired[str | None]
     quota_day: NotRequired[int | None]
     quota_minute: NotRequired[int | None]
     scopes: NotRequired[list[Scope]]
@@ -1656,6 +1995,31 @@ class LiveRemovedOut(TypedDict):
     root_id: str
 
 
+class LockIn(TypedDict):
+    """How to take or renew the lock of an article."""
+
+    force: NotRequired[bool]
+    seconds: NotRequired[int]
+
+
+class LockOut(TypedDict):
+    """Who edits an article now. It prevents nothing: saves are guarded by `If-Match` alone."""
+
+    actor_id: str | None
+    article: TaskArticleOut
+    by: str
+    expires_at: str
+    person_id: str | None
+    since: str
+
+
+class LockOutList(TypedDict):
+    """A page of `LockOut`."""
+
+    data: list[LockOut]
+    page: PageOut
+
+
 class LogOut(TypedDict):
     """An entry of the moderation log."""
 
@@ -1664,9 +2028,12 @@ class LogOut(TypedDict):
     actor_kind: str
     article_id: str | None
     at: str
+    canned_id: str | None
     comment_id: str | None
+    ground: DecisionGround | None
     id: str
     note: str | None
+    person_id: str | None
     reasons: list[DecisionReasonOut]
     state: str | None
 
@@ -1864,6 +2231,10 @@ class MergedTermOut(TypedDict):
     slug: str
 
 
+ModerationStreamEvent: TypeAlias = 'ArticleReportedMessage | CommentAppealedMessage | CommentClaimedMessage | CommentDecidedMessage | CommentHeldMessage | CommentReportedMessage'
+"""The `data` of an event of the moderators' stream, which is named by its `type`."""
+
+
 class MyVotesOut(TypedDict):
     """The caller's reaction to an article and votes on its comments."""
 
@@ -1896,6 +2267,13 @@ class NewKeyOut(KeyOut):
     key: str
 
 
+class NewPersonIn(TypedDict):
+    """A new person."""
+
+    email: str
+    name: Name
+
+
 class NewPreviewOut(TypedDict):
     """A new preview link, with its token, which no later response contains."""
 
@@ -1903,6 +2281,17 @@ class NewPreviewOut(TypedDict):
     created_at: str
     expires_at: str
     id: str
+    revoked_at: str | None
+    token: str
+
+
+class NewReleasePreviewOut(TypedDict):
+    """A new preview link of a release, with its token, which no later response contains."""
+
+    created_at: str
+    expires_at: str
+    id: str
+    release_id: str
     revoked_at: str | None
     token: str
 
@@ -1941,6 +2330,44 @@ class Note(TypedDict):
     id: str
     marks: Marks
     text: BlockText
+
+
+class NoteAnchorOut(TypedDict):
+    """The passage that a note is about, and where it is in the revision that was asked for."""
+
+    block_id: str | None
+    end: int | None
+    exact: str
+    prefix: str
+    quoted_revision: int
+    revision: int
+    scope: Literal['editorial']
+    start: int | None
+    state: Literal['anchored', 'moved', 'changed', 'orphaned']
+    suffix: str
+
+
+class NoteIn(TypedDict):
+    """A note on a person."""
+
+    text: ShortText
+
+
+class NoteOut(TypedDict):
+    """A note on a person."""
+
+    created_at: str
+    created_by: str
+    id: str
+    person_id: str | None
+    text: str
+
+
+class NoteOutList(TypedDict):
+    """A page of `NoteOut`."""
+
+    data: list[NoteOut]
+    page: PageOut
 
 
 class NoticeDetailOut(TypedDict):
@@ -1998,12 +2425,47 @@ NoticeScope: TypeAlias = Literal['site', 'section', 'series', 'author', 'article
 """What a notice is attached to."""
 
 
+class NoticesOut(TypedDict):
+    """Notices of one ground."""
+
+    dismissed: int
+    open: int
+    reason: str
+    received: int
+    target: ReportTarget
+    upheld: int
+
+
 Notify: TypeAlias = Literal['none', 'replies', 'all']
 """About which later comments the author is notified by e-mail."""
 
 
 OffsetUnit: TypeAlias = Literal['codepoint', 'utf16']
 """The unit of `start` and `end`."""
+
+
+class OidcFinishIn(TypedDict):
+    """What the browser returned with, and the binding that it kept."""
+
+    binding: str
+    code: str
+    iss: NotRequired[str | None]
+    state: str
+
+
+class OidcIn(TypedDict):
+    """The provider through which somebody wants to sign in."""
+
+    provider: str
+    redirect_uri: str
+
+
+class OidcOut(TypedDict):
+    """A sign-in that has begun."""
+
+    binding: str
+    state: str
+    url: str
 
 
 class OneSubscriberOut(TypedDict):
@@ -2055,6 +2517,14 @@ class OwnRepliesOut(TypedDict):
     data: list[CommentOut]
     page: PageOut
     unread: int
+
+
+class OwnRuleOut(TypedDict):
+    """The rule of this level."""
+
+    four_eyes: bool
+    required: bool | None
+    roles: list[str] | None
 
 
 class PageOut(TypedDict):
@@ -2148,10 +2618,131 @@ class PassageOutList(TypedDict):
     page: PageOut
 
 
+class PasskeyIn(TypedDict):
+    """A new passkey."""
+
+    credential: dict[str, object]
+    name: Name
+
+
+class PasskeyOut(TypedDict):
+    """A passkey."""
+
+    backed_up: bool
+    created_at: str
+    id: str
+    last_used_at: str | None
+    name: str
+
+
+class PasskeyOutList(TypedDict):
+    """A page of `PasskeyOut`."""
+
+    data: list[PasskeyOut]
+    page: PageOut
+
+
+class PasskeySignInIn(TypedDict):
+    """The answer of an authenticator."""
+
+    credential: dict[str, object]
+
+
+class PasswordIn(TypedDict):
+    """A new password."""
+
+    password: str
+
+
+class PasswordSignInIn(TypedDict):
+    """An e-mail address and a password."""
+
+    email: str
+    password: str
+    totp: NotRequired[str | None]
+
+
+class PersonActionOut(TypedDict):
+    """An action on a person, and how far it has come."""
+
+    ban: PersonBan | None
+    ban_id: str | None
+    created_at: str
+    created_by: str | None
+    finished_at: str | None
+    ground: DecisionGround | None
+    id: str
+    reason: str | None
+    remove_all: bool
+    removed: int
+    restored: int
+    sections: list[str] | None
+    state: Literal['done', 'removing', 'restoring', 'undone']
+    until: str | None
+
+
+class PersonActionOutList(TypedDict):
+    """A page of `PersonActionOut`."""
+
+    data: list[PersonActionOut]
+    page: PageOut
+
+
+PersonBan: TypeAlias = Literal['full', 'shadow']
+"""Whether a ban refuses comments, or shows them to their author alone."""
+
+
+class PersonGrantIn(TypedDict):
+    """A role to give to a person."""
+
+    role: str
+    sections: NotRequired[list[Slug] | None]
+
+
+class PersonGrantOut(TypedDict):
+    """A role of a person."""
+
+    provider: str | None
+    role: str
+    sections: list[str] | None
+
+
 class PersonIn(TypedDict):
     """A person, by e-mail address."""
 
     email: str
+
+
+class PersonOut(TypedDict):
+    """A person of the staff."""
+
+    created_at: str
+    email: str | None
+    grants: list[PersonGrantOut]
+    id: str
+    methods: list[Literal['password', 'totp', 'passkey', 'oidc']] | None
+    name: str
+    signed_in_at: str | None
+    state: PersonState
+
+
+class PersonOutList(TypedDict):
+    """A page of `PersonOut`."""
+
+    data: list[PersonOut]
+    page: PageOut
+
+
+class PersonPatch(TypedDict):
+    """Changes to a person (RFC 7396): absent members stay."""
+
+    email: NotRequired[str]
+    name: NotRequired[Name]
+    suspended: NotRequired[bool]
+
+
+PersonState: TypeAlias = Literal['invited', 'active', 'suspended', 'deleted']
+"""Whether somebody of the staff may sign in."""
 
 
 class PersonalData(TypedDict):
@@ -2319,9 +2910,24 @@ Prose: TypeAlias = 'str'
 """Plain text of 1 to 10,000 characters, some of them visible."""
 
 
+class ProviderOut(TypedDict):
+    """A provider through which people sign in."""
+
+    id: str
+    name: str
+
+
 class PublishIn(TypedDict):
     """The revision to publish."""
 
+    revision: NotRequired[int | None]
+
+
+class PublishItem(TypedDict):
+    """Publishes a revision of an article, for the first time or as an update."""
+
+    article: Slug
+    op: Literal['publish']
     revision: NotRequired[int | None]
 
 
@@ -2329,6 +2935,17 @@ class PurgeIn(TypedDict):
     """The reason for purging an article."""
 
     reason: Prose
+
+
+class QueueCountsOut(TypedDict):
+    """How many comments wait, and why. A number that reached `limit` may be larger."""
+
+    claimed: int
+    limit: int
+    oldest: str | None
+    reasons: dict[str, int]
+    reports: dict[str, int]
+    states: dict[str, int]
 
 
 class QueueItemOut(TypedDict):
@@ -2340,6 +2957,7 @@ class QueueItemOut(TypedDict):
     lease: LeaseOut | None
     reasons: list[DecisionReasonOut]
     reports: QueuedReportsOut
+    risk: int
 
 
 class QueueItemOutList(TypedDict):
@@ -2349,7 +2967,7 @@ class QueueItemOutList(TypedDict):
     page: PageOut
 
 
-QueueSort: TypeAlias = Literal['oldest', 'newest']
+QueueSort: TypeAlias = Literal['oldest', 'newest', 'most_reported', 'riskiest']
 """The order of the moderation queue."""
 
 
@@ -2423,6 +3041,8 @@ class ReactionOut(TypedDict):
 class ReasonIn(TypedDict):
     """The reason for a decision."""
 
+    canned: NotRequired[str | None]
+    ground: NotRequired[DecisionGround | None]
     reason: NotRequired[ShortText | None]
 
 
@@ -2430,6 +3050,12 @@ class ReceivedOut(TypedDict):
     """The answer to every report."""
 
     received: Literal[True]
+
+
+class RecoveryCodesOut(TypedDict):
+    """Codes to sign in with where the authenticator is lost; each is good for once."""
+
+    recovery_codes: list[str]
 
 
 class RedactIn(TypedDict):
@@ -2492,6 +3118,12 @@ class RedirectsImported(TypedDict):
     unchanged: int
 
 
+class RefreshIn(TypedDict):
+    """The refresh token of a session."""
+
+    refresh_token: str
+
+
 class RelatedOut(TypedDict):
     """A related article."""
 
@@ -2513,6 +3145,131 @@ class RelatedReasonOut(TypedDict):
 
     terms: list[str]
     text: str
+
+
+class ReleaseCheckOut(TypedDict):
+    """Everything that is in the way of a release."""
+
+    problems: list[ReleaseProblemOut]
+    ready: bool
+
+
+class ReleaseFailureOut(TypedDict):
+    """Why a scheduled release was not published."""
+
+    at: str
+    code: str
+    detail: str
+    item: str | None
+
+
+class ReleaseIn(TypedDict):
+    """A new release."""
+
+    name: Name
+    note: NotRequired[Summary | None]
+
+
+ReleaseItemOp: TypeAlias = Literal['publish', 'unpublish', 'front', 'create_notice', 'change_notice', 'delete_notice', 'create_redirect', 'change_redirect', 'delete_redirect']
+"""What an item of a release does."""
+
+
+class ReleaseItemOut(TypedDict):
+    """One change of a release."""
+
+    article: str | None
+    body: dict[str, object] | None
+    front: str | None
+    id: str
+    notice: str | None
+    op: ReleaseItemOp
+    redirect: str | None
+    revision: int | None
+    title: str | None
+
+
+class ReleaseItemOutList(TypedDict):
+    """A page of `ReleaseItemOut`."""
+
+    data: list[ReleaseItemOut]
+    page: PageOut
+
+
+class ReleaseItemsIn(TypedDict):
+    """Items of a release; what they name may be changed by one of them only."""
+
+    items: list[PublishItem | UnpublishItem | FrontItem | CreateNoticeItem | ChangeNoticeItem | DeleteNoticeItem | CreateRedirectItem | ChangeRedirectItem | DeleteRedirectItem]
+
+
+class ReleaseOut(TypedDict):
+    """A release."""
+
+    actor_id: str | None
+    actor_name: str
+    created_at: str
+    failure: ReleaseFailureOut | None
+    id: str
+    items: int
+    name: str
+    note: str | None
+    published_at: str | None
+    rolled_back_at: str | None
+    scheduled_at: str | None
+    scheduled_by: str | None
+    state: ReleaseState
+    updated_at: str
+    version: int
+
+
+class ReleaseOutList(TypedDict):
+    """A page of `ReleaseOut`."""
+
+    data: list[ReleaseOut]
+    page: PageOut
+
+
+class ReleasePatch(TypedDict):
+    """Changes to a release (RFC 7396)."""
+
+    name: NotRequired[Name]
+    note: NotRequired[Summary | None]
+
+
+class ReleasePreviewOut(TypedDict):
+    """A preview link of a release, without its token."""
+
+    created_at: str
+    expires_at: str
+    id: str
+    release_id: str
+    revoked_at: str | None
+
+
+class ReleasePreviewOutList(TypedDict):
+    """A page of `ReleasePreviewOut`."""
+
+    data: list[ReleasePreviewOut]
+    page: PageOut
+
+
+class ReleaseProblemOut(TypedDict):
+    """Why an item could not be published, or what to know before."""
+
+    code: str
+    detail: str
+    item: str
+    op: ReleaseItemOp
+    severity: Literal['error', 'warning']
+
+
+class ReleaseScheduleIn(TypedDict):
+    """When a release is published."""
+
+    at: str
+
+
+ReleaseState: TypeAlias = Literal['open', 'scheduled', 'published', 'failed', 'rolled_back']
+"""The state of a release."""
 
 
 class RenditionOut(TypedDict):
@@ -2636,6 +3393,13 @@ class RetractIn(TypedDict):
     reason: Prose
 
 
+class ReturnIn(TypedDict):
+    """The revision to return to its writers, and why."""
+
+    note: str
+    revision: NotRequired[int | None]
+
+
 class RevisionOut(TypedDict):
     """A revision, with its text unless in a list."""
 
@@ -2648,6 +3412,7 @@ class RevisionOut(TypedDict):
     image_id: str | None
     language: str
     n: int
+    person_id: str | None
     published: bool
     restored_from: int | None
     section_id: str | None
@@ -2697,6 +3462,46 @@ class RightsOut(TypedDict):
     usage_terms: str | None
 
 
+class RoleIn(TypedDict):
+    """A new role."""
+
+    name: Name
+    role: str
+    scopes: list[RoleScope]
+
+
+class RoleOut(TypedDict):
+    """A role: a named set of scopes."""
+
+    built_in: bool
+    name: str
+    role: str
+    scopes: list[str]
+
+
+class RolePatch(TypedDict):
+    """Changes to a role (RFC 7396): absent members stay."""
+
+    name: NotRequired[Name]
+    scopes: NotRequired[list[RoleScope]]
+
+
+RoleScope: TypeAlias = Literal['content:read', 'content:write', 'content:approve', 'content:publish', 'comments:moderate', 'subscribers:manage', 'webhooks:manage']
+"""What people with a role may do."""
+
+
+class RolesOut(TypedDict):
+    """All roles, those that are built in first."""
+
+    data: list[RoleOut]
+
+
+class RollBackIn(TypedDict):
+    """How to roll back."""
+
+    skip_changed: NotRequired[bool]
+
+
 class RotateIn(TypedDict):
     """Parameters of rotating the secret."""
 
@@ -2718,7 +3523,7 @@ class ScheduleOut(TypedDict):
     revision: int
 
 
-Scope: TypeAlias = Literal['content:read', 'content:write', 'content:publish', 'comments:moderate', 'subscribers:manage', 'webhooks:manage', 'syndicate', 'public:read', 'admin']
+Scope: TypeAlias = Literal['content:read', 'content:write', 'content:approve', 'content:publish', 'comments:moderate', 'subscribers:manage', 'webhooks:manage', 'syndicate', 'public:read', 'admin']
 """What a key may do."""
 
 
@@ -2822,8 +3627,45 @@ class SeriesPatch(TypedDict):
     slug: NotRequired[Slug]
 
 
+class SessionOut(TypedDict):
+    """A session of a person."""
+
+    client: str
+    created_at: str
+    current: bool
+    expires_at: str
+    id: str
+    method: SignInMethod
+    refreshed_at: str
+
+
+class SessionOutList(TypedDict):
+    """A page of `SessionOut`."""
+
+    data: list[SessionOut]
+    page: PageOut
+
+
 ShortText: TypeAlias = 'str'
 """Plain text of 1 to 2,000 characters, some of them visible."""
+
+
+SignInMethod: TypeAlias = Literal['password', 'passkey', 'oidc']
+"""How a person signed in."""
+
+
+class SignInOut(TypedDict):
+    """The ways to sign in."""
+
+    methods: list[SignInMethod]
+    providers: list[ProviderOut]
+
+
+class SignedInPersonOut(TypedDict):
+    """The person who signed in."""
+
+    id: str
+    name: str
 
 
 class SingleArticleOut(ListedArticleOut):
@@ -2834,6 +3676,7 @@ class SingleArticleOut(ListedArticleOut):
     dropped: NotRequired[list[DroppedOut] | None]
     head: NotRequired[HeadOut | None]
     jsonld: NotRequired[list[dict[str, object]] | None]
+    lock: NotRequired[dict[str, object] | None]
     neighbours: NotRequired[NeighboursOut | None]
     related: NotRequired[list[RelatedOut] | None]
 
@@ -2901,7 +3744,7 @@ class SiteOut(TypedDict):
     url: str
 
 
-SiteStreamEvent: TypeAlias = 'AnchorsResolvedMessage | ArticleCorrectedMessage | ArticlePublishedMessage | ArticleReportedMessage | ArticleRetractedMessage | ArticleUnpublishedMessage | ArticleUpdatedMessage | CommentAppealedMessage | CommentDecidedMessage | CommentHeldMessage | CommentMessage | CommentReportedMessage | CorrectionWithdrawnMessage | DiscussionMessage | SubjectMessage | TermChangedMessage | TermDeletedMessage'
+SiteStreamEvent: TypeAlias = 'AnchorsResolvedMessage | ArticleCorrectedMessage | ArticlePublishedMessage | ArticleReportedMessage | ArticleRetractedMessage | ArticleUnpublishedMessage | ArticleUpdatedMessage | CommentAppealedMessage | CommentClaimedMessage | CommentDecidedMessage | CommentHeldMessage | CommentMessage | CommentReportedMessage | CorrectionWithdrawnMessage | DiscussionMessage | SubjectMessage | TermChangedMessage | TermDeletedMessage'
 """The `data` of an event of the publication's stream, which is named by its `type`."""
 
 
@@ -2930,12 +3773,32 @@ class SourceOut(TypedDict):
     url: str | None
 
 
+class StatementOut(TypedDict):
+    """Why a comment was restricted (Regulation (EU) 2022/2065, Art. 17)."""
+
+    automated: bool
+    basis: str | None
+    ground: DecisionGround | None
+    redress: list[Literal['appeal', 'court']]
+    reported: bool
+    restriction: Literal['hidden', 'removed', 'redacted']
+    rules: list[str]
+    texts: dict[str, str]
+
+
 class SubjectMessage(TypedDict):
     """A webhook message or stream event."""
 
     data: EventData
     timestamp: str
     type: Literal['article.purged', 'article.reacted', 'notice.changed', 'notice.deleted', 'media.changed', 'media.deleted', 'site.changed']
+
+
+class SubmitIn(TypedDict):
+    """The revision to submit for approval."""
+
+    note: NotRequired[str | None]
+    revision: NotRequired[int | None]
 
 
 class SubscriberOut(TypedDict):
@@ -3161,6 +4024,55 @@ class TargetOut(TypedDict):
     type: Literal['site', 'section', 'series', 'author', 'tag', 'article', 'comment']
 
 
+class TaskArticleOut(TypedDict):
+    """The article of a task or lock."""
+
+    id: str
+    slug: str
+    title: str
+
+
+class TaskIn(TypedDict):
+    """A new task."""
+
+    article: NotRequired[Slug | None]
+    assignee: NotRequired[str | None]
+    due_at: NotRequired[str | None]
+    title: Title
+
+
+class TaskOut(TypedDict):
+    """A task."""
+
+    article: TaskArticleOut | None
+    assignee: str | None
+    by: str
+    created_at: str
+    done: bool
+    done_at: str | None
+    done_by: str | None
+    due_at: str | None
+    id: str
+    title: str
+    version: int
+
+
+class TaskOutList(TypedDict):
+    """A page of `TaskOut`."""
+
+    data: list[TaskOut]
+    page: PageOut
+
+
+class TaskPatch(TypedDict):
+    """Changes to a task (RFC 7396)."""
+
+    assignee: NotRequired[str | None]
+    done: NotRequired[bool]
+    due_at: NotRequired[str | None]
+    title: NotRequired[Title]
+
+
 class TermChangedMessage(TypedDict):
     """A webhook message or stream event."""
 
@@ -3200,11 +4112,56 @@ Title: TypeAlias = 'str'
 """A headline on one line, 1 to 300 characters, some of them visible."""
 
 
+class TokensOut(TypedDict):
+    """The tokens of a session."""
+
+    access_token: str
+    expires_in: int
+    person: SignedInPersonOut
+    refresh_token: str
+    token_type: Literal['Bearer']
+
+
+class TotpIn(TypedDict):
+    """The first one-time code."""
+
+    code: str
+
+
+class TotpOut(TypedDict):
+    """The secret of one-time codes, which are asked for once the first one was sent."""
+
+    secret: str
+    uri: str
+
+
+class TransparencyOut(TypedDict):
+    """What was reported, decided and appealed in a period."""
+
+    actions: list[ActionsOut]
+    appeal_seconds: float | None
+    appeals: dict[str, int]
+    automated_share: float | None
+    bans: BansOut
+    notice_seconds: float | None
+    notices: list[NoticesOut]
+    reasons: dict[str, int]
+    since: str
+    until: str
+
+
 class TrialOut(TypedDict):
     """The outcome that a comment would have, in response to `dry_run=true`."""
 
     reasons: list[CheckReasonOut]
     state: CommentState
+
+
+class UnpublishItem(TypedDict):
+    """Unpublishes an article."""
+
+    article: Slug
+    op: Literal['unpublish']
 
 
 UnsubscribeAddressForm = TypedDict(
@@ -3298,7 +4255,7 @@ class VotesOut(TypedDict):
     up: int
 
 
-WebhookEvents: TypeAlias = Literal['article.published', 'article.updated', 'article.corrected', 'article.correction_changed', 'article.correction_withdrawn', 'article.unpublished', 'article.retracted', 'article.purged', 'article.reacted', 'comment.published', 'comment.edited', 'comment.removed', 'comment.voted', 'comment.pending', 'comment.held', 'comment.reported', 'comment.appealed', 'comment.decided', 'article.reported', 'discussion.changed', 'section.changed', 'section.deleted', 'tag.changed', 'tag.deleted', 'author.changed', 'author.deleted', 'series.changed', 'series.deleted', 'notice.changed', 'notice.deleted', 'media.changed', 'media.deleted', 'site.changed', 'redirects.changed', '*', 'article.*', 'comment.*', 'discussion.*', 'section.*', 'tag.*', 'author.*', 'series.*', 'notice.*', 'media.*', 'site.*', 'redirects.*']
+WebhookEvents: TypeAlias = Literal['article.published', 'article.updated', 'article.corrected', 'article.correction_changed', 'article.correction_withdrawn', 'article.unpublished', 'article.retracted', 'article.purged', 'article.reacted', 'comment.published', 'comment.edited', 'comment.removed', 'comment.voted', 'comment.pending', 'comment.held', 'comment.reported', 'comment.appealed', 'comment.claimed', 'comment.decided', 'article.reported', 'discussion.changed', 'section.changed', 'section.deleted', 'tag.changed', 'tag.deleted', 'author.changed', 'author.deleted', 'series.changed', 'series.deleted', 'notice.changed', 'notice.deleted', 'media.changed', 'media.deleted', 'site.changed', 'redirects.changed', 'release.published', 'release.rolled_back', '*', 'article.*', 'comment.*', 'discussion.*', 'section.*', 'tag.*', 'author.*', 'series.*', 'notice.*', 'media.*', 'site.*', 'redirects.*', 'release.*']
 """A type of event, or all types of a kind."""
 
 
@@ -3329,9 +4286,11 @@ class WebhookPatch(TypedDict):
 class WhoAmI(TypedDict):
     """The caller, as the server identified it."""
 
+    grants: list[GrantOut]
     id: str | None
-    kind: Literal['anonymous', 'key', 'guest', 'reader', 'edit', 'subscriber']
+    kind: Literal['anonymous', 'key', 'person', 'guest', 'reader', 'edit', 'subscriber']
     name: str | None
+    person: str | None
     scopes: list[str]
     sections: list[str] | None
 
@@ -3344,6 +4303,8 @@ class GetArticleQuery(TypedDict, total=False):
     include: str | list[str]
     revision: str
     preview: str
+    as_of: str
+    release: str
 
 
 class GetCommentQuery(TypedDict, total=False):
@@ -3392,7 +4353,10 @@ class ListArticlesQuery(TypedDict, total=False):
     state: str | list[str]
     changed: bool
     editor: str
+    approval: ApprovalState
     sort: Literal['-published_at', 'published_at', '-updated_at', 'updated_at', '-title', 'title', '-edited_at', 'edited_at', '-created_at', 'created_at', '-discussed_1d', '-discussed_7d', '-discussed_30d', '-reacted_1d', '-reacted_7d', '-reacted_30d']
+    as_of: str
+    release: str
 
 
 class ListChangesQuery(TypedDict, total=False):
