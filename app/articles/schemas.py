@@ -283,7 +283,11 @@ AsOf = Annotated[
 
 ReleaseToken = Annotated[
     str | None,
-    Field(max_length=200, description="Token of a preview link of a release: what readers will see after it."),
+    Field(
+        min_length=1,
+        max_length=200,
+        description="Token of a preview link of a release: what readers will see after it.",
+    ),
 ]
 
 

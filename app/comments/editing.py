@@ -6,7 +6,15 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.lifecycle import clear_comment, keep_revision, set_risk, set_shadow, set_state, update_comment
+from app.comments.lifecycle import (
+    clear_comment,
+    is_shadow,
+    keep_revision,
+    set_risk,
+    set_shadow,
+    set_state,
+    update_comment,
+)
 from app.comments.moderation import Attempt, CommentModeration, ModerationPipeline, PreparedText, Submission
 from app.comments.reading import (
     StoredComment,
@@ -164,8 +172,8 @@ def _moderate_edit(
     )
     verdict = editor.pipeline.evaluate(session, submission, prepared.checker_verdict, prepared.analysis)
     set_risk(session, row, editor.pipeline.assess_risk(verdict))
-    if verdict.is_shadow != row["shadow"]:
-        set_shadow(session, row, verdict.is_shadow)
+    if (shadow := is_shadow(verdict)) != row["shadow"]:
+        set_shadow(session, row, shadow)
     if verdict.state != row["state"]:
         set_state(session, lock_comment(session, row["id"]), verdict.state, by="system")
     if verdict.state != "published":

@@ -9,10 +9,10 @@ from sqlmodel import Session
 from app.anchors import anchors
 from app.articles import counters
 from app.articles.counters import adjust_tally
+from app.comments.moderation import SHADOW_STAGE, Verdict
 from app.comments.reading import C, StoredComment
 from app.comments.schemas import State, controversy_score, wilson_score
-from app.comments.tables import CommentRevision
-from app.comments.words import delete_entry, index_comment
+from app.comments.tables import ENTRY, CommentRevision
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict
@@ -21,6 +21,7 @@ from app.db.prepared import Prepared
 from app.db.rows import JsonObject
 from app.events.catalog import CommentEdited, CommentPublished, CommentRemoved, CommentVoted
 from app.events.log import emit
+from app.text.words import list_words
 
 By = Literal["author", "moderator", "system"]
 _IS_ROW = C.c.id == sa.bindparam("comment", type_=C.c.id.type)
@@ -85,6 +86,11 @@ class _EventFields(TypedDict):
     article_id: str
     parent_id: str | None
     root_id: str
+
+
+MAX_WORDS = 5000  # that are indexed of a comment
+_INSERT_ENTRY: Prepared[JsonObject] = Prepared(sa.insert(ENTRY), ("comment_id", "vector"))
+_DELETE_ENTRY = sa.delete(ENTRY).where(ENTRY.c.comment_id == sa.bindparam("comment", type_=ENTRY.c.comment_id.type))
 
 
 def event_fields(row: StoredComment) -> _EventFields:
@@ -184,6 +190,11 @@ def set_risk(session: Session, row: StoredComment, risk: int) -> None:
         session.execute(_UPDATE.values(risk=risk), {"comment": row["id"]})
 
 
+def is_shadow(verdict: Verdict) -> bool:
+    """Whether somebody under a shadow ban wrote a comment, who must not know."""
+    return any(reason.stage == SHADOW_STAGE for reason in verdict.reasons)
+
+
 def set_shadow(session: Session, row: StoredComment, value: bool) -> None:
     """Set whether the author of a comment sees it as published while nobody else sees it."""
     session.execute(_UPDATE.values(shadow=value), {"comment": row["id"]})
@@ -237,3 +248,18 @@ def erase_comment(session: Session, row: StoredComment) -> None:
     """Clear a comment and remove its link to the participant."""
     clear_comment(session, row)
     session.execute(_CLEAR_PARTICIPANT, {"comment": row["id"]})
+
+
+def build_vector(name: str, text: str) -> str:
+    """Return the words of a comment, each once, as the text form of PostgreSQL's tsvector; SQLite splits at spaces."""
+    return " ".join(dict.fromkeys((*list_words(name), *list_words(text, MAX_WORDS))))
+
+
+def index_comment(session: Session, comment_id: str, name: str, text: str) -> None:
+    """Index a comment that has no entry."""
+    _INSERT_ENTRY.run(session, {"comment_id": comment_id, "vector": build_vector(name, text)})
+
+
+def delete_entry(session: Session, comment_id: str) -> None:
+    """Delete the entry of a comment, if it has one."""
+    session.execute(_DELETE_ENTRY, {"comment": comment_id})

@@ -122,16 +122,6 @@ class Verdict(NamedTuple):
     state: ModeratedState
     reasons: tuple[Reason, ...] = ()
 
-    @property
-    def is_shadow(self) -> bool:
-        """Whether the author must not know: somebody under a shadow ban wrote it."""
-        return any(reason.stage == SHADOW_STAGE for reason in self.reasons)
-
-    @property
-    def state_for_author(self) -> ModeratedState:
-        """The state as the author may know it."""
-        return "published" if self.is_shadow else self.state
-
 
 class CommentModeration(Protocol):
     """The rules of moderation that hold when comments are changed or removed."""

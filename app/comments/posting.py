@@ -12,12 +12,11 @@ from sqlmodel import Session
 from app.anchors import anchors
 from app.articles.discussion_settings import PostingContext, find_closed_at, is_open
 from app.articles.reading import ARTICLE_AUTHOR
-from app.comments.lifecycle import ParentNotPublished, announce_comment
+from app.comments.lifecycle import ParentNotPublished, announce_comment, index_comment, is_shadow
 from app.comments.moderation import Attempt, ModeratedState, ModerationPipeline, PreparedText, Reason, Submission
 from app.comments.reading import C, StoredComment, get_readable_article
 from app.comments.rendering import Body, render_markdown
 from app.comments.schemas import CommentIn, State
-from app.comments.words import index_comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, Forbidden, Invalid, Unavailable
@@ -317,7 +316,7 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
         data,
         parent,
         state=verdict.state,
-        shadow=verdict.is_shadow,
+        shadow=is_shadow(verdict),
         risk=poster.pipeline.assess_risk(verdict),
         request=request,
         anchor_id=_resolve_anchor(session, article, data, person),
@@ -331,8 +330,8 @@ def post_comment(session: Session, poster: Poster, ref: str, data: CommentIn, pr
     if verdict.reasons or not row["listed"]:
         poster.pipeline.log_verdict(session, submission, verdict)
     shown_row = row if row["anchor_id"] is None else None
-    reasons = () if verdict.is_shadow else verdict.reasons
-    return Posted(comment_id, verdict.state_for_author, is_new=True, is_mine=True, reasons=reasons, row=shown_row)
+    state, reasons = ("published", ()) if is_shadow(verdict) else (verdict.state, verdict.reasons)
+    return Posted(comment_id, state, is_new=True, is_mine=True, reasons=reasons, row=shown_row)
 
 
 def _address_ranges(poster: Poster, data: CommentIn) -> str | None:

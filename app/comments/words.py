@@ -8,36 +8,18 @@ from typing import Final
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.comments.lifecycle import delete_entry, index_comment
 from app.comments.tables import ENTRY, WORDS, Comment
 from app.db.columns import table_of
-from app.db.prepared import Prepared
-from app.db.rows import JsonObject, Statement
+from app.db.rows import Statement
 from app.text.words import list_words
 
-MAX_WORDS: Final = 5000  # of a comment
 MAX_TERMS: Final = 12  # of a question
 MAX_MATCHES: Final = 10_000  # that were indexed last
-_INSERT: Prepared[JsonObject] = Prepared(sa.insert(ENTRY), ("comment_id", "vector"))
-_DELETE: Final = sa.delete(ENTRY).where(ENTRY.c.comment_id == sa.bindparam("comment", type_=ENTRY.c.comment_id.type))
 _C: Final = table_of(Comment)
 _SELECT_TEXT: Final = sa.select(_C.c.author_name, _C.c.text).where(
     _C.c.id == sa.bindparam("comment", type_=_C.c.id.type)
 )
-
-
-def build_vector(name: str, text: str) -> str:
-    """Return the words of a comment, each once, as the text form of PostgreSQL's tsvector; SQLite splits at spaces."""
-    return " ".join(dict.fromkeys((*list_words(name), *list_words(text, MAX_WORDS))))
-
-
-def index_comment(session: Session, comment_id: str, name: str, text: str) -> None:
-    """Index a comment that has no entry."""
-    _INSERT.run(session, {"comment_id": comment_id, "vector": build_vector(name, text)})
-
-
-def delete_entry(session: Session, comment_id: str) -> None:
-    """Delete the entry of a comment, if it has one."""
-    session.execute(_DELETE, {"comment": comment_id})
 
 
 def parse_question(text: str, dialect: str) -> str | None:

@@ -185,7 +185,7 @@ def test_wrong_types_of_what_articles_stand_under(client: TestClient, editor: He
 
 
 def test_wrong_values_of_every_parameter(client: TestClient, editor: Headers) -> None:
-    words = {"section", "tag", "author", "series", "type", "language", "ids", "exclude", "q"}
+    words = {"section", "tag", "author", "series", "type", "language", "ids", "exclude", "q", "release"}
     always = ["", "\x00", f"{CANARY}\x00", "x" * 5000]
     typed = [MARKED, "[]", "{}", "NaN", str(BIG), "-1", "1e999", "\ud83d", "null", "'; DROP TABLE article; --"]
     for name in ListQuery.model_fields:

@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from app.comments.lifecycle import index_comment
 from app.comments.tables import Comment
-from app.comments.words import index_comment
 from app.core.clock import now
 from app.core.ids import new_id
 from app.db import Database

@@ -10,8 +10,9 @@ from sqlmodel import Session
 
 from app.articles import counters
 from app.articles.counters import adjust_tally
+from app.comments.lifecycle import index_comment
 from app.comments.tables import Comment
-from app.comments.words import index_comment, reindex_comment
+from app.comments.words import reindex_comment
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_rows
 
