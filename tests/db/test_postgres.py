@@ -155,19 +155,22 @@ def test_a_server_that_does_not_answer_is_given_up(store: PostgresDatabase, monk
     """There are more callers than threads, which must be free again afterwards."""
     tries: list[int] = []
 
-    def hang(holder: sa.Connection | Session) -> None:
-        tries.append(1)
+    def hang(holder: sa.Connection | Session, caller: int) -> None:
+        tries.append(caller)
         holder.execute(sa.text("SELECT pg_sleep(10)"))
 
     async def story() -> None:
         monkeypatch.setattr(postgres, "ANSWER_SECONDS", 0.2)
         for call in (store.read, store.write):
             tries.clear()
-            attempts: list[Any] = [call(hang) for _ in range(12)]
+            attempts: list[Any] = [call(hang, caller) for caller in range(12)]
             for error in await asyncio.gather(*attempts, return_exceptions=True):
                 assert isinstance(error, DBAPIError)
                 assert problem_responses.problem_from_exception(error).status == 503
-            assert len(tries) <= 12, "what was given up is not tried again"
+            first = [
+                caller for caller in tries if caller < 8
+            ]  # the others may lose a connection before their time is up
+            assert sorted(first) == [*range(8)], "what was given up is not tried again"
         monkeypatch.setattr(postgres, "ANSWER_SECONDS", 60.0)
         await store.write(add, "after")
         assert await store.read(texts) == ["after"]

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,9 @@ class Slow(Offload):
 
 def test_many_requests_for_one_file_make_it_once_and_too_many_files_are_refused(tmp_path: Path) -> None:
     async def request_all() -> None:
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(1)
+        )  # who looks for a file first goes on first
         slow = Slow(max_waiting=1)
         maker = RenditionMaker(str(tmp_path), open_storage(str(tmp_path)), slow)
         waiting = [asyncio.create_task(maker.get_file(ROW, Spec(10, 10), "webp")) for _ in range(5)]
