@@ -212,7 +212,7 @@ def test_what_is_public_no_longer(
     work()
     assert words(receiver.messages[-1][1].decode()), "it was told while it was there"
     shown = seen(client, fills, asked)
-    assert len([url for url, answer in shown.items() if words(answer[2])]) > 8, "it was everywhere"
+    assert len([url for url, answer in shown.items() if words(answer[2])]) > 4, "it was in many of those asked"
     make.act(client, editor, made["unpublished"], "unpublish")
     make.act(client, editor, made["retracted"], "retract", {"reason": "It was wrong."})
     make.act(client, editor, made["withheld"], "retract", {"reason": "An order.", "legal": True})
