@@ -19,6 +19,7 @@ from app.moderation.tables import Appeal, Ban, CannedReason, ModerationLog, Repo
 from app.publication.terms import require_all_sections
 
 MAX_PERIOD: Final = timedelta(days=400)
+FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 MAX_MEASURED: Final = 10_000  # the newest notices and appeals, of which median times are computed
 _LOG, _REPORT, _APPEAL = table_of(ModerationLog), table_of(Report), table_of(Appeal)
 _BAN, _CANNED, _AUDIT = table_of(Ban), table_of(CannedReason), table_of(Audit)
@@ -150,7 +151,9 @@ def _iterate_lines(report: Mapping[str, object]) -> Iterable[tuple[object, ...]]
     for category, value in report.items():
         if isinstance(value, list):
             for row in value:
-                named = [str(part) for name, part in row.items() if isinstance(part, str | bool) and name != "number"]
+                named = [part for part in row.values() if isinstance(part, str)]
+                if "automated" in row:
+                    named.append("automated" if row["automated"] else "by people")
                 for name, part in row.items():
                     if isinstance(part, int) and not isinstance(part, bool):
                         yield category, " ".join(named), name, part
@@ -160,8 +163,13 @@ def _iterate_lines(report: Mapping[str, object]) -> Iterable[tuple[object, ...]]
             yield category, "", "", value.isoformat() if isinstance(value, datetime) else value
 
 
+def _escape_formula(cell: object) -> object:
+    """Keep spreadsheets from running a text as a formula (OWASP ASVS 5, 1.2.10)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+
+
 def write_csv(report: Mapping[str, object]) -> bytes:
     """Return a report as CSV (RFC 4180), a line for each number."""
     text = io.StringIO()
-    csv.writer(text).writerows(_iterate_lines(report))
+    csv.writer(text).writerows(map(_escape_formula, line) for line in _iterate_lines(report))
     return text.getvalue().encode()

@@ -15,6 +15,7 @@ from app.moderation.appeals import appeal_decision
 from app.moderation.log import log_decision
 from app.moderation.person_actions import advance_actions
 from app.moderation.schemas import AppealIn
+from app.moderation.transparency import write_csv
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import C, by_token, comment, participant, report, state_of, stored
 
@@ -189,12 +190,18 @@ def test_a_period_is_reported(
     assert told["bans"] == {"created": 1, "lifted": 0, "in_force": 1}
     table = client.get(f"{path}&format=csv", headers=moderator)
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
-    assert {"notices,illegal comment,received,2", "bans,created,,1"} <= set(table.text.splitlines())
+    lines = {"notices,illegal comment,received,2", "actions,remove law by people,number,1", "bans,created,,1"}
+    assert lines <= set(table.text.splitlines())
     assert client.get(f"{path}T", headers=moderator).status_code == 400
     backwards = path.replace("from", "x").replace("until", "from").replace("x", "until")
     assert client.get(backwards, headers=moderator).status_code == 400
     limited = make_key("comments:moderate", sections=[new_id()])
     assert client.get(path, headers=limited).status_code == 403
+
+
+def test_titles_are_no_formulas_in_spreadsheets() -> None:
+    lines = write_csv({"reasons": {"=1+1": 2, "Spam": 1}}).decode().splitlines()
+    assert lines[1:] == ["reasons,'=1+1,,2", "reasons,Spam,,1"]
 
 
 def test_notes_and_reasons_are_erased_with_the_person(
