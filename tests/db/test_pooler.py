@@ -76,7 +76,10 @@ def test_without_the_direct_url_it_says_what_is_wrong(pooled: tuple[str, Pooler]
 def test_settings_that_sessions_lack_are_told(pooled: tuple[str, Pooler], database_url: str, db: Database) -> None:
     behind = open_database(pooled[0], direct_url=database_url)
     assert isinstance(behind, PostgresDatabase)
-    lacking = behind.run_query(find_missing_settings)
-    assert lacking == [f"ALTER ROLE CURRENT_USER SET {name} = '{value}'" for name, value in SESSION_SETTINGS.items()]
+    try:
+        lacking = behind.run_query(find_missing_settings)
+    finally:
+        asyncio.run(behind.stop())
+    told = [f"ALTER ROLE CURRENT_USER SET {name} = '{value}'" for name, value in SESSION_SETTINGS.items()]
+    assert lacking in (told, told[1:])  # the time zone is not lacking where the server was created with UTC
     assert db.run_query(find_missing_settings) == []
-    asyncio.run(behind.stop())

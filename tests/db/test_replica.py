@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
+from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import open_database, replica
 from app.db.base import allow_replica
@@ -142,10 +143,13 @@ def test_an_answer_is_kept_only_if_its_standby_has_what_was_evicted(
             outcome = answer.headers["cache-status"].removeprefix("Broadsheet; ")
             return make.ok(answer), outcome, any("FROM article" in statement for statement in asked)
 
+        def is_standby_asked() -> bool:
+            return read(f"/v1/articles?exclude={new_id()}")[2]  # each time another answer, which is not kept yet
+
         article = make.published(client, editor, "First")
         path = f"/v1/articles/{article['id']}"
         pair.catch_up()
-        wait_until(lambda: is_usable(client))
+        wait_until(is_standby_asked)
         assert read(path)[1:] == ("fwd=uri-miss; stored", True)
         with pair.lagging():
             make.patched(client, editor, article, title="Second")
@@ -153,6 +157,7 @@ def test_an_answer_is_kept_only_if_its_standby_has_what_was_evicted(
             found, *how = read(path)
             assert (found["title"], *how) == ("Second", "fwd=uri-miss; stored", False)
         pair.catch_up()
+        wait_until(is_standby_asked)
         assert read(path)[1] == "hit"
         assert read("/v1/articles?limit=1")[1:] == ("fwd=uri-miss; stored", True)
 
