@@ -111,11 +111,23 @@ class Load:
 
 
 def measure(process: psutil.Process) -> dict[str, float]:
-    """Measure a server with its query processes."""
+    """Measure a server with its query processes.
+
+    Connections that clients hold open are not counted among its files: slower answers ask for more of them. What a
+    client has closed and the server has not is counted.
+    """
     family = [process, *process.children(recursive=True)]
+    listening = {
+        connection.laddr for connection in process.net_connections("tcp") if connection.status == psutil.CONN_LISTEN
+    }
+    held = [
+        connection
+        for connection in process.net_connections("tcp")
+        if connection.status == psutil.CONN_ESTABLISHED and connection.laddr in listening
+    ]
     return {
         "megabytes": sum(member.memory_info().rss for member in family) / 1e6,
-        "files": sum(member.num_fds() for member in family),
+        "files": sum(member.num_fds() for member in family) - len(held),
         "threads": sum(member.num_threads() for member in family),
     }
 
