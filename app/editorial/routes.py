@@ -116,7 +116,10 @@ async def create_task(request: Request, body: TaskIn, actor: Writer) -> Response
 async def update_task(
     request: Request, task: IdPath, body: TaskPatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change a task (RFC 7396), or mark it as done."""
+    """Change a task (RFC 7396), or mark it as done. Those of no article: for their author and assignee alone.
+
+    Whoever has `content:write` everywhere changes all of them.
+    """
     return await write(request, actor, tasks.update_task, task, body, versions, render=tasks.read_task, model=TaskOut)
 
 

@@ -13,10 +13,11 @@ from app.core.ids import is_id, new_id
 from app.core.problems import Forbidden, InvalidParameter, NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_rows
-from app.editorial.callers import parse_assignee, require_assignee
+from app.editorial.callers import is_same_caller, parse_assignee, require_assignee
 from app.editorial.schemas import TaskIn, TaskPatch, TaskQuery
 from app.editorial.tables import Task
 from app.identity.audit import record_action
+from app.identity.permissions import require_in
 from app.identity.schemas import Actor
 from app.publication.references import resolve_references
 from app.web import etag
@@ -117,7 +118,10 @@ def create_task(session: Session, actor: Actor, data: TaskIn) -> str:
 
 
 def _lock_task(session: Session, actor: Actor, task_id: str, versions: Versions, fields: list[str]) -> Task:
-    """Lock a task; 404 and 403 as for its article, 412 if it has another version."""
+    """Lock a task; 404 and 403 as for its article, 412 if it has another version.
+
+    Tasks of no article are for whoever made them, or is to see to them, and for those who write everywhere.
+    """
     task = session.get(Task, task_id, with_for_update=True) if is_id(task_id) else None
     if task is None:
         raise NotFound
@@ -125,6 +129,8 @@ def _lock_task(session: Session, actor: Actor, task_id: str, versions: Versions,
         row = session.execute(sa.select(ARTICLE.c.section_id).where(ARTICLE.c.id == task.article_id)).one()
         if not actor.may_in("content:write", row.section_id):
             raise Forbidden if actor.reads_drafts_in(row.section_id) else NotFound
+    elif not (is_same_caller(actor, task) or (actor.person and actor.person == task.assignee_id)):
+        require_in(actor, "content:write", None)
     etag.check_version(task.version, versions, fields)
     return task
 

@@ -6,6 +6,7 @@ from typing import TypedDict
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.articles.tables import Article
 from app.comments.tables import Comment
 from app.core.clock import now
 from app.core.ids import new_id
@@ -16,6 +17,7 @@ from app.identity.audit import record_action as audit
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
 from app.identity.secrets import SALT_PERIOD
+from app.moderation.comment_access import is_in_reach
 from app.moderation.pipeline import hash_email
 from app.moderation.rule_schemas import BanData, BanIn, BanQuery, is_network_address
 from app.moderation.tables import Ban
@@ -54,7 +56,7 @@ class _DetachedBan(BanData):
     proven_email: str | None
 
 
-BAN = table_of(Ban)
+BAN, ARTICLE, _C = table_of(Ban), table_of(Article), table_of(Comment)
 MAX_PERSON_BANS = 20
 NEWEST = Sort("-created_at", descending=True)
 _AUTHOR_COLUMNS = ("public_id", "name", "kind")
@@ -81,9 +83,17 @@ def list_bans_of(connection: sa.Connection, participant_ids: list[str], email: s
     return fetch_rows(connection, query, BanData)
 
 
-def list_bans(connection: sa.Connection, filters: BanQuery) -> Page[JsonObject]:
-    """List bans, newest first, including expired ones."""
-    query = _SELECT_BANS
+def _visible_to(actor: Actor) -> sa.ColumnElement[bool]:
+    """Restrict bans for those who moderate some sections: to people who wrote something there."""
+    if actor.may_in("comments:moderate", None):
+        return sa.true()
+    within = sa.select(ARTICLE.c.id).where(is_in_reach(actor))
+    return sa.exists().where(_C.c.participant_id == BAN.c.participant_id, _C.c.article_id.in_(within))
+
+
+def list_bans(connection: sa.Connection, actor: Actor, filters: BanQuery) -> Page[JsonObject]:
+    """List the bans that the caller may read, newest first, including expired ones."""
+    query = _SELECT_BANS.where(_visible_to(actor))
     if filters.kind is not None:
         query = query.where(BAN.c.kind == filters.kind)
     if filters.state is not None:
@@ -102,9 +112,9 @@ def list_person_bans(connection: sa.Connection, participant_id: str) -> list[Jso
     return [present_ban(row) for row in fetch_rows(connection, query.limit(MAX_PERSON_BANS), BanRow)]
 
 
-def find_ban(connection: sa.Connection, ban_id: str) -> JsonObject | None:
-    """Return a ban, expired or not, or None."""
-    row = fetch_row(connection, _SELECT_BANS.where(BAN.c.id == ban_id), BanRow)
+def find_ban(connection: sa.Connection, actor: Actor, ban_id: str) -> JsonObject | None:
+    """Return a ban that the caller may read, expired or not, or None."""
+    row = fetch_row(connection, _SELECT_BANS.where(BAN.c.id == ban_id, _visible_to(actor)), BanRow)
     return present_ban(row) if row is not None else None
 
 
@@ -113,7 +123,6 @@ def get_ban(connection: sa.Connection, ban_id: str) -> JsonObject:
     return present_ban(get_row(connection, _SELECT_BANS.where(BAN.c.id == ban_id), BanRow))
 
 
-_C = table_of(Comment)
 _SELECT_COMMENT = sa.select(_C.c.id, _C.c.participant_id, _C.c.address_hash, _C.c.email, _C.c.created_at)
 
 

@@ -34,15 +34,18 @@ CREATE_BAN_RESPONSES = document_problems(bans.AlreadyBanned)
 
 @bans_router.get("", summary="List bans", response_model=ListOut[BanOut])
 async def list_bans(request: Request, query: Annotated[BanQuery, Query()], actor: Moderator) -> Response:
-    """List bans, newest first. Expired bans stay in the list until they are lifted."""
-    page = await database(request).scan(bans.list_bans, query)
+    """List bans, newest first. Expired bans stay in the list until they are lifted.
+
+    Moderators of some sections see bans of people who wrote there.
+    """
+    page = await database(request).scan(bans.list_bans, actor, query)
     return reply_private_list(request, ListOut[BanOut], page, query)
 
 
 @bans_router.get("/{ban}", summary="Get a ban", response_model=BanOut)
 async def get_ban(request: Request, ban: IdPath, query: ReadParameters, actor: Moderator) -> Response:
     """Get a ban, expired or not."""
-    row = await database(request).read(bans.find_ban, ban)
+    row = await database(request).scan(bans.find_ban, actor, ban)
     return reply_private(request, BanOut, row, query)
 
 

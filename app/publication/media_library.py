@@ -26,6 +26,7 @@ from app.identity.schemas import Actor
 from app.publication import terms
 from app.publication.generations import bump_generation
 from app.publication.media_uses import MediaUses, group_uses
+from app.publication.notice_targets import NoticeArticles
 from app.publication.renditions import PictureRow
 from app.publication.schemas import MediaIn, MediaPatch, MediaQuery, columns_of, present_image
 from app.publication.storage import NoSuchFile, Storage, StorageFull, StorageUnavailable
@@ -319,11 +320,22 @@ class Library:
         page = fetch_page(connection, statement, NEWEST_FIRST, _MEDIA.c.created_at, query, MediaRow)
         return map_page(page, self.present)
 
-    def list_uses(self, connection: sa.Connection, ref: str) -> JsonObject | None:
-        """List where a picture is used, as `MediaUsesOut`; None without it."""
+    def list_uses(
+        self, connection: sa.Connection, actor: Actor, articles: NoticeArticles, ref: str
+    ) -> JsonObject | None:
+        """List where a picture is used, as `MediaUsesOut`; None without it.
+
+        Callers who read drafts in some sections are not told the titles of those in others.
+        """
         if find_picture(connection, ref) is None:
             return None
-        return {"data": self.uses.find(connection, ref)}
+        uses = self.uses.find(connection, ref)
+        ids = sorted({use["id"] for use in uses if use["kind"] == "article"})
+        if ids and actor.draft_sections is not None:
+            visible = articles.select_visible(actor).subquery()
+            seen = set(connection.execute(sa.select(visible.c.id).where(visible.c.id.in_(ids))).scalars())
+            uses = [use for use in uses if use["kind"] != "article" or use["id"] in seen]
+        return {"data": uses}
 
 
 def present_media(row: Mapping[str, object], base: str) -> JsonObject:

@@ -230,8 +230,9 @@ async def get_media(request: Request, media: str, query: ReadParameters, actor: 
 
 @router.get("/v1/media/{media}/uses", summary="List the uses of a picture", response_model=MediaUsesOut)
 async def list_media_uses(request: Request, media: str, query: ReadParameters, actor: DraftReader) -> Response:
-    """List what uses a picture; while anything does, it is not deleted."""
-    uses = await database(request).read(_library(request).list_uses, media)
+    """List what uses a picture, without articles that the caller may not read; while it is used, it is not deleted."""
+    articles = PublicationServices.of(request).notice_articles
+    uses = await database(request).read(_library(request).list_uses, actor, articles, media)
     return reply_private(request, MediaUsesOut, uses, query)
 
 

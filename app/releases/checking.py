@@ -11,7 +11,8 @@ from app.db.rows import JsonObject
 from app.identity.schemas import Actor
 from app.releases.applying import Tools, apply_item, list_items, lock_articles
 from app.releases.items import ARTICLE_OPS, ITEM
-from app.releases.releases import EDITABLE_STATES, RELEASE, find_release, lock_release
+from app.releases.reach import RELEASE
+from app.releases.releases import EDITABLE_STATES, find_release, lock_release
 
 CHECK_BATCH_SIZE: Final = 40  # articles in one transaction of a check, which holds up other writes
 _OPEN_STATES: Final = ("open", "scheduled", "failed")
@@ -52,9 +53,9 @@ def check_items(session: Session, actor: Actor, tools: Tools, release_id: str, p
     raise CheckDone(problems)
 
 
-def count_check_parts(connection: sa.Connection, release_id: str) -> int:
+def count_check_parts(connection: sa.Connection, actor: Actor, release_id: str) -> int:
     """Return in how many parts a release is checked; 404 without it."""
-    if find_release(connection, release_id) is None:
+    if find_release(connection, actor, release_id) is None:
         raise NotFound
     about_articles = (ITEM.c.release_id == release_id) & ITEM.c.op.in_(ARTICLE_OPS)
     number = connection.execute(sa.select(sa.func.count()).where(about_articles)).scalar_one()

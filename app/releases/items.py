@@ -14,6 +14,7 @@ from app.db.rows import JsonObject, Store
 from app.fronts.fronts import FRONT
 from app.identity.permissions import require_in
 from app.identity.schemas import Actor
+from app.publication.references import resolve_reference
 from app.publication.tables import Notice
 from app.publication.terms import require_all_sections
 from app.releases.schemas import (
@@ -115,6 +116,24 @@ def _pin_articles(session: Session, actor: Actor, items: Sequence[AnyItem]) -> d
     return pinned
 
 
+def find_section_of_notice(store: Store, scope: str, ref: str | None) -> str | None:
+    """Return the section of what a notice stands with; None for what all sections share, or is not there."""
+    if scope == "article" and ref is not None:
+        is_it = ARTICLE.c.id == ref if is_id(ref) else ARTICLE.c.slug == ref
+        section_id: str | None = store.execute(sa.select(ARTICLE.c.section_id).where(is_it)).scalar_one_or_none()
+        return section_id
+    reference = resolve_reference(store, "section", ref) if scope == "section" and ref is not None else None
+    return reference.id if reference else None
+
+
+def _require_notice(session: Session, actor: Actor, ref: str, pointer: str) -> str:
+    """Return the id of a notice that the caller may change; 422 without it, 403 for one of other sections."""
+    notice_id = _require_target(session, _NOTICE, ref, pointer)
+    scope, target = session.execute(sa.select(_NOTICE.c.scope, _NOTICE.c.target_id).where(_NOTICE.c.id == ref)).one()
+    require_in(actor, "content:write", find_section_of_notice(session, scope, target))
+    return notice_id
+
+
 def _require_target(session: Session, table: sa.Table, ref: str, pointer: str) -> str:
     known = sa.select(table.c.id).where(table.c.id == ref)
     if not is_id(ref) or session.execute(known).first() is None:
@@ -134,7 +153,7 @@ def _pin_other(session: Session, actor: Actor, item: AnyItem, at: int) -> _Pinne
                 raise Invalid("There is no such front.", pointer=f"/items/{at}/front", code="not_found")
             kind, target = "front", row_id or item.front
         case ChangeNoticeItem() | DeleteNoticeItem():
-            kind, target = "notice", _require_target(session, _NOTICE, item.notice, f"/items/{at}/notice")
+            kind, target = "notice", _require_notice(session, actor, item.notice, f"/items/{at}/notice")
         case ChangeRedirectItem() | DeleteRedirectItem():
             require_all_sections(actor, "content:write")
             kind, target = "redirect", _require_target(session, REDIRECT, item.redirect, f"/items/{at}/redirect")
@@ -142,6 +161,8 @@ def _pin_other(session: Session, actor: Actor, item: AnyItem, at: int) -> _Pinne
             require_all_sections(actor, "content:write")
             return {"subject": f"source:{item.body.source}", "article_id": None, "revision": None, "target": None}
         case CreateNoticeItem():
+            section_id = find_section_of_notice(session, item.body.scope, item.body.target_id)
+            require_in(actor, "content:write", section_id)
             return {"subject": f"new:{new_id()}", "article_id": None, "revision": None, "target": None}
         case _:
             raise AssertionError(f"{item.op} is about an article")
@@ -198,18 +219,6 @@ def count_items(store: Store, release_id: str) -> int:
     """Count the items of a release."""
     query = sa.select(sa.func.count()).where(ITEM.c.release_id == release_id)
     return store.execute(query).scalar_one()
-
-
-def list_sections(store: Store, release_id: str) -> list[str | None]:
-    """List the sections in which a release changes something; None is among them if it changes what all share."""
-    of_release = ITEM.c.release_id == release_id
-    shared = sa.select(sa.cast(sa.null(), ARTICLE.c.section_id.type)).where(
-        sa.exists().where(of_release, ITEM.c.op.in_(SHARED_OPS))
-    )
-    present = sa.select(ARTICLE.c.section_id).join(ITEM, ITEM.c.article_id == ARTICLE.c.id).where(of_release)
-    pinned = (REVISION.c.article_id == ITEM.c.article_id) & (REVISION.c.n == ITEM.c.revision)
-    future = sa.select(REVISION.c.section_id).join(ITEM, pinned).where(of_release)
-    return list(store.execute(sa.union(shared, present, future)).scalars())
 
 
 def present_item(row: Mapping[str, object], actor: Actor) -> JsonObject:

@@ -16,14 +16,14 @@ from app.core.problems import NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, Statement, fetch_row, fetch_rows, lock_row
 from app.identity.audit import record_action
-from app.identity.permissions import require_in
 from app.identity.schemas import Actor
 from app.identity.tokens import hash_token
 from app.publication import notices
 from app.publication.notice_targets import NoticeArticles
 from app.publication.schemas import NoticeIn, NoticePatch
-from app.releases.items import ITEM, list_sections
-from app.releases.releases import RELEASE, find_release
+from app.releases.items import ITEM
+from app.releases.reach import RELEASE, require_release
+from app.releases.releases import find_release
 from app.releases.tables import Release, ReleasePreview
 from app.web.paging import Page, PageQuery, Sort, fetch_page
 
@@ -49,9 +49,9 @@ def get_preview(connection: sa.Connection, created: tuple[str, str]) -> JsonObje
     return {**(row or {}), "token": token}
 
 
-def list_previews(connection: sa.Connection, release_id: str, query: PageQuery) -> Page[PreviewRow]:
+def list_previews(connection: sa.Connection, actor: Actor, release_id: str, query: PageQuery) -> Page[PreviewRow]:
     """List the links of a release, newest first; 404 without the release."""
-    if find_release(connection, release_id) is None:
+    if find_release(connection, actor, release_id) is None:
         raise NotFound
     statement = sa.select(PREVIEW).where(PREVIEW.c.release_id == release_id)
     return fetch_page(connection, statement, NEWEST_FIRST, PREVIEW.c.created_at, query, PreviewRow, within=release_id)
@@ -63,8 +63,7 @@ def create_preview(session: Session, actor: Actor, release_id: str, hours: int) 
     403 unless the caller may write in all sections of the release, whose drafts the link shows.
     """
     release = lock_row(session, Release, release_id)
-    for section_id in list_sections(session, release.id):
-        require_in(actor, "content:write", section_id)
+    require_release(session, actor, release.id, "content:write")
     token, moment = secrets.token_urlsafe(32), now()
     row = ReleasePreview(
         id=new_id(),
@@ -83,6 +82,7 @@ def revoke_preview(session: Session, actor: Actor, release_id: str, preview_id: 
     row = lock_row(session, ReleasePreview, preview_id)
     if row.release_id != release_id:
         raise NotFound
+    require_release(session, actor, release_id, "content:write")
     if row.revoked_at is None:
         row.revoked_at = now()
         record_action(session, actor, "preview.revoke", "release", release_id, {"preview": row.id})

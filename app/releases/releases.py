@@ -11,7 +11,6 @@ from app.articles.reading import REVISION
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict, NotFound
-from app.db.columns import table_of
 from app.db.rows import JsonObject, Statement, fetch_row, get_row, lock_row
 from app.events.catalog import ReleasePublished, ReleaseRolledBack
 from app.events.log import emit
@@ -20,12 +19,12 @@ from app.identity.schemas import Actor
 from app.releases import items as release_items
 from app.releases.applying import Tools, apply_items, list_items, restore_items
 from app.releases.items import ITEM, present_item
+from app.releases.reach import RELEASE, is_visible_to, require_release
 from app.releases.schemas import AnyItem, ReleaseIn, ReleasePatch, ReleaseQuery
 from app.releases.tables import Release
 from app.web import etag
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
 
-RELEASE = table_of(Release)
 Versions = frozenset[int] | None
 NEWEST_FIRST = Sort("-created_at", descending=True)
 BY_POSITION = Sort("position", kind=int)
@@ -68,9 +67,10 @@ def present_release(row: ReleaseRow) -> JsonObject:
     return {**row, "scheduled_by": (row["scheduled_by"] or {}).get("name")}
 
 
-def find_release(connection: sa.Connection, release_id: str) -> ReleaseRow | None:
-    """Find a release by its id."""
-    return fetch_row(connection, _SELECT_RELEASES.where(RELEASE.c.id == release_id), ReleaseRow)
+def find_release(connection: sa.Connection, actor: Actor, release_id: str) -> ReleaseRow | None:
+    """Find a release that the caller may read, by its id."""
+    statement = _SELECT_RELEASES.where(RELEASE.c.id == release_id, is_visible_to(actor))
+    return fetch_row(connection, statement, ReleaseRow)
 
 
 def get_release(connection: sa.Connection, release_id: str) -> JsonObject:
@@ -78,9 +78,9 @@ def get_release(connection: sa.Connection, release_id: str) -> JsonObject:
     return present_release(get_row(connection, _SELECT_RELEASES.where(RELEASE.c.id == release_id), ReleaseRow))
 
 
-def list_releases(connection: sa.Connection, query: ReleaseQuery) -> Page[JsonObject]:
-    """Return a page of releases, newest first."""
-    statement = _SELECT_RELEASES
+def list_releases(connection: sa.Connection, actor: Actor, query: ReleaseQuery) -> Page[JsonObject]:
+    """Return a page of the releases that the caller may read, newest first."""
+    statement = _SELECT_RELEASES.where(is_visible_to(actor))
     if query.state is not None:
         statement = statement.where(RELEASE.c.state == query.state)
     if query.article is not None:
@@ -111,7 +111,7 @@ _PINNED = (REVISION.c.article_id == ITEM.c.article_id) & (REVISION.c.n == ITEM.c
 
 def list_release_items(connection: sa.Connection, actor: Actor, release_id: str, query: PageQuery) -> Page[JsonObject]:
     """Return a page of the items of a release, in their order; 404 without the release."""
-    if find_release(connection, release_id) is None:
+    if find_release(connection, actor, release_id) is None:
         raise NotFound
     statement = (
         sa.select(*_ITEM_COLUMNS, REVISION.c.title, REVISION.c.section_id)
@@ -162,6 +162,7 @@ def create_release(session: Session, actor: Actor, data: ReleaseIn) -> str:
 def update_release(session: Session, actor: Actor, release_id: str, data: ReleasePatch, versions: Versions) -> str:
     """Change the name or the note of a release; return its id."""
     row = lock_release(session, release_id, versions)
+    require_release(session, actor, row.id, "content:write")
     values = data.model_dump(exclude_unset=True)
     changed = sorted(name for name, value in values.items() if getattr(row, name) != value)
     if changed:
@@ -174,6 +175,7 @@ def update_release(session: Session, actor: Actor, release_id: str, data: Releas
 def delete_release(session: Session, actor: Actor, release_id: str, versions: Versions) -> None:
     """Delete a release that is neither published nor scheduled."""
     row = lock_release(session, release_id, versions, *EDITABLE_STATES)
+    require_release(session, actor, row.id, "content:write")
     record_action(session, actor, "release.delete", "release", row.id, {})
     session.delete(row)
 
@@ -183,6 +185,8 @@ def put_items(
 ) -> str:
     """Replace the items of a release, or add to them with `keep`; return its id."""
     row = lock_release(session, release_id, versions, *EDITABLE_STATES)
+    if not keep:
+        require_release(session, actor, row.id, "content:write")  # for what is taken out
     change = release_items.add_items if keep else release_items.replace_items
     change(session, actor, row.id, items)
     reopen(row)
@@ -193,6 +197,7 @@ def put_items(
 def remove_item(session: Session, actor: Actor, release_id: str, item_id: str, versions: Versions) -> None:
     """Take an item out of a release."""
     row = lock_release(session, release_id, versions, *EDITABLE_STATES)
+    require_release(session, actor, row.id, "content:write", [item_id])
     removed = sa.delete(ITEM).where(ITEM.c.id == item_id, ITEM.c.release_id == row.id).returning(ITEM.c.id)
     if session.execute(removed).first() is None:
         raise NotFound

@@ -64,8 +64,8 @@ async def _write(
 
 @router.get("", summary="List releases", response_model=ReleaseList)
 async def list_releases(request: Request, query: Annotated[ReleaseQuery, Query()], actor: DraftReader) -> Response:
-    """List releases, newest first."""
-    page = await database(request).read(releases.list_releases, query)
+    """List releases, newest first: of some sections, those that change something there, one's own, and empty ones."""
+    page = await database(request).read(releases.list_releases, actor, query)
     return reply_private_list(request, ReleaseList, page, query)
 
 
@@ -89,7 +89,7 @@ async def get_release(request: Request, release: IdPath, query: ReadParameters, 
     """Return a release without its items."""
 
     def find(connection: sa.Connection) -> JsonObject | None:
-        row = releases.find_release(connection, release)
+        row = releases.find_release(connection, actor, release)
         return releases.present_release(row) if row else None
 
     out = await database(request).read(find)
@@ -100,7 +100,7 @@ async def get_release(request: Request, release: IdPath, query: ReadParameters, 
 async def update_release(
     request: Request, release: IdPath, body: ReleasePatch, versions: ExpectedVersions, actor: Writer
 ) -> Response:
-    """Change the name or the note of a release (RFC 7396)."""
+    """Change the name or the note of a release (RFC 7396), with `content:write` in all sections concerned."""
     return await _write(request, actor, releases.update_release, release, body, versions)
 
 
@@ -156,7 +156,7 @@ async def check_release(request: Request, release: IdPath, actor: Writer) -> Res
     Items are carried out by the rules of publishing, and undone.
     """
     db, tools, problems = database(request), _tools(request), list[JsonObject]()
-    for part in range(await db.read(checking.count_check_parts, release)):
+    for part in range(await db.read(checking.count_check_parts, actor, release)):
         try:
             await db.write_aside(checking.check_items, actor, tools, release, part)
         except CheckDone as done:
@@ -191,7 +191,7 @@ async def schedule_release(
 async def unschedule_release(
     request: Request, release: IdPath, versions: ExpectedVersions, actor: Publisher
 ) -> Response:
-    """Cancel the schedule of a release."""
+    """Cancel the schedule of a release, with `content:publish` in all sections concerned."""
     return await _write(request, actor, scheduling.unschedule_release, release, versions)
 
 
@@ -255,7 +255,7 @@ async def list_release_previews(
     request: Request, release: IdPath, query: PageParameters, actor: DraftReader
 ) -> Response:
     """List the release's preview links, newest first, without their tokens."""
-    page = await database(request).read(previews.list_previews, release, query)
+    page = await database(request).read(previews.list_previews, actor, release, query)
     return reply_private_list(request, ReleasePreviewList, page, query)
 
 

@@ -15,10 +15,10 @@ from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import SYSTEM, Actor
 from app.releases.applying import Tools
-from app.releases.items import count_items, list_sections
+from app.releases.items import count_items
+from app.releases.reach import RELEASE, list_sections
 from app.releases.releases import (
     EDITABLE_STATES,
-    RELEASE,
     ReleaseState,
     Versions,
     carry_out,
@@ -58,6 +58,7 @@ def schedule_release(session: Session, actor: Actor, release_id: str, at: dateti
 def unschedule_release(session: Session, actor: Actor, release_id: str, versions: Versions) -> str:
     """Cancel the schedule of a release; return its id."""
     row = lock_release(session, release_id, versions, "scheduled")
+    require_publish(actor, *list_sections(session, row.id))
     row.scheduled_at, row.scheduled_by, row.due_at = None, None, None
     reopen(row)
     record_action(session, actor, "release.unschedule", "release", row.id, {})

@@ -55,14 +55,14 @@ async def create_webhook(request: Request, body: WebhookIn, actor: Manager) -> R
 @router.get("", summary="List webhooks", response_model=ListOut[WebhookOut])
 async def list_webhooks(request: Request, query: PageParameters, actor: Manager) -> Response:
     """List webhooks, newest first, without their secrets."""
-    page = await database(request).read(webhooks.list_webhooks, query)
+    page = await database(request).read(webhooks.list_webhooks, actor, query)
     return reply_private_list(request, ListOut[WebhookOut], page, query)
 
 
 @router.get("/{webhook}", summary="Get a webhook", response_model=WebhookOut)
 async def get_webhook(request: Request, webhook: IdPath, query: ReadParameters, actor: Manager) -> Response:
     """Return a webhook, and how its deliveries succeed."""
-    row = await database(request).read(webhooks.get_webhook, webhook)
+    row = await database(request).read(webhooks.read_webhook, actor, webhook)
     return reply_private(request, WebhookOut, row, query, versioned=True)
 
 

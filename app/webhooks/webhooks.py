@@ -175,8 +175,9 @@ def _present_webhook(connection: sa.Connection, row: _WebhookRow) -> WebhookJson
     return cast(WebhookJson, members | {"moderation": may_moderate})
 
 
-def list_webhooks(connection: sa.Connection, query: PageQuery) -> Page[WebhookJson]:
-    """List webhooks, newest first."""
+def list_webhooks(connection: sa.Connection, actor: Actor, query: PageQuery) -> Page[WebhookJson]:
+    """List webhooks, newest first; 403 for callers who manage them in some sections only."""
+    require_all_sections(actor, "webhooks:manage")
     page = fetch_page(connection, _SELECT_WEBHOOKS, NEWEST, WEBHOOK.c.created_at, query, _WebhookRow)
     return map_page(page, partial(_present_webhook, connection))
 
@@ -187,6 +188,12 @@ def get_webhook(connection: sa.Connection, webhook_id: str) -> WebhookJson:
     if row is None:
         raise NotFound
     return _present_webhook(connection, row)
+
+
+def read_webhook(connection: sa.Connection, actor: Actor, webhook_id: str) -> WebhookJson:
+    """Return a webhook to a caller; 403 for those who manage them in some sections only."""
+    require_all_sections(actor, "webhooks:manage")
+    return get_webhook(connection, webhook_id)
 
 
 def get_webhook_with_secret(connection: sa.Connection, webhook_id: str) -> JsonObject:
@@ -240,7 +247,7 @@ def is_visible_to(actor: Actor) -> ColumnElement[bool]:
 
 def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, query: DeliveryQuery) -> Page[JsonObject]:
     """List a webhook's deliveries, newest first."""
-    get_webhook(connection, webhook_id)
+    read_webhook(connection, actor, webhook_id)
     statement = _SELECT_DELIVERIES.where(
         DELIVERY.c.channel == CHANNEL, DELIVERY.c.endpoint == webhook_id, is_visible_to(actor)
     )

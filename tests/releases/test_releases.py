@@ -110,6 +110,41 @@ def test_a_release_with_a_failing_item_publishes_nothing(client: TestClient, edi
     assert client.post(f"{url}/publish", headers={**drafts_alone, **ANY}).status_code == 403
 
 
+def test_a_release_belongs_to_the_sections_that_it_changes(
+    client: TestClient, admin: Headers, make_key: Any, db: Database
+) -> None:
+    ids = [make.section(client, admin, name)["id"] for name in ("News", "Sport")]
+    news, sport = (make_key("content:read", "content:write", "content:publish", sections=[one]) for one in ids)
+    article = make.draft(client, admin, "Budget", section="news")
+    notice = make.notice(client, admin, scope="section", target_id="news", placement="before", text="Mind.")["id"]
+    items = [{"op": "publish", "article": article["id"]}]
+    change = {"op": "change_notice", "notice": notice, "body": {"text": "Mind!"}}
+    new = {"op": "create_notice", "body": {"scope": "section", "target_id": "news", "placement": "after", "text": "!"}}
+    urls = [release(client, admin, *them) for them in (items, [change], [new], [])]
+    for headers, seen in ((news, [0, 1, 3]), (sport, [3])):
+        listed = {row["id"] for row in make.ok(client.get("/v1/releases", headers=headers))["data"]}
+        assert listed == {urls[at].rpartition("/")[2] for at in seen}
+        assert [client.get(url, headers=headers).status_code == 200 for url in urls] == [at in seen for at in range(4)]
+    for url in urls[:3]:
+        for method, path, body in (
+            ("PATCH", "", {"name": "X"}),
+            ("PUT", "/items", {"items": []}),
+            ("DELETE", "", None),
+        ):
+            refused = client.request(method, f"{url}{path}", json=body, headers={**sport, **ANY})
+            assert refused.status_code == 403, (url, method, path)
+        item = make.ok(client.get(f"{url}/items", headers=admin))["data"][0]["id"]
+        assert client.delete(f"{url}/items/{item}", headers={**sport, **ANY}).status_code == 403
+    for item in (change, new):
+        body = {"items": [item]}
+        assert client.post(f"{urls[3]}/items", json=body, headers={**sport, **ANY}).status_code == 403
+        make.ok(client.post(f"{urls[3]}/items", json=body, headers={**news, **ANY}))
+    at = {"at": format_rfc3339(now() + timedelta(hours=1))}
+    make.ok(client.put(f"{urls[0]}/schedule", json=at, headers={**news, **ANY}))
+    assert client.delete(f"{urls[0]}/schedule", headers={**sport, **ANY}).status_code == 403
+    make.ok(client.delete(f"{urls[0]}/schedule", headers={**news, **ANY}))
+
+
 def test_a_release_is_rolled_back_to_the_same_bytes(client: TestClient, editor: Headers) -> None:
     make.section(client, editor, "News")
     new = make.draft(client, editor, "New", section="news", tags=["one"])
