@@ -99,10 +99,11 @@ class Caller:
     here: frozenset[str] = frozenset()  # in the sections of what the table speaks of
     everywhere: frozenset[str] = frozenset()  # also in what all sections share
     is_person: bool = False
+    elsewhere: frozenset[str] = frozenset()  # in another section
 
     @classmethod
     def of_key(cls, headers: Headers, *scopes: str) -> "Caller":
-        return cls("+".join(scopes), headers, *[frozenset(scopes)] * 3)
+        return cls("+".join(scopes), headers, *[frozenset(scopes)] * 3, False, frozenset(scopes))
 
     def may(self, scope: str | None) -> bool:
         return scope is None or includes(self.scopes, scope)
@@ -299,7 +300,8 @@ def callers(client: TestClient, db: Database, make_key: Callable[..., Headers]) 
     found = [Caller("nobody", {}), Caller("a guest", make.guest(client))]
     found += [Caller.of_key(make_key(*scopes), *scopes) for scopes in sets]
     limited = (READ, WRITE, PUBLISH, "comments:moderate")
-    found.append(Caller("elsewhere", make_key(*limited, sections=[there]), frozenset(limited)))
+    key = make_key(*limited, sections=[there])
+    found.append(Caller("elsewhere", key, frozenset(limited), elsewhere=frozenset(limited)))
     if db.dialect == "postgresql":  # who may what is told by the same code: here the changes matter
         return [caller for caller in found if caller.name in {"nobody", *EVERYWHERE}]
     return [*found, *_people(client, db)]
@@ -321,13 +323,15 @@ def _people(client: TestClient, db: Database) -> Iterator[Caller]:
                 continue
             headers = make.person(client, db, f"{role}-{relation}", **{role: sections}).headers
             here, everywhere = (none if relation == "elsewhere" else own), (own if sections is None else none)
-            yield Caller(f"{role} {relation}", headers, own, here, everywhere, is_person=True)
+            there = own if relation in ("everywhere", "elsewhere") else none
+            yield Caller(f"{role} {relation}", headers, own, here, everywhere, True, there)
     mixed = make.person(client, db, "mixed", reporter=list(SECTIONS), desk=["elsewhere"]).headers
     reporter, desk = (frozenset[str](BUILT_IN[role][1]) for role in ("reporter", "desk"))
-    yield Caller("reporter here, desk elsewhere", mixed, desk, reporter, none, is_person=True)
+    yield Caller("reporter here, desk elsewhere", mixed, desk, reporter, none, True, desk)
     mixed = make.person(client, db, "wide", reporter=None, editor=["elsewhere"], moderator=["around"]).headers
     anywhere = frozenset[str](BUILT_IN["editor"][1]) | {"comments:moderate"}
-    yield Caller("reporter, and more by section", mixed, anywhere, reporter | {"comments:moderate"}, reporter, True)
+    here, there = reporter | {"comments:moderate"}, frozenset[str](BUILT_IN["editor"][1])
+    yield Caller("reporter, and more by section", mixed, anywhere, here, reporter, True, there)
 
 
 def _path(path: str, things: dict[str, str]) -> str:

@@ -25,8 +25,8 @@ TABLE: dict[str, tuple[dict[str, list[str] | None], set[str]]] = {
     "editor of another section": ({"editor": ["open"]}, set()),
     "desk of another section": ({"desk": ["open"]}, set()),
     "moderator": ({"moderator": None}, set()),
-    "reporter of the section": ({"reporter": ["closed"]}, CLOSED),
-    "editor of the section who moderates all": ({"editor": ["closed"], "moderator": None}, CLOSED),
+    "reporter of the section": ({"reporter": ["closed"]}, CLOSED - {"origin"}),
+    "editor of the section who moderates all": ({"editor": ["closed"], "moderator": None}, CLOSED - {"origin"}),
     "editor": ({"editor": None}, CLOSED | {"front"}),
 }
 
