@@ -14,8 +14,9 @@ from sqlmodel import Session
 from app.anchors.relocation import relocate_anchors
 from app.articles.approval_rules import delete_section_rule
 from app.articles.discussions import delete_section_settings
-from app.events import catalog
-from app.events.catalog import EventBase, LoggedEvent
+from app.events import catalog, staff_events
+from app.events.base import EventBase
+from app.events.catalog import LoggedEvent
 from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.partners.partners import on_published as remove_partners
 from app.site.profile import follow_merge as follow_merge_in_menus
@@ -35,6 +36,7 @@ HANDLERS: Final[Mapping[str, Handler]] = MappingProxyType(
     }
 )
 _PUBLIC: Final = ("webhooks", "websub", "live", "changes")
+_STAFF: Final = ("webhooks", "live")
 
 SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType(
     {
@@ -56,16 +58,25 @@ SUBSCRIBERS: Final[Mapping[type[EventBase], tuple[str, ...]]] = MappingProxyType
         catalog.CommentRemoved: _PUBLIC,
         catalog.CommentVoted: ("webhooks", "live", "changes"),
         catalog.ArticleReacted: ("webhooks", "live", "changes"),
-        catalog.CommentPending: ("webhooks", "live"),
-        catalog.CommentHeld: ("webhooks", "live"),
-        catalog.CommentReported: ("webhooks", "live"),
-        catalog.CommentClaimed: ("webhooks", "live"),
-        catalog.CommentAppealed: ("webhooks", "live"),
-        catalog.CommentDecided: ("webhooks", "live"),
-        catalog.ArticleReported: ("webhooks", "live"),
-        catalog.ArticleSubmitted: (),
-        catalog.ArticleApproved: (),
-        catalog.ArticleReturned: (),
+        staff_events.CommentPending: _STAFF,
+        staff_events.CommentHeld: _STAFF,
+        staff_events.CommentReported: _STAFF,
+        staff_events.CommentClaimed: _STAFF,
+        staff_events.CommentAppealed: _STAFF,
+        staff_events.CommentDecided: _STAFF,
+        staff_events.ArticleReported: _STAFF,
+        staff_events.ArticleSubmitted: _STAFF,
+        staff_events.ArticleApproved: _STAFF,
+        staff_events.ArticleReturned: _STAFF,
+        staff_events.NoteCreated: _STAFF,
+        staff_events.NoteChanged: _STAFF,
+        staff_events.NoteDeleted: _STAFF,
+        staff_events.TaskCreated: _STAFF,
+        staff_events.TaskChanged: _STAFF,
+        staff_events.TaskDue: _STAFF,
+        staff_events.TaskDeleted: _STAFF,
+        staff_events.LockTaken: _STAFF,
+        staff_events.LockReleased: _STAFF,
         catalog.FrontChanged: (),
         catalog.FrontDeleted: (),
         catalog.SectionChanged: _PUBLIC,

@@ -27,6 +27,7 @@ from app.deliveries.outbox import prune_deliveries
 from app.deliveries.schemas import Channel
 from app.editorial import routes as editorial
 from app.editorial.locks import prune_locks
+from app.editorial.tasks import NEXT_DEADLINE, tell_due_tasks
 from app.events.log import Consumer, one_by_one, prune_events
 from app.export import routes as export
 from app.feeds import format_routes
@@ -237,6 +238,7 @@ def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
         "activity": Timer(age_activity, NEXT_HOUR),
         "cards": Timer(partial(rebuild_stale, site=site), select_stale(site)),
         "links": Timer(rebuild_stale_lists, STALE_LIST),
+        "deadlines": Timer(tell_due_tasks, NEXT_DEADLINE),
         "removals": Timer(advance_actions, NEXT_REMOVAL, burst=REMOVAL_BURST),
         "opt-ins": Timer(partial(process_requests, most_in_hour=settings.opt_in_limit), NEXT_REQUEST),
         "fan-outs": Timer(fan_out, NEXT_FANOUT),

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from app.core.clock import now
 from app.db.columns import table_of
-from app.events.catalog import ArticlePublished, CommentPublished, EventBase
+from app.events.base import EventBase
+from app.events.catalog import ArticlePublished, CommentPublished
 from app.events.tables import Event
 
 Row = dict[str, Any]

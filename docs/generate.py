@@ -18,7 +18,9 @@ import app.main  # noqa: F401  imports every room, and so every event and proble
 from app.cli import COMMANDS, load_command
 from app.core.problems import Problem
 from app.core.settings import Settings
-from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
+from app.events.base import EventBase
+from app.events.catalog import EVENTS
+from app.events.staff_events import EDITORIAL_TYPES, MODERATION_TYPES
 from app.live.schemas import TYPES as LIVE_TYPES
 from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS
 
@@ -103,7 +105,9 @@ def members_of(event: type[EventBase]) -> list[str]:
 def receivers_of(name: str) -> str:
     """Return who receives events of a type."""
     if name in MODERATION_TYPES:
-        return "webhooks and the live stream `/v1/live`, of keys with `comments:moderate`"
+        return "webhooks and the live streams `/v1/live` and `/v1/moderation/live`, of callers with `comments:moderate`"
+    if name in EDITORIAL_TYPES:
+        return "webhooks and the live stream `/v1/editorial/live`, of callers who read drafts"
     receivers = [
         title
         for title, types in (("webhooks", EVENT_TYPES), ("the live stream `/v1/live`", LIVE_TYPES))

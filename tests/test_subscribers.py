@@ -14,7 +14,9 @@ from app.articles.approval_rules import delete_section_rule
 from app.articles.discussions import delete_section_settings
 from app.changes.schemas import MEANINGS
 from app.events import catalog
-from app.events.catalog import EVENTS, MODERATION_TYPES, EventBase
+from app.events.base import EventBase
+from app.events.catalog import EVENTS
+from app.events.staff_events import EDITORIAL_TYPES, MODERATION_TYPES
 from app.fronts.fronts import follow_merge as follow_merge_on_fronts
 from app.live import messages, schemas
 from app.mail.notifications import on_event
@@ -41,7 +43,7 @@ MATCHING: dict[str, list[Callable[..., Any]]] = {
 NAMING = {
     "webhooks": set(EVENT_TYPES),
     "changes": set(MEANINGS),
-    "live": {*schemas.TYPES, *MODERATION_TYPES, *messages._CHANGES},
+    "live": {*schemas.TYPES, *MODERATION_TYPES, *EDITORIAL_TYPES, *messages._CHANGES},
 }
 
 

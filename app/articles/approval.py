@@ -22,8 +22,8 @@ from app.core.ids import new_id
 from app.core.problems import Conflict
 from app.db.columns import table_of
 from app.db.rows import Store, fetch_rows
-from app.events.catalog import ArticleApproved, ArticleReturned, ArticleSubmitted
 from app.events.log import emit
+from app.events.staff_events import ArticleApproved, ArticleReturned, ArticleSubmitted
 from app.identity.schemas import Actor
 from app.publication.section_tree import CLOSURE, lock_tree
 

@@ -19,7 +19,7 @@ from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.rows import JsonObject
-from app.events.catalog import EventBase
+from app.events.base import EventBase
 from app.events.log import emit
 from app.publication.tallies import Kind, ShownKind, adjust_counts, adjust_shown_counts
 

@@ -15,6 +15,8 @@ from app.db.rows import JsonObject, fetch_rows
 from app.editorial.callers import is_same_caller
 from app.editorial.schemas import LockIn
 from app.editorial.tables import ArticleLock
+from app.events.log import emit
+from app.events.staff_events import LockReleased, LockTaken
 from app.identity.schemas import Actor
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
 
@@ -86,13 +88,17 @@ def take_lock(session: Session, actor: Actor, ref: str, data: LockIn) -> str:
             by=lock.actor_name,
             expires_at=format_rfc3339(lock.expires_at),
         )
-    if lock is None or lock.expires_at <= moment or not is_same_caller(actor, lock):
+    is_taken = lock is None or lock.expires_at <= moment or not is_same_caller(actor, lock)
+    if lock is None or is_taken:
         lock = lock or ArticleLock(article_id=article.id, actor_id=None, actor_name="", since=moment, expires_at=moment)
         lock.since = moment
     lock.actor_id, lock.actor_name, lock.person_id = actor.id, actor.name, actor.person
     lock.expires_at = moment + timedelta(seconds=data.seconds)
     session.add(lock)
     session.flush()
+    if is_taken:
+        until = format_rfc3339(lock.expires_at)
+        emit(session, LockTaken(subject_id=article.id, section_id=article.section_id, by=actor.id, until=until))
     return article.id
 
 
@@ -102,6 +108,7 @@ def release_lock(session: Session, actor: Actor, ref: str) -> None:
     lock = session.get(ArticleLock, article.id)
     if lock is not None and is_same_caller(actor, lock):
         session.delete(lock)
+        emit(session, LockReleased(subject_id=article.id, section_id=article.section_id, by=actor.id))
 
 
 def prune_locks(session: Session) -> int:

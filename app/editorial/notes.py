@@ -24,6 +24,8 @@ from app.db.rows import JsonObject, fetch_rows
 from app.editorial.callers import is_same_caller, parse_assignee, require_assignee
 from app.editorial.schemas import DraftNoteIn, DraftNotePatch, NoteQuery
 from app.editorial.tables import Note
+from app.events.log import emit
+from app.events.staff_events import NoteChanged, NoteCreated, NoteDeleted
 from app.identity.audit import record_action
 from app.identity.schemas import Actor
 from app.web import etag
@@ -33,6 +35,7 @@ NOTE = table_of(Note)
 OLDEST_FIRST = Sort("created_at")
 MAX_NOTES: Final = 2_000  # per article
 Versions = frozenset[int] | None
+_STORED_AS: Final = {"text": "text", "assignee": "assignee_id", "done": "done_at"}
 
 
 class NoteRow(TypedDict):
@@ -149,6 +152,16 @@ def create_note(session: Session, actor: Actor, ref: str, data: DraftNoteIn) -> 
     session.add(note)
     session.flush()
     record_action(session, actor, "note.create", "note", note.id, {"article": article.id})
+    emit(
+        session,
+        NoteCreated(
+            subject_id=note.id,
+            article_id=article.id,
+            section_id=article.section_id,
+            parent_id=note.parent_id,
+            assignee=note.assignee_id,
+        ),
+    )
     return note.id
 
 
@@ -174,18 +187,18 @@ def _locate(session: Session, article: Article, note: Note, data: AnchorIn) -> N
     note.prefix, note.suffix = text.before(passage.start), text.after(passage.end)
 
 
-def _lock_note(session: Session, actor: Actor, note_id: str) -> Note:
-    """Lock a note after its article; 404 and 403 as for the article."""
+def _lock_note(session: Session, actor: Actor, note_id: str) -> tuple[Note, Article]:
+    """Lock a note after its article, and return both; 404 and 403 as for the article."""
     note = session.get(Note, note_id) if is_id(note_id) else None
     if note is None:
         raise NotFound
-    lock_article(session, actor, note.article_id, None, [], scope="content:write")
-    return session.get_one(Note, note_id, with_for_update=True)
+    article = lock_article(session, actor, note.article_id, None, [], scope="content:write")
+    return session.get_one(Note, note_id, with_for_update=True), article
 
 
 def update_note(session: Session, actor: Actor, note_id: str, data: DraftNotePatch, versions: Versions) -> str:
     """Change a note; its text only for its author. Without a difference the version stays."""
-    note = _lock_note(session, actor, note_id)
+    note, article = _lock_note(session, actor, note_id)
     sent = data.model_fields_set
     if "text" in sent and data.text != note.text and not is_same_caller(actor, note):
         raise Forbidden("Only its author may change the text of a note.")
@@ -202,15 +215,27 @@ def update_note(session: Session, actor: Actor, note_id: str, data: DraftNotePat
             setattr(note, name, value)
         note.version += 1
         record_action(session, actor, "note.change", "note", note.id, {"fields": sorted(sent)})
+        emit(
+            session,
+            NoteChanged(
+                subject_id=note.id,
+                article_id=article.id,
+                section_id=article.section_id,
+                fields=[name for name, column in _STORED_AS.items() if column in values],
+                assignee=note.assignee_id,
+                done=note.done_at is not None,
+            ),
+        )
     session.flush()
     return note.id
 
 
 def delete_note(session: Session, actor: Actor, note_id: str, versions: Versions) -> None:
     """Delete a note with its answers: for its author, and for admins."""
-    note = _lock_note(session, actor, note_id)
+    note, article = _lock_note(session, actor, note_id)
     if not (is_same_caller(actor, note) or actor.may("admin")):
         raise Forbidden("Only its author may delete a note.")
     etag.check_version(note.version, versions)
     record_action(session, actor, "note.delete", "note", note.id, {"article": note.article_id})
     session.delete(note)
+    emit(session, NoteDeleted(subject_id=note.id, article_id=article.id, section_id=article.section_id))

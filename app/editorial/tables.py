@@ -41,6 +41,12 @@ class Task(SQLModel, table=True):
     __table_args__ = (
         sa.Index("ix_task_due", "done", "due_order", "id"),
         sa.Index("ix_task_assignee", "assignee_id", "done", "due_order", "id"),
+        sa.Index(
+            "ix_task_remind",
+            "remind_at",
+            sqlite_where=sa.text("remind_at IS NOT NULL"),
+            postgresql_where=sa.text("remind_at IS NOT NULL"),
+        ),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -49,6 +55,7 @@ class Task(SQLModel, table=True):
     assignee_id: str | None = Field(None, sa_type=ID)  # a person
     due_at: datetime | None = None
     due_order: datetime  # due_at, or a time after all others
+    remind_at: datetime | None = None  # due_at, until it was told that this has come, or the task is done
     done: bool = False
     done_at: datetime | None = None
     done_by: str | None = Field(default=None, max_length=200)

@@ -8,7 +8,7 @@ from sqlmodel import Session
 
 from app.articles.projection import lock_article
 from app.articles.tables import Article
-from app.core.clock import now, start_of
+from app.core.clock import format_rfc3339, now, start_of
 from app.core.ids import is_id, new_id
 from app.core.problems import Forbidden, InvalidParameter, NotFound
 from app.db.columns import table_of
@@ -16,6 +16,9 @@ from app.db.rows import JsonObject, fetch_rows
 from app.editorial.callers import is_same_caller, parse_assignee, require_assignee
 from app.editorial.schemas import TaskIn, TaskPatch, TaskQuery
 from app.editorial.tables import Task
+from app.events.base import EventBase
+from app.events.log import emit, emit_all
+from app.events.staff_events import TaskChanged, TaskCreated, TaskDeleted, TaskDue
 from app.identity.audit import record_action
 from app.identity.permissions import require_in
 from app.identity.schemas import Actor
@@ -27,6 +30,10 @@ TASK, ARTICLE = table_of(Task), table_of(Article)
 NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)  # sorts tasks that are not due at any time last
 SOONEST_FIRST = Sort("due_order")
 Versions = frozenset[int] | None
+MAX_TOLD_AT_ONCE: Final = 100
+NEXT_DEADLINE = sa.select(sa.func.min(TASK.c.remind_at)).where(TASK.c.remind_at.is_not(None))
+"""Selects when the next deadline comes of which nobody was told."""
+_STORED_AS: Final = {"title": "title", "assignee": "assignee_id", "due_at": "due_at", "done": "done"}
 
 
 class TaskRow(TypedDict):
@@ -96,9 +103,10 @@ def list_tasks(connection: sa.Connection, actor: Actor, query: TaskQuery, zone: 
 
 def create_task(session: Session, actor: Actor, data: TaskIn) -> str:
     """Create a task; returns its id."""
-    article_id = None
+    article_id = section_id = None
     if data.article is not None:
-        article_id = lock_article(session, actor, data.article, None, [], scope="content:write").id
+        article = lock_article(session, actor, data.article, None, [], scope="content:write")
+        article_id, section_id = article.id, article.section_id
     task = Task(
         id=new_id(),
         title=data.title,
@@ -106,6 +114,7 @@ def create_task(session: Session, actor: Actor, data: TaskIn) -> str:
         assignee_id=require_assignee(session, actor, data.assignee),
         due_at=data.due_at,
         due_order=data.due_at or NEVER,
+        remind_at=data.due_at,
         actor_id=actor.id,
         actor_name=actor.name,
         person_id=actor.person,
@@ -114,7 +123,30 @@ def create_task(session: Session, actor: Actor, data: TaskIn) -> str:
     session.add(task)
     session.flush()
     record_action(session, actor, "task.create", "task", task.id, {"article": article_id})
+    about = _describe(task, section_id)
+    emit(session, TaskCreated(**about, assignee=task.assignee_id, due_at=_format_due(task)))
     return task.id
+
+
+class _EventSubject(TypedDict):
+    subject_id: str
+    article_id: str | None
+    section_id: str | None
+
+
+def _describe(task: Task, section_id: str | None) -> _EventSubject:
+    return {"subject_id": task.id, "article_id": task.article_id, "section_id": section_id}
+
+
+def _format_due(task: Task) -> str | None:
+    return None if task.due_at is None else format_rfc3339(task.due_at)
+
+
+def _find_section(session: Session, task: Task) -> str | None:
+    """Find the section of a task's article."""
+    query = sa.select(ARTICLE.c.section_id).where(ARTICLE.c.id == task.article_id)
+    section_id: str | None = session.execute(query).scalar_one_or_none()
+    return section_id
 
 
 def _lock_task(session: Session, actor: Actor, task_id: str, versions: Versions, fields: list[str]) -> Task:
@@ -126,9 +158,9 @@ def _lock_task(session: Session, actor: Actor, task_id: str, versions: Versions,
     if task is None:
         raise NotFound
     if task.article_id is not None:
-        row = session.execute(sa.select(ARTICLE.c.section_id).where(ARTICLE.c.id == task.article_id)).one()
-        if not actor.may_in("content:write", row.section_id):
-            raise Forbidden if actor.reads_drafts_in(row.section_id) else NotFound
+        section_id = _find_section(session, task)
+        if not actor.may_in("content:write", section_id):
+            raise Forbidden if actor.reads_drafts_in(section_id) else NotFound
     elif not (is_same_caller(actor, task) or (actor.person and actor.person == task.assignee_id)):
         require_in(actor, "content:write", None)
     etag.check_version(task.version, versions, fields)
@@ -151,8 +183,20 @@ def update_task(session: Session, actor: Actor, task_id: str, data: TaskPatch, v
     for name, value in changed.items():
         setattr(task, name, value)
     if changed:
+        is_new_deadline = "due_at" in changed or (task.due_at is not None and task.due_at > now())
+        task.remind_at = task.due_at if is_new_deadline and not task.done else None
         task.version += 1
         record_action(session, actor, "task.change", "task", task.id, {"fields": sorted(sent)})
+        emit(
+            session,
+            TaskChanged(
+                **_describe(task, _find_section(session, task)),
+                fields=[name for name, column in _STORED_AS.items() if column in changed],
+                assignee=task.assignee_id,
+                due_at=_format_due(task),
+                done=task.done,
+            ),
+        )
     session.flush()
     return task.id
 
@@ -161,4 +205,20 @@ def delete_task(session: Session, actor: Actor, task_id: str, versions: Versions
     """Delete a task."""
     task = _lock_task(session, actor, task_id, versions, [])
     record_action(session, actor, "task.delete", "task", task.id, {"article": task.article_id})
+    about = _describe(task, _find_section(session, task))
     session.delete(task)
+    emit(session, TaskDeleted(**about))
+
+
+def tell_due_tasks(session: Session) -> int:
+    """Emit that the deadlines of tasks have come which are not done; return their number."""
+    is_due = TASK.c.remind_at <= now()
+    query = sa.select(Task, ARTICLE.c.section_id).outerjoin(ARTICLE, ARTICLE.c.id == TASK.c.article_id).where(is_due)
+    query = query.order_by(TASK.c.remind_at, TASK.c.id).limit(MAX_TOLD_AT_ONCE)
+    events: list[EventBase] = []
+    for task, section_id in session.execute(query.with_for_update(skip_locked=True, of=Task)):
+        task.remind_at = None
+        due = _format_due(task)
+        events.append(TaskDue(**_describe(task, section_id), assignee=task.assignee_id, due_at=due))
+    emit_all(session, events)
+    return len(events)

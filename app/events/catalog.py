@@ -1,19 +1,20 @@
 """Every event of the log: its members, the article that it is about, and the cache groups that it makes stale.
 
 An event is emitted by the room whose change it reports, in the transaction of that change. It names only what is
-public, or was until then; moderation events are for moderators alone. Consumers read `LoggedEvent.event` with `match`
-and take its article from `LoggedEvent.article_id`; `app/subscribers.py` names all of them.
+public, or was until then; events for the staff alone stand in `staff_events.py`. Consumers read `LoggedEvent.event`
+with `match` and take its article from `LoggedEvent.article_id`; `app/subscribers.py` names all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Self, dataclass_transform, get_args
+from typing import ClassVar, Final, Self, get_args
 from urllib.parse import quote
 
 from app.db.rows import JsonObject
+from app.events.base import EventBase, OfArticle
 from app.events.cache_groups import (
     ACTIVITY_GROUP,
     COUNTS_GROUP,
@@ -26,66 +27,12 @@ from app.events.cache_groups import (
     discussion_group_of,
 )
 from app.events.schemas import Position
-
-_NOT_IN_PAYLOAD: Final = frozenset({"subject_id", "within"})
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-@dataclass(frozen=True, kw_only=True)
-class EventBase:
-    """The base of all events: a name, the id of a subject, and in most cases an article that the event is about.
-
-    Every class derived from it is a frozen dataclass; those with a `name` are events.
-    """
-
-    name: ClassVar[str]
-
-    subject_id: str
-
-    def __init_subclass__(cls, *, name: str | None = None) -> None:
-        if name is not None:
-            cls.name = name
-        dataclass(frozen=True, kw_only=True)(cls)
-
-    @property
-    def about_article(self) -> str | None:
-        """The id of the article that the event is about, for the log; None where it is about several or none."""
-        return None
-
-    def cache_groups(self) -> list[str]:
-        """Return the cache groups whose answers this event makes stale."""
-        raise TypeError(f"{type(self).__name__} names no cache groups")
-
-    def payload(self) -> JsonObject:
-        """Return the fields other than the subject as JSON. `within` is left out: the cache groups contain it."""
-        return {name: value for name, value in vars(self).items() if name not in _NOT_IN_PAYLOAD}
-
-    @classmethod
-    def from_payload(cls, subject_id: str, payload: Mapping[str, Any]) -> Self:
-        """Read an event from the log. Members that former releases did not write have their defaults."""
-        names = _list_payload_names(cls.name)
-        return cls(subject_id=subject_id, **{name: payload[name] for name in names if name in payload})
-
-
-@cache
-def _list_payload_names(name: str) -> tuple[str, ...]:
-    """List the fields of a kind of event that its payload may have."""
-    return tuple(each.name for each in fields(EVENTS[name]) if each.name not in _NOT_IN_PAYLOAD)
-
-
-class _OfArticle(EventBase):
-    """An event whose subject is an article."""
-
-    @property
-    def about_article(self) -> str:
-        """The article itself."""
-        return self.subject_id
-
+from app.events.staff_events import EditorialEvent, ModerationEvent
 
 # ---- articles
 
 
-class _ArticleEvent(_OfArticle):
+class _ArticleEvent(OfArticle):
     slug: str
     revision: int
     within: list[str] = field(default_factory=list)  # cache groups of the lists that it is in, or was in before
@@ -140,7 +87,7 @@ class ArticleRetracted(_ArticleEvent, name="article.retracted"):
     legal: bool
 
 
-class ArticlePurged(_OfArticle, name="article.purged"):
+class ArticlePurged(OfArticle, name="article.purged"):
     """The article was erased for good; only its id is kept."""
 
     within: list[str] = field(default_factory=list)
@@ -190,7 +137,7 @@ class AnchorChanged(EventBase, name="anchor.changed"):
         return [f"anchors:{self.article_id}", discussion_group_of(self.article_id)]
 
 
-class AnchorsResolved(_OfArticle, name="article.anchors_resolved"):
+class AnchorsResolved(OfArticle, name="article.anchors_resolved"):
     """The anchors of an article were looked up in a new revision, and some have moved."""
 
     revision: int
@@ -200,7 +147,7 @@ class AnchorsResolved(_OfArticle, name="article.anchors_resolved"):
         return [f"anchors:{self.subject_id}", discussion_group_of(self.subject_id)]
 
 
-class RelatedChanged(_OfArticle, name="article.related_changed"):
+class RelatedChanged(OfArticle, name="article.related_changed"):
     """The related links of as many articles as `articles` says have changed; `within` names their groups."""
 
     articles: int
@@ -260,100 +207,12 @@ class CommentVoted(_CommentEvent, name="comment.voted"):
         return [discussion_group_of(self.article_id)]
 
 
-class ArticleReacted(_OfArticle, name="article.reacted"):
+class ArticleReacted(OfArticle, name="article.reacted"):
     """The reactions to an article have changed; nothing says whose."""
 
     def cache_groups(self) -> list[str]:
         """Return the groups of the answers that show its counts, and of every list that is ordered by them."""
         return [*changed_counts_groups(self.subject_id), ACTIVITY_GROUP]
-
-
-# ---- moderation: for moderators and the systems that work for them, never for the public
-
-
-class _ModerationEvent(EventBase):
-    """Ids and codes, no text. `section_id` is the article's at that time: keys limited to sections get their own."""
-
-    article_id: str
-    section_id: str | None
-
-    @property
-    def about_article(self) -> str:
-        """The article, or the one under which the comment stands."""
-        return self.article_id
-
-    def cache_groups(self) -> list[str]:
-        """Return none: no public answer changes by this event alone."""
-        return []
-
-
-class CommentPending(_ModerationEvent, name="comment.pending"):
-    """A comment, new or edited before it was public, waits for a moderator; `reasons` are the rules that held it."""
-
-    reasons: list[str]
-
-
-class CommentHeld(_ModerationEvent, name="comment.held"):
-    """A comment that was public waits for a moderator: too many readers reported it, or its author edited it."""
-
-    reasons: list[str]
-
-
-class CommentReported(_ModerationEvent, name="comment.reported"):
-    """A reader reported a comment."""
-
-    reason: str
-
-
-class CommentClaimed(_ModerationEvent, name="comment.claimed"):
-    """A moderator, the key or person `by`, claimed the comment until a time; null: it was released."""
-
-    by: str
-    until: str | None
-
-
-class CommentAppealed(_ModerationEvent, name="comment.appealed"):
-    """The author of a comment appealed against the decision about it."""
-
-
-class CommentDecided(_ModerationEvent, name="comment.decided"):
-    """A moderator decided about a comment, or a rule refused it; `action` as in the moderation log."""
-
-    action: str
-    state: str
-    by: str
-
-
-class ArticleReported(_ModerationEvent, name="article.reported"):
-    """A reader reported an article."""
-
-    reason: str
-
-
-# ---- approval: for editors and the systems that work for them, never for the public
-
-
-class _EditorialEvent(_OfArticle):
-    """Ids and numbers, no text. `section_id` is the article's at that time."""
-
-    section_id: str | None
-    revision: int
-
-    def cache_groups(self) -> list[str]:
-        """Return none: no public answer changes by this event alone."""
-        return []
-
-
-class ArticleSubmitted(_EditorialEvent, name="article.submitted"):
-    """A revision of the article was submitted for approval."""
-
-
-class ArticleApproved(_EditorialEvent, name="article.approved"):
-    """A revision of the article was approved."""
-
-
-class ArticleReturned(_EditorialEvent, name="article.returned"):
-    """A revision of the article was returned to its writers, or was not approved when it was to go live."""
 
 
 class _FrontEvent(EventBase):
@@ -534,10 +393,6 @@ ArticleEvent = (
     | ArticleRetracted
 )
 CommentEvent = CommentPublished | CommentEdited | CommentRemoved | CommentVoted
-ModerationEvent = (
-    CommentPending | CommentHeld | CommentReported | CommentClaimed | CommentAppealed | CommentDecided | ArticleReported
-)
-EditorialEvent = ArticleSubmitted | ArticleApproved | ArticleReturned
 TermEvent = (
     SectionChanged
     | SectionDeleted
@@ -574,8 +429,6 @@ Event = (
 )
 EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType({kind.name: kind for kind in get_args(Event)})
 """Every event by its name."""
-MODERATION_TYPES: Final = tuple(kind.name for kind in get_args(ModerationEvent))
-"""The names of the events that need `comments:moderate`."""
 
 
 @dataclass(frozen=True)

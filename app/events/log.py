@@ -14,7 +14,8 @@ from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, fetch_rows, insert_into
-from app.events.catalog import EventBase, LoggedEvent
+from app.events.base import EventBase
+from app.events.catalog import LoggedEvent
 from app.events.schemas import PRUNED_CURSOR, START, XID_OFFSET_CURSOR, Position
 from app.events.tables import Event, LogCursor
 

@@ -15,9 +15,9 @@ from app.core.ids import RefPath
 from app.core.problems import InvalidParameter, NotFound, Unauthorized, document_problems
 from app.db.columns import Row
 from app.db.rows import JsonObject
-from app.events.catalog import MODERATION_TYPES
 from app.events.schemas import Position
-from app.identity.access import Moderator, Public, require_scope
+from app.events.staff_events import EDITORIAL_TYPES, MODERATION_TYPES
+from app.identity.access import DraftReader, Moderator, Public, require_scope
 from app.identity.schemas import ANONYMOUS, Actor
 from app.live.broadcasting import Live, PositionGone, TooManyStreams
 from app.live.schemas import LiveQuery, SiteLiveQuery, parse_types
@@ -237,6 +237,30 @@ async def follow_moderation(request: Request, query: Annotated[LiveQuery, Query(
     return await _follow(request, query, actor, frozenset(MODERATION_TYPES))
 
 
+_EDITORIAL = _document_stream(
+    "retry: 1830\n: \nid: 0.57\n\nid: 0.58\nevent: article.submitted\n"
+    'data: {"type":"article.submitted","timestamp":"2026-01-31T12:00:00Z","data":{"id":"0199…","position":"0.58",'
+    '"section_id":"0199…","revision":3}}\n\n'
+)
+
+
+@router.get(
+    "/editorial/live",
+    tags=["editorial"],
+    summary="Follow the work of editors live",
+    status_code=200,
+    response_class=EventStream,
+    openapi_extra=_LAST_EVENT_ID,
+    responses={**_EDITORIAL, **document_problems(PositionGone, TooManyStreams)},
+)
+async def follow_editorial_work(request: Request, query: Annotated[LiveQuery, Query()], actor: DraftReader) -> Response:
+    """Follow approval, notes, tasks and locks of the sections whose drafts the caller reads, by Server-Sent Events.
+
+    Each event contains `{type, timestamp, data}` with ids and codes. Resuming and heartbeats are as in `/v1/live`.
+    """
+    return await _follow(request, query, actor, frozenset(EDITORIAL_TYPES))
+
+
 async def _follow(request: Request, query: LiveQuery, actor: Actor, types: frozenset[str]) -> Response:
     """Open a stream of events of these types, which ends when its caller may not follow it any more."""
     since, token = await _find_start(request, query), request.headers["authorization"].partition(" ")[2].strip()
@@ -249,6 +273,12 @@ async def _follow(request: Request, query: LiveQuery, actor: Actor, types: froze
             return False
         return now.grants == actor.grants
 
-    sections = actor.sections_for("comments:moderate")
-    stream = Stream(_name_caller(request, actor), since, types=types, moderated_sections=sections, may_stay=may_stay)
+    stream = Stream(
+        _name_caller(request, actor),
+        since,
+        types=types,
+        moderated_sections=actor.sections_for("comments:moderate"),
+        draft_sections=actor.draft_sections,
+        may_stay=may_stay,
+    )
     return _open_stream(request, stream)

@@ -9,8 +9,9 @@ from app.comments.schemas import VotesOut
 from app.core.models import BaseModel
 from app.core.problems import Forbidden
 from app.core.schema_rules import any_of
-from app.events.catalog import MODERATION_TYPES, LoggedEvent
+from app.events.catalog import LoggedEvent
 from app.events.schemas import Position
+from app.events.staff_events import MODERATION_TYPES
 from app.web.paging import POSITION_PATTERN
 
 _ARTICLE_VERBS = (

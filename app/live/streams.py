@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
-from app.events.catalog import LoggedEvent, ModerationEvent
+from app.events.catalog import LoggedEvent
 from app.events.schemas import Position
+from app.events.staff_events import EditorialEvent, ModerationEvent
 from app.live.schemas import Frame
 
+NO_SECTIONS: Final = frozenset[str]()
 MAX_WAITING_PIECES = 100  # for a slow client, before its stream ends
 Emit = Callable[[bytes | None], Awaitable[None]]
 
@@ -16,8 +19,8 @@ class Stream:
     """An open stream with the pieces that wait to be sent, limited in number so that slow clients cost little."""
 
     __slots__ = (
-        *("article_id", "caller", "is_over", "moderated_sections", "may_stay", "sections", "since", "types", "until"),
-        *("_emit", "_pieces", "_task"),
+        *("article_id", "caller", "draft_sections", "is_over", "moderated_sections", "may_stay", "sections", "since"),
+        *("types", "until", "_emit", "_pieces", "_task"),
     )
 
     def __init__(
@@ -28,12 +31,14 @@ class Stream:
         article_id: str | None = None,
         sections: Sequence[str] = (),
         types: frozenset[str] = frozenset(),
-        moderated_sections: frozenset[str] | None = None,
+        moderated_sections: frozenset[str] | None = NO_SECTIONS,
+        draft_sections: frozenset[str] | None = NO_SECTIONS,
         may_stay: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self.caller, self.since, self.may_stay = caller, since, may_stay
         self.article_id, self.sections, self.types = article_id, sections, types
         self.moderated_sections = moderated_sections  # whose moderation events are sent; None: all
+        self.draft_sections = draft_sections  # whose editorial events are sent; None: all
         self.until = 0.0  # monotonic time
         self.is_over = False
         self._pieces: list[bytes] = []
@@ -67,6 +72,8 @@ class Stream:
         """Return whether this stream of the publication sends an event."""
         if entry.type not in self.types:
             return False
+        if isinstance(entry.event, EditorialEvent):
+            return entry.event.is_open_to(self.draft_sections)
         if self.moderated_sections is None or not isinstance(entry.event, ModerationEvent):
             return True
         return entry.event.section_id in self.moderated_sections

@@ -11,7 +11,8 @@ from typing import TypedDict
 from sqlmodel import Session
 
 from app.core.clock import format_rfc3339
-from app.events.catalog import (
+from app.events.log import emit
+from app.events.staff_events import (
     ArticleReported,
     CommentAppealed,
     CommentClaimed,
@@ -20,7 +21,6 @@ from app.events.catalog import (
     CommentPending,
     CommentReported,
 )
-from app.events.log import emit
 from app.moderation.comment_access import find_section
 
 

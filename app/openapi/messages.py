@@ -4,7 +4,8 @@ from typing import get_args, get_type_hints
 
 from app.comments.schemas import CommentOut
 from app.core.models import BaseModel
-from app.events.catalog import EVENTS, MODERATION_TYPES
+from app.events.catalog import EVENTS
+from app.events.staff_events import EDITORIAL_TYPES, MODERATION_TYPES
 from app.live.schemas import TYPES as LIVE_TYPES
 from app.live.schemas import LiveArticleOut, LiveCountsOut, LiveRemovedOut
 from app.web.openapi import SCHEMAS, Node, add_model, schema_of
@@ -26,6 +27,15 @@ MESSAGES: dict[str, tuple[str, ...]] = {
     "CommentAppealedMessage": ("comment.appealed",),
     "CommentClaimedMessage": ("comment.claimed",),
     "CommentDecidedMessage": ("comment.decided",),
+    "ApprovalMessage": ("article.submitted", "article.approved", "article.returned"),
+    "NoteCreatedMessage": ("note.created",),
+    "NoteChangedMessage": ("note.changed",),
+    "NoteDeletedMessage": ("note.deleted",),
+    "TaskMessage": ("task.created", "task.due"),
+    "TaskChangedMessage": ("task.changed",),
+    "TaskDeletedMessage": ("task.deleted",),
+    "LockTakenMessage": ("lock.taken",),
+    "LockReleasedMessage": ("lock.released",),
     "DiscussionMessage": ("discussion.changed",),
     "TermChangedMessage": ("section.changed", "tag.changed", "author.changed", "series.changed"),
     "TermDeletedMessage": ("section.deleted", "tag.deleted", "author.deleted", "series.deleted"),
@@ -149,10 +159,12 @@ def add_messages(document: Node) -> None:
         "description": "The `data` of an event of the publication's stream, which is named by its `type`.",
         "oneOf": [_reference(name) for name in site_schemas],
     }
-    schemas["ModerationStreamEvent"] = {
-        "description": "The `data` of an event of the moderators' stream, which is named by its `type`.",
-        "oneOf": [_reference(name) for name in sorted({names[each] for each in MODERATION_TYPES})],
-    }
+    for whose, types in (("Moderation", MODERATION_TYPES), ("Editorial", EDITORIAL_TYPES)):
+        schemas[f"{whose}StreamEvent"] = {
+            "description": f"The `data` of an event of `/v1/{whose.lower()}/live`, which is named by its `type`.",
+            "oneOf": [_reference(name) for name in sorted({names[each] for each in types})],
+        }
     _set_stream(document, "/v1/articles/{article}/live", "ArticleStreamEvent")
     _set_stream(document, "/v1/moderation/live", "ModerationStreamEvent")
+    _set_stream(document, "/v1/editorial/live", "EditorialStreamEvent")
     _set_stream(document, "/v1/live", "SiteStreamEvent")

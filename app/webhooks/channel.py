@@ -11,9 +11,10 @@ from app.core.network_addresses import Guard
 from app.core.settings import Settings
 from app.db import Database
 from app.deliveries.schemas import MAX_ANSWER_LENGTH, ClaimedDelivery, Outcome
+from app.events.staff_events import STAFF_TYPES
 from app.net.outgoing import Answer, CallFailed, Outgoing
 from app.text.inputs import drop_controls
-from app.webhooks.webhooks import CHANNEL, MessageContent, SigningWebhook, disable_webhook, find_webhook
+from app.webhooks.webhooks import CHANNEL, MessageContent, SigningWebhook, disable_webhook, find_webhook, may_send
 
 # Delays recommended by Standard Webhooks: after an immediate attempt, nine more within 75 hours.
 RETRY_SCHEDULE: Final = tuple(
@@ -80,6 +81,9 @@ class WebhookChannel:
             return Outcome("dead", error="the webhook is disabled", at_fault=False)
         content = cast(MessageContent, delivery.content)
         body = content["body"]
+        is_for_staff = delivery.what in STAFF_TYPES
+        if is_for_staff and not await db.scan_fresh(may_send, delivery.endpoint, delivery.what, body):
+            return Outcome("cancelled", error="whoever set the events of the webhook may not read this one any more")
         headers = sign_message(webhook, delivery.event, body, now())
         if "request_id" in content:
             headers["x-request-id"] = content["request_id"]

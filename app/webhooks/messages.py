@@ -20,14 +20,14 @@ from app.events.catalog import (
     ArticleUnpublished,
     CommentRemoved,
     LoggedEvent,
-    ModerationEvent,
     NoticeEvent,
 )
+from app.events.staff_events import EditorialEvent, ModerationEvent
 from app.identity.schemas import ANONYMOUS
 from app.publication.site import Site
 from app.web import etag
 from app.web.fields import dump_json
-from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS, is_wanted
+from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS
 from app.webhooks.webhooks import (
     CHANNEL,
     EnabledWebhook,
@@ -35,6 +35,7 @@ from app.webhooks.webhooks import (
     build_message,
     create_message_id,
     list_enabled,
+    wants,
 )
 
 _Withdrawal = ArticleUnpublished | ArticleRetracted | ArticlePurged | CommentRemoved
@@ -77,11 +78,13 @@ def _build_data(connection: sa.Connection, entry: LoggedEvent, visibility: Visib
         return None
     kind, payload = entry.type.partition(".")[0], event.payload()
     article_id, tag = _ordering_article(entry), None
-    is_always_sent = article_id is None or isinstance(event, _Withdrawal | ModerationEvent)
+    is_always_sent = article_id is None or isinstance(event, _Withdrawal | ModerationEvent | EditorialEvent)
     if not is_always_sent and not visibility.has_article(str(article_id)):
         return None
     if kind == "comment":
         tag = _comment_tag(connection, event.subject_id)
+    elif isinstance(event, EditorialEvent):
+        pass  # no public resource has changed
     elif article_id is not None and visibility.has_article(article_id):
         tag = _article_tag(connection, article_id, site)
     names = PAYLOAD_MEMBERS.get(entry.type, PAYLOAD_MEMBERS[kind])
@@ -129,14 +132,10 @@ def build_deliveries(
 
 def enqueue_events(session: Session, entries: Sequence[LoggedEvent], *, site: Site) -> None:
     """Enqueue messages to every enabled webhook that wants the type of an event, and is older than the event."""
-    webhooks = list_enabled(session)
+    webhooks = list_enabled(session.connection())
     wanted = []
     for entry in entries:
-        recipients = [
-            row
-            for row in webhooks
-            if is_wanted(row["events"], entry.type, moderation=row["moderation"]) and row["created_at"] <= entry.at
-        ]
+        recipients = [row for row in webhooks if wants(row, entry) and row["created_at"] <= entry.at]
         if recipients:
             wanted.append((entry, recipients))
     if wanted:

@@ -20,9 +20,9 @@ from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.publication.site import Site
 from app.webhooks.messages import build_deliveries
-from app.webhooks.schemas import ReplayIn, is_wanted
+from app.webhooks.schemas import ReplayIn
 from app.webhooks.tables import WebhookReplay
-from app.webhooks.webhooks import CHANNEL, DELIVERY, list_enabled, lock_enabled_webhook
+from app.webhooks.webhooks import CHANNEL, DELIVERY, list_enabled, lock_enabled_webhook, wants
 
 BATCH_SIZE: Final = 100  # events per batch
 EARLIEST_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)  # no events are older
@@ -63,15 +63,10 @@ def continue_replay(session: Session, site: Site) -> int:
     replay = session.exec(query.with_for_update(skip_locked=True)).first()
     if replay is None:
         return 0
-    webhook = next(iter(list_enabled(session, replay.webhook_id)), None)
+    webhook = next(iter(list_enabled(session.connection(), replay.webhook_id)), None)
     entries = read_after(session.connection(), Position(replay.xid, replay.seq), BATCH_SIZE) if webhook else []
     if webhook:
-        wanted = [
-            entry
-            for entry in entries
-            if replay.since <= entry.at < replay.until
-            and is_wanted(webhook["events"], entry.type, moderation=webhook["moderation"])
-        ]
+        wanted = [entry for entry in entries if replay.since <= entry.at < replay.until and wants(webhook, entry)]
         for delivery in build_deliveries(session, [(entry, [webhook]) for entry in wanted], site):
             _send_again(session, delivery)
     if len(entries) < BATCH_SIZE or _is_past(entries[-1], replay.until):

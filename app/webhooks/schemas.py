@@ -10,7 +10,7 @@ from app.core.clock import TimeOrDay
 from app.core.models import BaseModel, InputModel
 from app.db.rows import JsonObject
 from app.deliveries.schemas import State
-from app.events.catalog import MODERATION_TYPES
+from app.events.staff_events import EDITORIAL_TYPES, MODERATION_TYPES
 from app.text.inputs import HttpUrl, Summary
 from app.web.paging import PageQuery
 
@@ -52,6 +52,18 @@ EventType = Literal[
     "redirects.changed",
     "release.published",
     "release.rolled_back",
+    "article.submitted",
+    "article.approved",
+    "article.returned",
+    "note.created",
+    "note.changed",
+    "note.deleted",
+    "task.created",
+    "task.changed",
+    "task.due",
+    "task.deleted",
+    "lock.taken",
+    "lock.released",
 ]
 Wildcard = Literal[
     "*",
@@ -67,21 +79,25 @@ Wildcard = Literal[
     "site.*",
     "redirects.*",
     "release.*",
+    "note.*",
+    "task.*",
+    "lock.*",
 ]
 Events = list[Literal[EventType, Wildcard]]
 EVENT_TYPES: Final = frozenset(get_args(EventType))
 TEST_EVENT: Final = "webhook.test"
 _EVENTS: Final = (
     "Types of events, such as `article.published`; `comment.*` for all of a kind, `*` for all. "
-    f"{', '.join(f'`{name}`' for name in MODERATION_TYPES)} need a key with `comments:moderate`; wildcards include "
-    "them if such a key sets them."
+    f"{', '.join(f'`{name}`' for name in MODERATION_TYPES)} need a caller with `comments:moderate`, "
+    f"{', '.join(f'`{name}`' for name in EDITORIAL_TYPES)} one who reads drafts; wildcards include them if such a "
+    "caller sets them."
 )
 _URL: Final = "An https or http URL, not in a private network (see `OUTGOING_ALLOW`)."
 
 # The members of an event's payload that its messages contain, besides those that every message has.
 _TERM: Final = ("slug", "created", "into")
 _ARTICLE: Final = ("slug", "revision")
-_MODERATED: Final = ("article_id", "section_id")
+_IN_SECTION: Final = ("article_id", "section_id")
 PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
     "article.updated": (*_ARTICLE, "fields"),
     "article.corrected": (*_ARTICLE, "n", "kind", "text"),
@@ -94,12 +110,24 @@ PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
     "article": _ARTICLE,
     "article.reported": ("section_id", "reason"),
     "comment": ("article_id", "parent_id", "root_id"),
-    "comment.pending": (*_MODERATED, "reasons"),
-    "comment.held": (*_MODERATED, "reasons"),
-    "comment.reported": (*_MODERATED, "reason"),
-    "comment.appealed": _MODERATED,
-    "comment.claimed": (*_MODERATED, "by", "until"),
-    "comment.decided": (*_MODERATED, "action", "state", "by"),
+    "comment.pending": (*_IN_SECTION, "reasons"),
+    "comment.held": (*_IN_SECTION, "reasons"),
+    "comment.reported": (*_IN_SECTION, "reason"),
+    "comment.appealed": _IN_SECTION,
+    "comment.claimed": (*_IN_SECTION, "by", "until"),
+    "comment.decided": (*_IN_SECTION, "action", "state", "by"),
+    "article.submitted": ("section_id", "revision"),
+    "article.approved": ("section_id", "revision"),
+    "article.returned": ("section_id", "revision"),
+    "note.created": (*_IN_SECTION, "parent_id", "assignee"),
+    "note.changed": (*_IN_SECTION, "fields", "assignee", "done"),
+    "note": _IN_SECTION,
+    "task.created": (*_IN_SECTION, "assignee", "due_at"),
+    "task.changed": (*_IN_SECTION, "fields", "assignee", "due_at", "done"),
+    "task.due": (*_IN_SECTION, "assignee", "due_at"),
+    "task": _IN_SECTION,
+    "lock.taken": ("section_id", "by", "until"),
+    "lock": ("section_id", "by"),
     "discussion": ("scope",),
     "section": _TERM,
     "tag": _TERM,
@@ -113,10 +141,8 @@ PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
 }
 
 
-def is_wanted(patterns: Sequence[str], event_type: str, *, moderation: bool) -> bool:
-    """Return whether types and wildcards include this type; `moderation` allows moderation events."""
-    if event_type in MODERATION_TYPES and not moderation:
-        return False
+def includes_type(patterns: Sequence[str], event_type: str) -> bool:
+    """Return whether types and wildcards include this type."""
     return event_type in patterns or "*" in patterns or f"{event_type.partition('.')[0]}.*" in patterns
 
 
@@ -124,7 +150,7 @@ class WebhookIn(InputModel):
     """A new webhook."""
 
     url: HttpUrl = Field(description=_URL)
-    events: Events = Field(min_length=1, max_length=40, description=_EVENTS)
+    events: Events = Field(min_length=1, max_length=80, description=_EVENTS)
     description: Summary = Field("", description="A note for people.")
 
 
@@ -132,7 +158,7 @@ class WebhookPatch(InputModel):
     """Changes to a webhook (RFC 7396)."""
 
     url: HttpUrl = Field(default_factory=str, description=_URL)
-    events: Events = Field(default_factory=Events, min_length=1, max_length=40, description=_EVENTS)
+    events: Events = Field(default_factory=Events, min_length=1, max_length=80, description=_EVENTS)
     description: Summary = Field("", description="A note for people.")
     enabled: bool = Field(
         True, description="`false`: nothing is sent. `true` also enables a webhook that the server has disabled."
@@ -173,6 +199,10 @@ class WebhookOut(BaseModel):
     moderation: bool = Field(
         description="Whether it receives the moderation events among `events`: as long as the key or person that "
         "set them is valid and has `comments:moderate` everywhere. Another such caller takes over by setting `events`."
+    )
+    editorial: bool = Field(
+        description="Whether it receives the editorial events among `events`: of the sections whose drafts the key or "
+        "person that set them may read, as long as they may."
     )
     enabled: bool
     disabled_at: datetime | None = Field(description="When the server disabled it because of failures; null: never.")

@@ -17,9 +17,12 @@ class Webhook(SQLModel, table=True):
     description: str = Field(max_length=2000)
     moderation: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
     """True if a caller with `comments:moderate` has set `events`, so that moderation events may be sent."""
+    editorial: bool = Field(False, sa_column_kwargs={"server_default": sa.false()})
+    """True if a caller who reads drafts has set `events`, so that editorial events may be sent."""
     moderator_id: str | None = Field(None, sa_type=ID)
-    """The key or person that set `events`; moderation events are sent as long as they may moderate all sections.
+    """The key or person that set `events`, if that matters: events are sent as far as they may read them now.
 
+    Those of moderation as long as they may moderate all sections, editorial ones of sections whose drafts they read.
     Messages name the person who caused an event as long as they are an administrator.
     """
     enabled: bool = True

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import blake2b
-from typing import Final, NotRequired, TypedDict, cast
+from typing import Final, NamedTuple, NotRequired, TypedDict, cast
 
 import pydantic_core
 import sqlalchemy as sa
@@ -24,19 +24,22 @@ from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, lock_row
 from app.deliveries.outbox import cancel_deliveries, enqueue, resend_deliveries, reset_lane
 from app.deliveries.schemas import NewDelivery, State
 from app.deliveries.tables import Delivery, DeliveryLane
-from app.events.catalog import MODERATION_TYPES
+from app.events.catalog import EVENTS, LoggedEvent
+from app.events.staff_events import EDITORIAL_TYPES, MODERATION_TYPES, EditorialEvent
 from app.identity.audit import record_action as audit
-from app.identity.schemas import SYSTEM, Actor, Grant, Scope, limit_grants
+from app.identity.schemas import SYSTEM, Actor, Grant, Scope, Sections, join_sections, limit_grants
 from app.identity.tables import ApiKey
 from app.net.outgoing import TargetRefused, check_target
 from app.people.grants import find_grants_of_owner, find_person
+from app.publication.section_tree import find_descendants
 from app.publication.terms import require_all_sections
 from app.web import etag
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
-from app.webhooks.schemas import TEST_EVENT, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, is_wanted
+from app.webhooks.schemas import TEST_EVENT, DeliveryQuery, RotateIn, WebhookIn, WebhookPatch, includes_type
 from app.webhooks.tables import Webhook
 
 CHANNEL = "webhook"
+NO_SECTIONS: Final = frozenset[str]()
 WEBHOOK, DELIVERY, LANE = table_of(Webhook), table_of(Delivery), table_of(DeliveryLane)
 NEWEST = Sort("-created_at", descending=True)
 _HEALTH_COLUMNS = [LANE.c.failing_since, LANE.c.succeeded_at, LANE.c.failed_at]
@@ -74,6 +77,7 @@ class WebhookJson(TypedDict):
     events: list[str]
     description: str
     moderation: bool
+    editorial: bool
     enabled: bool
     disabled_at: datetime | None
     disabled_reason: str | None
@@ -92,11 +96,12 @@ class _WebhookRow(WebhookJson, _Setter):
 
 
 class EnabledWebhook(TypedDict):
-    """The columns that decide which events are sent to a webhook."""
+    """What decides which events are sent to a webhook."""
 
     id: str
     events: list[str]
     moderation: bool
+    draft_sections: Sections  # whose editorial events are sent; None: all
     names_people: bool
     created_at: datetime
 
@@ -107,6 +112,7 @@ class _EnabledRow(_Setter):
     id: str
     events: list[str]
     moderation: bool
+    editorial: bool
     created_at: datetime
 
 
@@ -158,7 +164,10 @@ def _find_setter_grants(connection: sa.Connection, row: _Setter) -> tuple[Grant,
     is_expired = row["key_expires_at"] is not None and row["key_expires_at"] <= now()
     if row["key_revoked_at"] is not None or is_expired:
         return ()
-    own = Grant(frozenset(row["key_scopes"]), None if row["key_sections"] is None else frozenset(row["key_sections"]))
+    sections: Sections = None
+    if row["key_sections"] is not None:
+        sections = frozenset(find_descendants(connection, row["key_sections"]))
+    own = Grant(frozenset(row["key_scopes"]), sections)
     if row["key_person_id"] is None:
         return (own,)
     return limit_grants(own, find_grants_of_owner(connection, row["key_person_id"]) or ())
@@ -168,11 +177,37 @@ def _allows_everywhere(grants: Sequence[Grant], scope: Scope) -> bool:
     return any(grant.sections is None and grant.allows(scope) for grant in grants)
 
 
+class _Permissions(NamedTuple):
+    """Which events for the staff may be sent to a webhook now."""
+
+    moderation: bool
+    draft_sections: Sections
+    names_people: bool
+
+
+def _find_permissions(connection: sa.Connection, row: _WebhookRow | _EnabledRow) -> _Permissions:
+    """Return what may be sent to a webhook, by what its setter may do now."""
+    grants = _find_setter_grants(connection, row)
+    may_moderate = row["moderation"] and _allows_everywhere(grants, "comments:moderate")
+    draft_sections = join_sections(grant for grant in grants if grant.reads_drafts and row["editorial"])
+    return _Permissions(may_moderate, draft_sections, _allows_everywhere(grants, "admin"))
+
+
+def wants(webhook: EnabledWebhook, entry: LoggedEvent) -> bool:
+    """Whether a webhook is to be told of an event, and may be."""
+    event = entry.event
+    if isinstance(event, EditorialEvent) and not event.is_open_to(webhook["draft_sections"]):
+        return False
+    if entry.type in MODERATION_TYPES and not webhook["moderation"]:
+        return False
+    return includes_type(webhook["events"], entry.type)
+
+
 def _present_webhook(connection: sa.Connection, row: _WebhookRow) -> WebhookJson:
     """Shape a row as `WebhookOut`."""
     members = {name: value for name, value in row.items() if not name.startswith("key_") and name != "moderator_id"}
-    may_moderate = row["moderation"] and _allows_everywhere(_find_setter_grants(connection, row), "comments:moderate")
-    return cast(WebhookJson, members | {"moderation": may_moderate})
+    may = _find_permissions(connection, row)
+    return cast(WebhookJson, members | {"moderation": may.moderation, "editorial": may.draft_sections != NO_SECTIONS})
 
 
 def list_webhooks(connection: sa.Connection, actor: Actor, query: PageQuery) -> Page[WebhookJson]:
@@ -208,25 +243,38 @@ def find_webhook(connection: sa.Connection, webhook_id: str) -> SigningWebhook |
     return fetch_row(connection, sa.select(*columns).where(WEBHOOK.c.id == webhook_id), SigningWebhook)
 
 
-def list_enabled(session: Session, webhook_id: str | None = None) -> list[EnabledWebhook]:
+def list_enabled(connection: sa.Connection, webhook_id: str | None = None) -> list[EnabledWebhook]:
     """List enabled webhooks, or the one with this id if it is enabled."""
-    own = [WEBHOOK.c[name] for name in ("id", "events", "moderation", "created_at", "moderator_id")]
+    own = [WEBHOOK.c[name] for name in ("id", "events", "moderation", "editorial", "created_at", "moderator_id")]
     query = sa.select(*own, *_KEY_COLUMNS).select_from(_WEBHOOK_WITH_KEY).where(WEBHOOK.c.enabled)
     if webhook_id is not None:
         query = query.where(WEBHOOK.c.id == webhook_id)
     enabled: list[EnabledWebhook] = []
-    for row in fetch_rows(session, query, _EnabledRow):
-        grants = _find_setter_grants(session.connection(), row)
+    for row in fetch_rows(connection, query, _EnabledRow):
+        may = _find_permissions(connection, row)
         enabled.append(
             {
                 "id": row["id"],
                 "events": row["events"],
-                "moderation": row["moderation"] and _allows_everywhere(grants, "comments:moderate"),
-                "names_people": _allows_everywhere(grants, "admin"),
+                "moderation": may.moderation,
+                "draft_sections": may.draft_sections,
+                "names_people": may.names_people,
                 "created_at": row["created_at"],
             }
         )
     return enabled
+
+
+def may_send(connection: sa.Connection, webhook_id: str, event_type: str, body: str) -> bool:
+    """Whether the message of an event for the staff may still be sent: its webhook may have lost the permission."""
+    webhook = next(iter(list_enabled(connection, webhook_id)), None)
+    if webhook is None or event_type in MODERATION_TYPES:
+        return webhook is not None and webhook["moderation"]
+    data = pydantic_core.from_json(body)["data"]
+    if "section_id" not in data:  # its article was erased meanwhile
+        return webhook["draft_sections"] is None
+    event = EVENTS[event_type].from_payload(data["id"], data)
+    return isinstance(event, EditorialEvent) and event.is_open_to(webhook["draft_sections"])
 
 
 def _present_delivery(row: _DeliveryRow) -> JsonObject:
@@ -239,10 +287,11 @@ def _present_delivery(row: _DeliveryRow) -> JsonObject:
 
 
 def is_visible_to(actor: Actor) -> ColumnElement[bool]:
-    """Build the SQL condition for deliveries that a key may see: those of moderation events need
-    `comments:moderate` for all sections.
+    """Build the SQL condition for deliveries that a caller may see: those of moderation events need
+    `comments:moderate` for all sections, editorial ones the right to read the drafts of all.
     """
-    return sa.true() if actor.may_in("comments:moderate", None) else DELIVERY.c.what.not_in(MODERATION_TYPES)
+    hidden = () if actor.may_in("comments:moderate", None) else MODERATION_TYPES
+    return DELIVERY.c.what.not_in((*hidden, *(() if actor.reads_drafts_in(None) else EDITORIAL_TYPES)))
 
 
 def list_deliveries(connection: sa.Connection, actor: Actor, webhook_id: str, query: DeliveryQuery) -> Page[JsonObject]:
@@ -289,18 +338,20 @@ def _check_url(url: str, settings: Settings) -> None:
         raise Invalid(f"The URL is {error}.", pointer="/url", code="url_refused") from None
 
 
-def _moderation_of(actor: Actor, events: Sequence[str]) -> JsonObject:
-    """Return the columns that allow moderation events among these, and say who set them.
+def _permit_events(actor: Actor, events: Sequence[str]) -> JsonObject:
+    """Return the columns that allow events for the staff among these, and say who set them.
 
     403 if the caller may not request such events.
     """
-    if actor.may_in("comments:moderate", None):
-        includes_moderation = any(is_wanted(events, name, moderation=True) for name in MODERATION_TYPES)
-        is_named = includes_moderation or actor.may_in("admin", None)
-        return {"moderation": includes_moderation, "moderator_id": actor.id if is_named else None}
-    if denied := sorted(set(MODERATION_TYPES).intersection(events)):
+    may_moderate = actor.may_in("comments:moderate", None)
+    if not may_moderate and (denied := sorted(set(MODERATION_TYPES).intersection(events))):
         raise Forbidden(f"{', '.join(denied)}: moderation events need the scope comments:moderate.")
-    return {"moderation": False, "moderator_id": None}
+    if not actor.reads_drafts and (denied := sorted(set(EDITORIAL_TYPES).intersection(events))):
+        raise Forbidden(f"{', '.join(denied)}: editorial events need the scope content:read.")
+    moderation = may_moderate and any(includes_type(events, name) for name in MODERATION_TYPES)
+    editorial = actor.reads_drafts and any(includes_type(events, name) for name in EDITORIAL_TYPES)
+    is_named = moderation or editorial or actor.may_in("admin", None)
+    return {"moderation": moderation, "editorial": editorial, "moderator_id": actor.id if is_named else None}
 
 
 def lock_webhook(session: Session, actor: Actor, webhook_id: str) -> Webhook:
@@ -324,7 +375,7 @@ def create_webhook(session: Session, actor: Actor, settings: Settings, data: Web
     if session.execute(sa.select(sa.func.count()).select_from(WEBHOOK)).scalar_one() >= MAX_WEBHOOKS:
         raise TooManyWebhooks
     moment = now()
-    values = {**data.model_dump(), **_moderation_of(actor, data.events)}
+    values = {**data.model_dump(), **_permit_events(actor, data.events)}
     row = Webhook(id=new_id(), secret=_create_secret(), created_at=moment, updated_at=moment, **values)
     session.add(row)
     audit(session, actor, "webhook.create", "webhook", row.id, {"events": row.events})
@@ -343,9 +394,11 @@ def update_webhook(
     row = lock_webhook(session, actor, webhook_id)
     if row.moderation and not actor.may_in("comments:moderate", None):
         raise Forbidden("This webhook receives moderation events. Changing it requires the scope comments:moderate.")
+    if row.editorial and row.moderator_id != actor.id and not actor.reads_drafts_in(None):
+        raise Forbidden("This webhook receives editorial events. Changing it requires content:read for all sections.")
     values = data.model_dump(exclude_unset=True)
     if "events" in values:
-        values |= _moderation_of(actor, values["events"])
+        values |= _permit_events(actor, values["events"])
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
     etag.check_version(row.version, versions, names)
     if "url" in names:

@@ -255,6 +255,7 @@ TERMS: dict[str, list[Row]] = {
     "GET /v1/tasks": [Needs(READ, drafts=True)],
     "POST /v1/tasks": [Needs(WRITE)],
     "GET /v1/locks": [Needs(READ, drafts=True)],
+    "GET /v1/editorial/live": [Needs(READ, drafts=True)],
     "GET /v1/approval": [Needs(READ, drafts=True)],
     "PUT /v1/approval": [Needs("admin")],
     "GET /v1/sections/{section}/approval": [Needs(READ, drafts=True)],

@@ -140,7 +140,7 @@ def test_webhooks_are_the_events_that_they_tell(document: dict[str, Any]) -> Non
 def test_streams_say_what_they_send(document: dict[str, Any]) -> None:
     told = {name for types in MESSAGES.values() for name in types}
     assert told == {*get_args(EventType), *LIVE_TYPES, TEST_EVENT}
-    for path in ("/v1/live", "/v1/moderation/live", "/v1/articles/{article}/live"):
+    for path in ("/v1/live", "/v1/moderation/live", "/v1/editorial/live", "/v1/articles/{article}/live"):
         content = operation_at(document, "GET", path)["responses"]["200"]["content"]["text/event-stream"]
         name = content["schema"]["contentSchema"]["$ref"].rpartition("/")[2]
         assert document["components"]["schemas"][name]["oneOf"]

@@ -17,7 +17,7 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.db import Database, open_database
-from app.events.catalog import EventBase
+from app.events.base import EventBase
 from app.events.log import adopt_foreign_log, emit, find_settled_position, is_foreign_log, prune_events, read_after
 from app.events.schemas import START, Position
 

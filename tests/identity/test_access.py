@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from app import wiring
 from app.core.settings import Settings
 from app.db import Database
-from app.events.catalog import EventBase
+from app.events.base import EventBase
 from app.events.log import emit
 from app.identity import access
 from app.identity.access import Access

@@ -12,8 +12,9 @@ from starlette.testclient import TestClient
 from app.core.clock import now
 from app.core.settings import Settings
 from app.db import Database
-from app.events.catalog import EVENTS, MODERATION_TYPES, LoggedEvent
+from app.events.catalog import EVENTS, LoggedEvent
 from app.events.schemas import Position
+from app.events.staff_events import MODERATION_TYPES
 from app.live.messages import make_site_frame
 from app.live.schemas import TYPES
 from tests import make

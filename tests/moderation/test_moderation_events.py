@@ -8,7 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from app.core.settings import Settings
-from app.events.catalog import MODERATION_TYPES
+from app.events.staff_events import MODERATION_TYPES
 from tests import make
 from tests.live.conftest import read
 from tests.make import Headers, ok

@@ -149,6 +149,14 @@ AppealState: TypeAlias = Literal['open', 'granted', 'declined']
 """The state of an appeal."""
 
 
+class ApprovalMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['article.submitted', 'article.approved', 'article.returned']
+
+
 class ApprovalOut(TypedDict):
     """The last step of an article's approval; all steps are at `GET …/approval`."""
 
@@ -1408,6 +1416,10 @@ class EditOp(TypedDict):
     op: Literal['edit']
 
 
+EditorialStreamEvent: TypeAlias = 'ApprovalMessage | LockReleasedMessage | LockTakenMessage | NoteChangedMessage | NoteCreatedMessage | NoteDeletedMessage | TaskChangedMessage | TaskDeletedMessage | TaskMessage'
+"""The `data` of an event of `/v1/editorial/live`, which is named by its `type`."""
+
+
 class EditorsOut(TypedDict):
     """Fields that only keys with `content:read` or `content:write` get."""
 
@@ -2020,6 +2032,22 @@ class LockOutList(TypedDict):
     page: PageOut
 
 
+class LockReleasedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['lock.released']
+
+
+class LockTakenMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['lock.taken']
+
+
 class LogOut(TypedDict):
     """An entry of the moderation log."""
 
@@ -2232,7 +2260,7 @@ class MergedTermOut(TypedDict):
 
 
 ModerationStreamEvent: TypeAlias = 'ArticleReportedMessage | CommentAppealedMessage | CommentClaimedMessage | CommentDecidedMessage | CommentHeldMessage | CommentReportedMessage'
-"""The `data` of an event of the moderators' stream, which is named by its `type`."""
+"""The `data` of an event of `/v1/moderation/live`, which is named by its `type`."""
 
 
 class MyVotesOut(TypedDict):
@@ -2303,6 +2331,7 @@ class WebhookOut(TypedDict):
     description: str
     disabled_at: str | None
     disabled_reason: str | None
+    editorial: bool
     enabled: bool
     events: list[str]
     failed_at: str | None
@@ -2345,6 +2374,30 @@ class NoteAnchorOut(TypedDict):
     start: int | None
     state: Literal['anchored', 'moved', 'changed', 'orphaned']
     suffix: str
+
+
+class NoteChangedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['note.changed']
+
+
+class NoteCreatedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['note.created']
+
+
+class NoteDeletedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['note.deleted']
 
 
 class NoteIn(TypedDict):
@@ -4032,6 +4085,22 @@ class TaskArticleOut(TypedDict):
     title: str
 
 
+class TaskChangedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['task.changed']
+
+
+class TaskDeletedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['task.deleted']
+
+
 class TaskIn(TypedDict):
     """A new task."""
 
@@ -4039,6 +4108,14 @@ class TaskIn(TypedDict):
     assignee: NotRequired[str | None]
     due_at: NotRequired[str | None]
     title: Title
+
+
+class TaskMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['task.created', 'task.due']
 
 
 class TaskOut(TypedDict):
@@ -4255,7 +4332,7 @@ class VotesOut(TypedDict):
     up: int
 
 
-WebhookEvents: TypeAlias = Literal['article.published', 'article.updated', 'article.corrected', 'article.correction_changed', 'article.correction_withdrawn', 'article.unpublished', 'article.retracted', 'article.purged', 'article.reacted', 'comment.published', 'comment.edited', 'comment.removed', 'comment.voted', 'comment.pending', 'comment.held', 'comment.reported', 'comment.appealed', 'comment.claimed', 'comment.decided', 'article.reported', 'discussion.changed', 'section.changed', 'section.deleted', 'tag.changed', 'tag.deleted', 'author.changed', 'author.deleted', 'series.changed', 'series.deleted', 'notice.changed', 'notice.deleted', 'media.changed', 'media.deleted', 'site.changed', 'redirects.changed', 'release.published', 'release.rolled_back', '*', 'article.*', 'comment.*', 'discussion.*', 'section.*', 'tag.*', 'author.*', 'series.*', 'notice.*', 'media.*', 'site.*', 'redirects.*', 'release.*']
+WebhookEvents: TypeAlias = Literal['article.published', 'article.updated', 'article.corrected', 'article.correction_changed', 'article.correction_withdrawn', 'article.unpublished', 'article.retracted', 'article.purged', 'article.reacted', 'comment.published', 'comment.edited', 'comment.removed', 'comment.voted', 'comment.pending', 'comment.held', 'comment.reported', 'comment.appealed', 'comment.claimed', 'comment.decided', 'article.reported', 'discussion.changed', 'section.changed', 'section.deleted', 'tag.changed', 'tag.deleted', 'author.changed', 'author.deleted', 'series.changed', 'series.deleted', 'notice.changed', 'notice.deleted', 'media.changed', 'media.deleted', 'site.changed', 'redirects.changed', 'release.published', 'release.rolled_back', 'article.submitted', 'article.approved', 'article.returned', 'note.created', 'note.changed', 'note.deleted', 'task.created', 'task.changed', 'task.due', 'task.deleted', 'lock.taken', 'lock.released', '*', 'article.*', 'comment.*', 'discussion.*', 'section.*', 'tag.*', 'author.*', 'series.*', 'notice.*', 'media.*', 'site.*', 'redirects.*', 'release.*', 'note.*', 'task.*', 'lock.*']
 """A type of event, or all types of a kind."""
 
 
