@@ -84,41 +84,62 @@ class _TransactionLost(Exception):
     """SQLite has rolled back the whole transaction by itself, with the other writes of the batch."""
 
 
+class _HalfDone(Exception):
+    """A write without a savepoint of its own has failed after it had changed something."""
+
+
 def _raw(connection: sa.Connection) -> Connection:
     return cast(Connection, connection.connection.dbapi_connection)
 
 
-def _run_write(session: WriteSession, raw: Connection, piece: _Write) -> _Outcome:
-    """Run one write in a savepoint of its own; it leaves nothing in the session of the batch."""
-    raw.execute("SAVEPOINT piece")
+def _run_write(session: WriteSession, raw: Connection, piece: _Write, *, apart: bool) -> _Outcome:
+    """Run one write, with `apart` in a savepoint of its own; it leaves nothing in the session of the batch.
+
+    Raise _HalfDone if it would leave changes of a write that failed in the transaction.
+    """
+    if apart:
+        raw.execute("SAVEPOINT piece")
+    changes = raw.total_changes
     try:
         result = piece.work(session)
         session.flush()
         session.reset()
         if not raw.in_transaction:
             raise OperationalError(None, None, RuntimeError("the write has ended its transaction"))
-        raw.execute("RELEASE piece")
+        if apart:
+            raw.execute("RELEASE piece")
     except Exception as error:
         session.reset(must_close=True)
-        if not raw.in_transaction:  # the savepoint is gone
+        if not raw.in_transaction:  # with its savepoint, if it had one
             raise _TransactionLost from error
-        raw.execute("ROLLBACK TO piece")
-        raw.execute("RELEASE piece")
+        if apart:
+            raw.execute("ROLLBACK TO piece")
+            raw.execute("RELEASE piece")
+        elif raw.total_changes != changes:
+            raise _HalfDone from error
         return None, error
     return result, None
 
 
-def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
-    """Commit the waiting writes in one transaction, with one sync of the disk."""
+def _commit_together(connection: sa.Connection, pieces: list[_Write], *, apart: bool = False) -> None:
+    """Commit the waiting writes in one transaction, with one sync of the disk.
+
+    Most writes succeed, or fail before they change anything. So they get no savepoints at first: at the end of each
+    SQLite would write the new words of its full-text index to a segment of their own. When one has failed later than
+    that, the transaction is repeated with savepoints (`apart`).
+    """
     outcomes: list[_Outcome] = []
     connection.info[_DEADLINE] = min(piece.deadline for piece in pieces)
     try:
         with connection.begin(), WriteSession(connection) as session:
             for piece in pieces:
-                outcomes.append(_run_write(session, _raw(connection), piece))
+                outcomes.append(_run_write(session, _raw(connection), piece, apart=apart))
     except BaseException as error:
         if _raw(connection).in_transaction:
             _raw(connection).rollback()  # SQLAlchemy leaves it open when COMMIT fails: the next BEGIN would fail
+        if len(pieces) > 1 and isinstance(error, _HalfDone):
+            _commit_together(connection, pieces, apart=True)
+            return
         if len(pieces) > 1 and isinstance(error, _TransactionLost | IntegrityError):
             for piece in pieces:  # nothing was committed because of one of them: each gets a transaction of its own
                 _commit_together(connection, [piece])
@@ -126,9 +147,9 @@ def _commit_together(connection: sa.Connection, pieces: list[_Write]) -> None:
         if late := _find_late(pieces, error):
             _answer_callers(late, [(None, error)] * len(late))
             if others := [piece for piece in pieces if piece not in late]:
-                _commit_together(connection, others)
+                _commit_together(connection, others, apart=apart)
             return
-        cause = error.__cause__ if isinstance(error, _TransactionLost) else error
+        cause = error.__cause__ if isinstance(error, _TransactionLost | _HalfDone) else error
         outcomes = [(None, cause)] * len(pieces)
     _answer_callers(pieces, outcomes)
 

@@ -148,6 +148,34 @@ def test_a_failing_piece_leaves_its_neighbours_alone(store: SqliteDatabase) -> N
     run(store, story)
 
 
+def test_only_a_failure_after_a_change_repeats_the_others(store: SqliteDatabase) -> None:
+    runs: list[str] = []
+
+    def noted(text: str) -> Callable[[Session], str]:
+        return lambda session: (runs.append(text), add(session, text))[1]
+
+    def early(_: Session) -> None:
+        raise LookupError
+
+    def late(session: Session) -> None:
+        add(session, "half")
+        raise LookupError
+
+    async def story() -> None:
+        seen = counted(store)
+        found = await together(store, noted("a"), early, noted("b"))
+        assert (found[0], type(found[1]), found[2], runs) == ("a", LookupError, "b", ["a", "b"])
+        assert seen == ["begin", "commit"] * 2  # the first holds the writer up
+        found = await together(store, noted("c"), late, noted("d"))
+        assert (found[0], type(found[1]), found[2], runs[2:]) == ("c", LookupError, "d", ["c", "c", "d"])
+        assert await store.read(texts) == ["a", "b", "c", "d"]
+        with pytest.raises(LookupError):
+            await store.write(late)
+        assert await store.read(texts) == ["a", "b", "c", "d"]
+
+    run(store, story)
+
+
 def test_a_piece_finds_nothing_that_others_have_left(store: SqliteDatabase) -> None:
     def leave(session: Session) -> None:
         session.info["mine"] = session.begin_nested()
