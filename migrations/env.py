@@ -28,6 +28,12 @@ def include_name(name: str | None, kind: str, _parents: Any) -> bool:
     return kind != "table" or not (name or "").startswith(("search_words", "comment_words"))
 
 
+def include_object(item: Any, _name: str | None, kind: str, _reflected: bool, _counterpart: Any) -> bool:
+    """Leave out indexes that only the other database has (`ddl_if`), which Alembic does not read."""
+    condition = item._ddl_if if kind == "index" else None
+    return condition is None or condition.dialect == context.get_context().dialect.name
+
+
 def migrate(connection: sa.Connection) -> None:
     """Run on an open connection."""
     if connection.dialect.name == "postgresql":
@@ -41,6 +47,7 @@ def migrate(connection: sa.Connection) -> None:
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
         include_name=include_name,
+        include_object=include_object,
     )
     with context.begin_transaction():
         context.run_migrations()

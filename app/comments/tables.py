@@ -102,7 +102,8 @@ class CommentEntry(SQLModel, table=True):
 
     __tablename__ = "comment_entry"
     __table_args__ = (
-        sa.Index("ix_comment_entry_vector", "vector", postgresql_using="gin"),
+        # SQLite has the full-text table below
+        sa.Index("ix_comment_entry_vector", "vector", postgresql_using="gin").ddl_if("postgresql"),
         {"sqlite_autoincrement": True},
     )
 
