@@ -1,7 +1,7 @@
 """Statements that are compiled once: they do what `execute` does, on both databases."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import pytest
@@ -53,6 +53,20 @@ def test_what_goes_in_and_comes_out_is_converted_as_by_execute(session: Session)
     assert Prepared(BY_ID).rows(session, {"id": new_id()}) == []
     assert Prepared(BY_ID).first(session, {"id": new_id()}) is None
     assert Prepared(BY_ID).row(session, {"id": new_id()}) is None
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30)), timezone(timedelta())])
+def test_a_time_is_written_as_by_execute(session: Session, zone: tzinfo) -> None:
+    insert = Prepared(sa.insert(SHEET), SHEET.c.keys())
+    for moment in (datetime(2026, 3, 1, tzinfo=zone), datetime(1, 1, 2, 23, 59, 59, 999_999, tzinfo=zone)):
+        prepared, executed = ({**ROW, "id": new_id(), "copies": None, "at": moment} for _ in range(2))
+        insert.run(session, prepared)
+        session.execute(sa.insert(SHEET), executed)
+        stored = session.execute(sa.select(sa.cast(SHEET.c.at, sa.Text)).where(SHEET.c.copies.is_(None)).distinct())
+        assert len(stored.all()) == 1
+        session.execute(sa.delete(SHEET))
+    with pytest.raises((ValueError, DBAPIError)):  # a naive time
+        insert.run(session, {**ROW, "id": new_id(), "at": datetime(2026, 3, 1)})  # noqa: DTZ001
 
 
 def test_one_statement_for_each_database_and_what_it_holds_itself(session: Session) -> None:
