@@ -56,7 +56,11 @@ def is_spaceless(run: str) -> bool:
 
 def split_runs(text: str) -> Iterator[str]:
     """Iterate over the words of a text, and over whole runs of scripts without spaces."""
-    for chunk in fold_text(text).split():
+    yield from _split_folded(fold_text(text))
+
+
+def _split_folded(folded: str) -> Iterator[str]:
+    for chunk in folded.split():
         if chunk.isascii():
             yield chunk
         else:
@@ -70,8 +74,11 @@ def split_pairs(run: str) -> list[str]:
 
 def list_words(text: str, limit: int | None = None) -> list[str]:
     """List the indexed words of a text, in order, up to a limit."""
+    folded = fold_text(text)
+    if folded.isascii():  # as most texts; the rest takes four times as long
+        return [word[:MAX_WORD_LENGTH] for word in folded.split()[:limit]]
     words: list[str] = []
-    for run in split_runs(text):
+    for run in _split_folded(folded):
         if is_spaceless(run):
             words += split_pairs(run)
         else:
