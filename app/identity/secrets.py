@@ -61,6 +61,7 @@ def is_rotation_due(connection: sa.Connection) -> bool:
 GUEST_PREFIX, EDIT_PREFIX = "bg_", "be_"
 MANAGE_PREFIX, CONFIRM_PREFIX, UNSUBSCRIBE_PREFIX = "bm_", "bc_", "bu_"
 ACCESS_PREFIX, REFRESH_PREFIX = "ba_", "br_"  # of the sessions of people who signed in
+DEVICE_PREFIX = "bd_"  # of what a client keeps that has signed a person in
 SEAL_LENGTH = 64  # characters of an HMAC
 REFRESH_SECONDS = 30.0  # seconds between reads of the store
 RETRY_SECONDS = 2.0  # seconds between reads while no secrets are loaded

@@ -19,6 +19,7 @@ NewPassword = Annotated[
     Length(1, MAX_PASSWORD_LENGTH),
     Field(description=f"At least {MIN_PASSWORD_LENGTH} characters; frequent words and names are not counted."),
 ]
+GivenDevice = Annotated[str, Length(1, 400)]
 Code = Annotated[
     str, Length(6, 40), Field(description="The code that the authenticator app shows, or a recovery code.")
 ]
@@ -35,6 +36,7 @@ class PasswordSignInIn(InputModel):
     email: Email
     password: GivenPassword
     totp: Code | None = Field(None, description="A one-time or recovery code, if the person uses them.")
+    device: GivenDevice | None = Field(None, description="The `device_token` of an earlier sign-in by this client.")
 
 
 class PasskeySignInIn(InputModel):

@@ -156,6 +156,7 @@ def reply_tokens(tokens: Tokens) -> Response:
         "token_type": "Bearer",
         "expires_in": max(0, round((tokens.access_expires_at - now()).total_seconds())),
         "refresh_token": tokens.refresh,
+        "device_token": tokens.device,
         "person": {"id": tokens.person_id, "name": tokens.name},
     }
     return Response(dump_json(TokensOut, row), 200, {"Cache-Control": PRIVATE_CACHE_CONTROL}, JSON_TYPE)

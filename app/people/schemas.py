@@ -162,4 +162,8 @@ class TokensOut(BaseModel):
     refresh_token: str = Field(
         description="Token for the next access token: `br_…`. Each use replaces it; a former one ends the session."
     )
+    device_token: str = Field(
+        description="Keep it for later sign-ins, also after signing out: `bd_…`. It signs nobody in; others who try "
+        "passwords for the same address do not use up the attempts of whoever sends it."
+    )
     person: SignedInPersonOut

@@ -24,7 +24,7 @@ from app.db.prepared import Prepared
 from app.db.rows import JsonObject
 from app.identity.audit import record_action
 from app.identity.schemas import Actor, Grant
-from app.identity.secrets import ACCESS_PREFIX, REFRESH_PREFIX, Vault
+from app.identity.secrets import ACCESS_PREFIX, DEVICE_PREFIX, REFRESH_PREFIX, Vault
 from app.identity.tokens import hash_token
 from app.people.grants import find_grants
 from app.people.schemas import SignInMethod
@@ -53,9 +53,28 @@ class Tokens:
 
     access: str
     refresh: str
+    device: str
     access_expires_at: datetime
     person_id: str
     name: str
+
+
+class Device(NamedTuple):
+    """A client that has signed a person in before."""
+
+    id: str
+    person_id: str
+
+
+def _make_device_token(vault: Vault, session_id: str, person_id: str) -> str:
+    """Return the token by which a client is known later as one that signed this person in; it is not stored."""
+    return vault.seal_token(DEVICE_PREFIX, f"{person_id.replace('-', '')}{vault.derive('device', session_id)[:32]}")
+
+
+def read_device_token(vault: Vault, token: str | None) -> Device | None:
+    """Return the client that bears a token, and whom it signed in; None for what this server did not make."""
+    body = vault.unseal_token(DEVICE_PREFIX, token) if token else None
+    return Device(body[32:], id_from_hex(body)) if body is not None and len(body) == 64 else None
 
 
 def _make_access_token(vault: Vault, session_id: str, refresh: str) -> str:
@@ -94,7 +113,8 @@ def start_session(session: Session, vault: Vault, person: Person, method: SignIn
     person.signed_in_at = moment
     actor = Actor("person", person.id, person.name, person=person.id)
     record_action(session, actor, "session.start", "session", session_id, {"method": method})
-    return Tokens(access, refresh, row.access_expires_at, person.id, person.name)
+    device = _make_device_token(vault, session_id, person.id)
+    return Tokens(access, refresh, device, row.access_expires_at, person.id, person.name)
 
 
 def refresh_session(session: Session, vault: Vault, token: str, client: str) -> Tokens | None:
@@ -115,17 +135,17 @@ def refresh_session(session: Session, vault: Vault, token: str, client: str) -> 
         session.delete(row)
         return None
     successor = _make_successor(vault, session_id, generation, token)
-    access = _make_access_token(vault, session_id, successor)
+    access, device = _make_access_token(vault, session_id, successor), _make_device_token(vault, session_id, person.id)
     if hmac.compare_digest(row.refresh_hash, hash_token(token)):
         row.former_access_hash, row.former_access_expires_at = row.access_hash, row.access_expires_at
         row.access_hash, row.access_expires_at = hash_token(access), moment + ACCESS_LIFETIME
         row.refresh_hash, row.generation, row.refreshed_at = hash_token(successor), generation + 1, moment
-        return Tokens(access, successor, row.access_expires_at, person.id, person.name)
+        return Tokens(access, successor, device, row.access_expires_at, person.id, person.name)
     if generation >= row.generation:  # a token that this server never gave
         return None
     is_retry = row.client == client[:MAX_CLIENT_LENGTH] and moment - row.refreshed_at <= RETRY_LIFETIME
     if is_retry and hmac.compare_digest(row.refresh_hash, hash_token(successor)):
-        return Tokens(access, successor, row.access_expires_at, person.id, person.name)
+        return Tokens(access, successor, device, row.access_expires_at, person.id, person.name)
     session.delete(row)
     actor = Actor("person", person.id, person.name, person=person.id)
     record_action(session, actor, "session.reuse", "session", session_id, {})

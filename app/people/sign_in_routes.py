@@ -24,6 +24,7 @@ from app.people.people import EmailTaken
 from app.people.routes import client_of, reply_tokens
 from app.people.schemas import SignInMethod, TokensOut
 from app.people.services import PeopleServices
+from app.people.sessions import read_device_token
 from app.people.tables import Person
 from app.web.rate_limits import ranges_of
 from app.web.responses import JSON_TYPE, PRIVATE_CACHE_CONTROL, database, settings
@@ -42,7 +43,11 @@ async def _count_attempt(request: Request, _actor: Actor) -> None:
 
 
 async def _count_account(request: Request, name: str) -> None:
-    """Count an attempt at an account, of whatever address; what is counted is a pseudonym of it."""
+    """Count an attempt at an account, of whatever address; what is counted is a pseudonym of it.
+
+    Attempts of a client that has signed the same person in before count by themselves: else whoever tries passwords
+    for an address would lock its owner out (OWASP: device cookies).
+    """
     services = PeopleServices.of(request)
     await services.limiter.hit("account", services.vault.derive("account", name)[:32])
 
@@ -69,12 +74,18 @@ def reply_options(options: bytes) -> Response:
 async def sign_in_with_password(request: Request, body: PasswordSignInIn, actor: Attempt) -> Response:
     """Return the tokens of a new session. `Idempotency-Key` is not looked at: each sign-in is another."""
     services = PeopleServices.of(request)
-    await _count_account(request, body.email)
+    device = read_device_token(services.vault, body.device)
+    if device is None:
+        await _count_account(request, body.email)
     stored = await database(request).read(credentials.find_password, body.email)
+    is_known = device is not None and stored is not None and stored.person_id == device.person_id
+    if device is not None:
+        await _count_account(request, f"device:{device.id}" if is_known else body.email)
     if not await services.passwords.verify(stored.hash if stored else None, body.password) or stored is None:
         raise SignInFailed
     if stored.has_totp and body.totp is not None:
-        await _count_account(request, f"totp:{stored.person_id}")
+        whose = f"device:{device.id}" if device is not None and is_known else stored.person_id
+        await _count_account(request, f"totp:{whose}")
     is_outdated = stored.hash is not None and services.passwords.needs_rehash(stored.hash)
     new_hash = await services.passwords.hash(body.password) if is_outdated else None
     work = partial(credentials.sign_in_with_password, client=client_of(request), new_hash=new_hash)

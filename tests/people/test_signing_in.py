@@ -364,3 +364,22 @@ def test_attempts_count_by_address_range_and_account(settings: Settings, monkeyp
         assert wide == [401, 401, 401, 401, 401, 429], "its /48"
         many = [attempt("Ada@example.com" if n % 2 else "ada@EXAMPLE.com", f"2001:db8:{n + 9}::1") for n in range(4)]
         assert many == [401, 401, 401, 429], "an account that nobody has"
+
+
+def test_nobody_is_locked_out_by_those_who_guess(settings: Settings, admin: Headers) -> None:
+    """Whoever has signed in before, has attempts of their own: with their token, and for their address alone."""
+    limits = "sign-in=99/hour,account=3/hour"
+    app = create_app(settings.model_copy(update={"rate_limits": limits}), with_worker=False)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        own = accept(client, invite(client, admin), password=PASSWORD)
+        other = accept(client, invite(client, admin, "Bo", "bo@example.com"), password=PASSWORD)["device_token"]
+        device = own["device_token"]
+        forged = f"{device[:-1]}{'0' if device[-1] != '0' else '1'}"
+        guesses = [sign_in(client, OTHER).status_code]
+        guesses += [sign_in(client, OTHER, device=one).status_code for one in (other, forged)]
+        assert guesses == [401, 401, 401]
+        assert sign_in(client, device=other).status_code == 429
+        refreshed = post(client, "sign-in/refresh", {"refresh_token": own["refresh_token"]})
+        assert refreshed["device_token"] == device
+        assert sign_in(client, device=device).status_code == 200
+        assert [sign_in(client, OTHER, device=device).status_code for _ in range(3)] == [401, 401, 429], "no free pass"

@@ -14,11 +14,16 @@ export class Problem extends Error {
   }
 }
 
+const DEVICE = "desk.device"; // lets a browser that has signed in before do so while others try passwords
+
+export const readDevice = () => localStorage.getItem(DEVICE) ?? undefined;
+
 export const readSession = () => JSON.parse(localStorage.getItem(STORED));
 
 /** Keep what a sign-in answered, or forget it with null. */
 export function storeSession(answer) {
   if (!answer) return localStorage.removeItem(STORED);
+  if (answer.device_token) localStorage.setItem(DEVICE, answer.device_token);
   const expires_at = answer.expires_in ? Date.now() + answer.expires_in * 1000 : null;
   localStorage.setItem(STORED, JSON.stringify({ ...answer, expires_at }));
 }

@@ -1,5 +1,5 @@
 // Signing in by password, passkey, a provider (OpenID Connect) or an API key; accepting an invitation; signing out.
-import { get, post, readSession, settle, storeSession } from "./api.js";
+import { get, post, readDevice, readSession, settle, storeSession } from "./api.js";
 import { button, field, form, h, say } from "./dom.js";
 
 const REDIRECT = "desk.redirect"; // what binds the answer of a provider to this tab
@@ -18,7 +18,7 @@ export async function signIn() {
   code.hidden = true;
   const withPassword = async ({ email, password, totp }) => {
     try {
-      enter(await post("/v1/sign-in/password", { email, password, ...(totp && { totp }) }, anonymous));
+      enter(await post("/v1/sign-in/password", { email, password, device: readDevice(), ...(totp && { totp }) }, anonymous));
     } catch (error) {
       if (error.code !== "totp_required") throw error;
       code.hidden = false;
