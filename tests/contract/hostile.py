@@ -150,13 +150,16 @@ def from_document(
 class Mixer:
     """Puts what exists, and what is naughty, into generated requests."""
 
-    def __init__(self, things: dict[str, list[str]]) -> None:
+    def __init__(self, things: dict[str, list[str]], bodies: dict[str, list[Any]]) -> None:
         self._things = things  # what stands in paths, by the name of the parameter
+        self._bodies = bodies  # that mean something, by operation
         self._references = [value for values in things.values() for value in values]
 
     def mix(self, case: schemathesis.Case) -> bool:
         """Change a request; return whether it is another one now."""
         changed = False
+        if case.operation.label in self._bodies and random.random() < 0.5:
+            case.body, changed = copy.deepcopy(random.choice(self._bodies[case.operation.label])), True
         for name in case.path_parameters:
             chance = random.random()
             changed = chance < 0.9 or changed

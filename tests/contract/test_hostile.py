@@ -35,7 +35,7 @@ def can_be_wrong(operation: schemathesis.APIOperation) -> bool:
 
 def ask(pair: Twins, operation: schemathesis.APIOperation, mode: GenerationMode, number: int) -> None:
     """Send generated requests to an operation, each as somebody else."""
-    mixer, callers = Mixer(pair.servers[0].things), sorted(pair.servers[0].callers)
+    mixer, callers = Mixer(pair.servers[0].things, pair.servers[0].bodies), sorted(pair.servers[0].callers)
 
     def send(case: schemathesis.Case) -> None:
         whole = copy.deepcopy((case.path_parameters, case.query, case.body))

@@ -21,6 +21,7 @@ from app.identity.schemas import SCOPES, SYSTEM
 from app.main import create_app
 from tests import make
 from tests.contract.day import Checked, Headers, live, subscribe
+from tests.contract.staff import bodies_of, employ
 
 COMBINED = (("content:read", "content:write"), ("content:read", "content:write", "content:publish"))
 NOT_COMPARED = {"date", "etag", "x-request-id", "last-modified", "content-length", "broadsheet-position", "expires"}
@@ -29,6 +30,7 @@ _MASKS = [
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?"), "TIME"),
     (re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d (GMT|\+0000)"), "TIME"),
     (re.compile(r"\b(b[a-z]|whsec)_[\w+/=-]{20,}"), "TOKEN"),
+    (re.compile(r"secret=[A-Z2-7]{32}|\"(secret|challenge)\": ?\"[\w-]+\""), "CHANCE"),
     (re.compile(r"\b\d+\.\d+\b"), "POSITION"),
     (re.compile(r"\b([0-9a-f]{32}|[0-9a-f]{64})\b"), "HASH"),
     (re.compile(r"urn:uuid:[0-9a-f-]{36}"), "urn:uuid:OF-A-TIME"),
@@ -95,6 +97,7 @@ class Server:
     checked: Checked
     callers: dict[str, Headers] = field(default_factory=dict)
     things: dict[str, list[str]] = field(default_factory=dict)
+    bodies: dict[str, list[Any]] = field(default_factory=dict)  # that mean something, by operation
 
 
 class Twins:
@@ -184,6 +187,11 @@ def _populate(server: Server, db: Database) -> None:
     things |= {"key_id": [found["key"]], "preview_id": [found["preview"]], "code": ["not_found"], "month": ["2026-11"]}
     server.things = things | {"suffix": ["jsonld", "ninjs", "md", "txt"], "media": [found["article"]]}
     server.things |= {"upload": [found["article"]], "size": ["1x1"], "ending": ["webp"]}
+    sections = {"here": found["sections"], "elsewhere": make.section(server.client, admin, "Elsewhere")["id"]}
+    people, more = employ(server.checked, server.client, db, admin, sections)
+    server.callers |= people
+    server.things |= more
+    server.bodies = bodies_of(server.checked, server.client, db, admin)
 
 
 @contextmanager

@@ -123,11 +123,13 @@ def world(client: TestClient, db: Database) -> World:
     article_notice = {"scope": "article", "target_id": hidden[0]["id"], "placement": "both"}
     notice = make.notice(client, editor, **article_notice, text=f"{CANARY}notice")
     preview = make.ok(client.post(f"/v1/articles/{hidden[0]['id']}/previews", headers=editor, json={}), 201)
-    release = make.ok(client.post("/v1/releases", headers=editor, json={"name": "Release"}), 201)
+    named = {"name": f"{CANARY}release", "note": f"{CANARY}releasenote"}
+    release = make.ok(client.post("/v1/releases", headers=editor, json=named), 201)
     released = [{"op": "publish", "article": row["id"]} for row in hidden]
     released.append({"op": "create_notice", "body": {**article_notice, "text": f"{CANARY}notice"}})
     any_version = {**editor, "If-Match": "*"}
     make.ok(client.put(f"/v1/releases/{release['id']}/items", headers=any_version, json={"items": released}))
+    shown = make.ok(client.post(f"/v1/releases/{release['id']}/previews", headers=editor, json={}), 201)
     with db.transaction() as session:
         limited = keys.create_api_key(session, SYSTEM, "limited", EDITOR, [opened["id"]])[1]
         writer = keys.create_api_key(session, SYSTEM, "writer", ["content:write"], [opened["id"]])[1]
@@ -146,7 +148,7 @@ def world(client: TestClient, db: Database) -> World:
         viewers,
         hidden,
         refs,
-        [*secrets, preview["token"]],
+        [*secrets, shown["token"], preview["token"]],
         defaultdict(lambda: [MISSING_ID])
         | {
             "article": [*refs, public["id"], "public", came["id"], "came-over", gone["id"], "gone"],

@@ -97,6 +97,12 @@ def world(client: TestClient, db: Database, make_key: Callable[..., Headers], ed
     (report, *_) = ok(client.get("/v1/moderation/reports", headers=moderator))["data"]
     banned = {"kind": "email_domain", "value": f"{word('domain')}.example", "reason": word("ban")}
     ban = ok(client.post("/v1/bans", json=banned, headers=moderator), 201)
+    for one, path, body, status in (
+        (public, "notes", {"text": word("remark")}, 201),
+        (hidden["pending"], "actions", {"ban": "shadow", "reason": word("action")}, 202),
+    ):
+        person = f"/v1/moderation/people/{one['author']['id']}/{path}"
+        ok(client.post(person, json=body, headers=moderator), status)
     told = [public, edited, reply, *hidden.values()]
     secrets = [one[name] for one in told for name in ("guest_token", "edit_token") if one[name]] + [ADDRESS]
     with db.connect() as connection:
@@ -122,6 +128,7 @@ def world(client: TestClient, db: Database, make_key: Callable[..., Headers], ed
             "section": [section],
             "report": [report["id"]],
             "ban": [ban["id"]],
+            "participant": [one["author"]["id"] for one in (public, hidden["pending"])],
             "phrase": [phrase["id"]],
         },
         hidden,
@@ -154,8 +161,8 @@ def found_in(text: str, world: World) -> list[str]:
 def test_no_private_word_comes_out(capsys: pytest.CaptureFixture[str], client: TestClient, world: World) -> None:
     answers, leaks = 0, []
     for role in (*ROLES, *(OTHER_SCOPES if IS_LONG else random.sample(OTHER_SCOPES, 1))):
-        # Bans and phrases are the whole publication's, also for a moderator of one section.
-        own = {word(kind) for kind in ("domain", "phrase", "note", "ban")} if role == "elsewhere" else set()
+        # Phrases are the whole publication's, also for a moderator of one section.
+        own = {word(kind) for kind in ("phrase", "note")} if role == "elsewhere" else set()
         for url, answer in crawl(client, world, world.viewers[role], 40):
             answers += 1
             assert answer.status_code < 500, url
@@ -176,7 +183,7 @@ def test_moderators_see_what_they_decide_about(client: TestClient, world: World)
         seen |= words(answer.text)
     for kind in ("pendingtext", "rejectedtext", "spamtext", "removedtext", "reason", "appeal", "report", "phrase"):
         assert any(word(kind) in found for found in seen), kind
-    for kind in ("email", "reporter", "ban", "note", "domain"):
+    for kind in ("email", "reporter", "ban", "note", "domain", "remark", "action"):
         assert any(word(kind) in found for found in seen), kind
     assert not any(word("taken") in found for found in seen), "what its author took back is nowhere"
 

@@ -18,7 +18,7 @@ from tests.flows.test_private_discussion import world as discussion
 
 __all__ = ["discussion", "world"]  # fixtures
 CLOSED = {"draft", "unpublished", "scheduled", "embargoed", "expired", "retracted", "revision", "origin", "notice"}
-CLOSED |= {"moved", "question", "note", "task", "submitted"}
+CLOSED |= {"moved", "question", "note", "task", "submitted", "release"}
 """What is planted in the section `closed`, or came from there, or goes there."""
 TABLE: dict[str, tuple[dict[str, list[str] | None], set[str]]] = {
     "reporter of another section": ({"reporter": ["open"]}, set()),
