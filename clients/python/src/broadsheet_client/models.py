@@ -2710,6 +2710,7 @@ class PasswordIn(TypedDict):
 class PasswordSignInIn(TypedDict):
     """An e-mail address and a password."""
 
+    device: NotRequired[str | None]
     email: str
     password: str
     totp: NotRequired[str | None]
@@ -4193,6 +4194,7 @@ class TokensOut(TypedDict):
     """The tokens of a session."""
 
     access_token: str
+    device_token: str
     expires_in: int
     person: SignedInPersonOut
     refresh_token: str
