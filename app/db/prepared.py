@@ -36,14 +36,14 @@ class _Compiled(NamedTuple):
     out: _Conversions
     is_positional: bool
 
-    def bind(self, values: Mapping[str, object]) -> Sequence[object] | Mapping[str, object]:
+    def bind(self, values: Mapping[str, object]) -> tuple[object, ...] | Mapping[str, object]:
         """Return the parameters as the driver takes them."""
         if self.fixed:
             values = {**values, **self.fixed}
         bound = [values[name] for name in self.names]
         for index, convert in self.into:
             bound[index] = convert(bound[index])
-        return bound if self.is_positional else dict(zip(self.names, bound, strict=True))
+        return tuple(bound) if self.is_positional else dict(zip(self.names, bound, strict=True))
 
 
 def is_fixed(statement: Statement) -> bool:
