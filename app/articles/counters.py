@@ -68,9 +68,12 @@ _LEAVE_WINDOW = sa.update(HOUR).where(_IS_HOUR).values(passed=sa.bindparam("to")
 _DELETE_HOUR = sa.delete(HOUR).where(_IS_HOUR)
 
 
+_WINDOWS = [timedelta(hours=1, days=days) for days in WINDOW_DAYS]  # from the beginning of an hour
+
+
 def _due_at(hour: datetime, passed: int) -> datetime:
     """Return when an hour leaves its next window."""
-    return hour + timedelta(hours=1, days=WINDOW_DAYS[passed])
+    return hour + _WINDOWS[passed]
 
 
 def _sums_of(passed: int, comments: int, reactions: int) -> dict[str, int]:

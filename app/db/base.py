@@ -175,6 +175,11 @@ class WriteSession(Session):
         if must_close or len(self.identity_map) or self.in_nested_transaction():
             self.close()
 
+    def close(self) -> None:
+        """Close the session, if anything has used more of it than its connection: that begins its transaction."""
+        if self.in_transaction():
+            super().close()
+
     def rollback(self) -> None:
         """Roll back the caller's transaction, of whose statements the session may know none."""
         super().rollback()
