@@ -11,6 +11,7 @@ from app.core.clock import now, start_of
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
 from app.db.rows import JsonObject
+from app.identity.pseudonyms import ErasedPerson, erase_actor_name
 from app.identity.schemas import Actor, AuditQuery
 from app.identity.tables import Audit
 from app.web.paging import Page, Sort, fetch_page
@@ -44,6 +45,12 @@ def blank_details(session: Session, subject_ids: Sequence[str]) -> None:
     for at in range(0, len(subject_ids), BLANK_BATCH_SIZE):
         is_named = _AUDIT.c.subject_id.in_(list(subject_ids[at : at + BLANK_BATCH_SIZE]))
         session.execute(sa.update(_AUDIT).where(is_named).values(detail={}))
+
+
+def erase_name(session: Session, person: ErasedPerson) -> None:
+    """Take the name of a person out of the log. What they did, and what was done with their account, stays."""
+    blank_details(session, [person.id, *person.key_ids])
+    erase_actor_name(session, person, _AUDIT)
 
 
 class AuditRow(TypedDict):

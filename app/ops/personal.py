@@ -1,7 +1,7 @@
 """Exporting and erasing everything that is stored about a person."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -10,7 +10,8 @@ from app.anchors import anchors
 from app.anchors.anchors import ANCHOR
 from app.comments.lifecycle import erase_comment, set_state
 from app.comments.reading import C, list_revisions, lock_comment
-from app.core.problems import Forbidden, Unauthorized
+from app.core.problems import Forbidden, NotFound, Unauthorized
+from app.db.columns import table_of
 from app.db.rows import JsonObject, Store
 from app.deliveries.lanes import DELIVERY
 from app.deliveries.outbox import cancel_deliveries
@@ -22,13 +23,18 @@ from app.identity.participants import (
     clear_unconfirmed_email,
     erase_participant,
     find_caller,
+    find_participant_by,
     list_by_email,
 )
 from app.identity.schemas import Actor, Claims
+from app.identity.tables import ApiKey
 from app.moderation.appeals import list_appeals_about
 from app.moderation.bans import list_bans_of
 from app.moderation.forgetting import erase_person as erase_moderation
 from app.moderation.reports import list_reports_by
+from app.ops.staff_data import erase as erase_staff_data
+from app.ops.staff_data import export_staff
+from app.people.erasing import find_staff
 from app.publication.terms import require_all_sections
 from app.reactions.reactions import erase_reactions, list_reactions, list_votes
 from app.subscriptions.opt_ins import erase_requests
@@ -43,6 +49,7 @@ from app.subscriptions.subscriptions import (
 from app.subscriptions.suppressions import find_suppression
 
 T = TypeVar("T")
+KEY = table_of(ApiKey)
 MAX_ENTRIES: Final = 10_000  # of each kind in an export
 BATCH_SIZE: Final = 500  # ids in one statement
 _MAIL_COLUMNS = [DELIVERY.c[name] for name in ("what", "state", "created_at", "finished_at")]
@@ -76,7 +83,7 @@ def find_person(store: Store, actor: Actor) -> Person:
         raise Unauthorized("Send a guest token, or a JWT of the publication's site.")
     if actor.kind == "subscriber":
         subscriber = find_owner(store, actor)
-        return _find_person(store, subscriber["email"] if subscriber else None, None)
+        return _find_person(store, subscriber["email"] if subscriber else None)
     if actor.kind not in ("guest", "reader"):
         raise Forbidden("This token belongs to no person: send a guest token, or a JWT of the publication's site.")
     caller = find_caller(store, actor)
@@ -85,12 +92,11 @@ def find_person(store: Store, actor: Actor) -> Person:
     return _find_person(store, actor.reader.email if actor.reader and actor.reader.verified else None, caller)
 
 
-def _find_person(store: Store, email: str | None, caller: ParticipantRow | None) -> Person:
-    """Find the person with a confirmed address, or the one who is a participant, or both."""
+def _find_person(store: Store, email: str | None, *callers: ParticipantRow | None) -> Person:
+    """Find the person with a confirmed address, or the one who is some participants, or both."""
     named = list_by_email(store, email) if email else []
     own = {row["id"]: row for row in named if row["confirmed_at"] is not None}
-    if caller is not None:
-        own[caller["id"]] = caller
+    own |= {caller["id"]: caller for caller in callers if caller is not None}
     unconfirmed = [row for row in named if row["id"] not in own]
     return Person([own[key] for key in sorted(own)], unconfirmed, email)
 
@@ -119,9 +125,36 @@ def export_own_data(connection: sa.Connection, actor: Actor) -> JsonObject:
     return _export(connection, find_person(connection, actor))
 
 
-def export_data_of(connection: sa.Connection, email: str) -> JsonObject:
-    """Return the data of the person with an address, in the shape of `PersonalData`."""
-    return _export(connection, _find_person(connection, email, None))
+class Named(NamedTuple):
+    """Whom an administrator names: by an address, or by the id of somebody of the staff."""
+
+    email: str | None
+    person_id: str | None
+    pseudonym: str  # in the audit log
+
+
+def _find_named(store: Store, named: Named) -> tuple[Person, str | None]:
+    """Find the person whom an administrator names, and their id if they are of the staff; 404 for an unknown id."""
+    staff = find_staff(store, named.email, named.person_id)
+    if staff is None:
+        if named.person_id is not None:
+            raise NotFound
+        return _find_person(store, named.email), None
+    own_keys = sa.select(KEY.c.id).where(KEY.c.person_id == staff.id)
+    keys = sa.select(PARTICIPANT.c.key_id).where(PARTICIPANT.c.key_id.in_(own_keys))
+    by_keys = [find_participant_by(store, "key_id", key_id) for key_id in store.execute(keys).scalars()]
+    own = [find_participant_by(store, "person_id", staff.id), *by_keys]
+    return _find_person(store, staff.email or named.email, *own), staff.id
+
+
+def export_data_of(connection: sa.Connection, named: Named) -> JsonObject:
+    """Return the data of the person whom an administrator names, in the shape of `PersonalData`."""
+    person, staff_id = _find_named(connection, named)
+    data = _export(connection, person)
+    if staff_id is None:
+        return data
+    staff, cut = export_staff(connection, staff_id, MAX_ENTRIES)
+    return {**data, "staff": staff, "cut": [*cast("list[str]", data["cut"]), *cut]}
 
 
 def _export(connection: sa.Connection, person: Person) -> JsonObject:
@@ -152,7 +185,7 @@ def _export(connection: sa.Connection, person: Person) -> JsonObject:
     if len(ids) > MAX_ENTRIES:
         cut.append("comments")
     suppression = find_suppression(connection, person.email) if person.email else None
-    more: JsonObject = {"email": person.email, "suppression": suppression, "cut": cut}
+    more: JsonObject = {"email": person.email, "suppression": suppression, "cut": cut, "staff": None}
     return {**{name: rows[:MAX_ENTRIES] for name, rows in data.items()}, **more}
 
 
@@ -185,25 +218,23 @@ def erase_own_data(session: Session, actor: Actor, forget_imported: ForgetPartic
     return person.email
 
 
-def record_export(session: Session, actor: Actor, name: str) -> None:
-    """Record in the audit log that a person's data were exported; `name` is the pseudonym of the address."""
+def record_export(session: Session, actor: Actor, named: Named) -> None:
+    """Record in the audit log that a person's data were exported."""
     require_all_sections(actor, "admin")
-    record_action(session, actor, "person.export", "person", None, {"person": name})
+    record_action(session, actor, "person.export", "person", named.person_id, {"person": named.pseudonym})
 
 
-def erase_person(
-    session: Session, actor: Actor, forget_imported: ForgetParticipants, email: str, name: str
-) -> list[str]:
-    """Erase the data of the person with an address; return the ids of the person's participants.
-
-    `name` is the pseudonym of the address in the audit log.
-    """
+def erase_person(session: Session, actor: Actor, forget_imported: ForgetParticipants, named: Named) -> Person:
+    """Erase the data of the person whom an administrator names, and return who that was."""
     require_all_sections(actor, "admin")
-    _lock(session, _find_person(session, email, None))
-    person = _find_person(session, email, None)
+    _lock(session, _find_named(session, named)[0])
+    person, staff_id = _find_named(session, named)
+    record_action(session, actor, "person.erase", "person", named.person_id, {"person": named.pseudonym})
     _erase(session, person, forget_imported)
-    record_action(session, actor, "person.erase", "person", None, {"person": name})
-    return person.ids
+    if staff_id is not None:
+        session.flush()
+        erase_staff_data(session, actor, staff_id)
+    return person
 
 
 def _erase(session: Session, person: Person, forget_imported: ForgetParticipants) -> None:

@@ -23,8 +23,10 @@ from app.identity.writes import write
 from app.ops import personal, purging
 from app.ops.docs import PAGE, POLICY, SCRIPTS, read_script
 from app.ops.gauges import add_attempts, add_caches
+from app.ops.personal import Named, Person
 from app.ops.schemas import PersonalData, PersonIn, PurgeIn
 from app.ops.services import OperationServices
+from app.people.grants import LastAdmin
 from app.web.fields import dump_json
 from app.web.paging import ListOut, PageOut
 from app.web.responses import database, reply, settings
@@ -288,39 +290,47 @@ async def erase_own_data(request: Request, actor: Public) -> Response:
     return response
 
 
-def _pseudonym_of(request: Request, email: str) -> str:
-    """Return the pseudonym of an address in the audit log, a hash with the server's secret."""
-    return OperationServices.of(request).vault.public_id(f"email:{email}")
+def _name(request: Request, body: PersonIn) -> Named:
+    """Return whom a request names, with a pseudonym for the audit log: a hash with the server's secret."""
+    known = f"person:{body.person_id}" if body.email is None else f"email:{body.email}"
+    return Named(body.email, body.person_id, OperationServices.of(request).vault.public_id(known))
 
 
 @personal_router.post("/persons/export", summary="Export a person's data", response_model=PersonalData)
 async def export_person(request: Request, body: PersonIn, actor: Admin) -> Response:
     """Export everything that is stored about an e-mail address, to answer a person's request.
 
-    It is what `GET /v1/me/data` returns to somebody who has confirmed the address. Make sure first that it belongs to
-    the person. The address is in the body because URLs are logged on their way; the audit log has a pseudonym of it.
+    It is what `GET /v1/me/data` returns to somebody who has confirmed the address, and for somebody of the staff the
+    account and what they did. Make sure first that it belongs to the person. The address is in the body because URLs
+    are logged on their way; the audit log has a pseudonym of it.
     """
-    name = _pseudonym_of(request, body.email)
-    await database(request).write(lambda session: personal.record_export(session, actor, name))
-    data = await database(request).scan(personal.export_data_of, body.email)
+    named = _name(request, body)
+    await database(request).write(lambda session: personal.record_export(session, actor, named))
+    data = await database(request).scan(personal.export_data_of, named)
     return reply(request, dump_json(PersonalData, data), groups=(), private=True)
 
 
-@personal_router.post("/persons/erase", summary="Erase a person's data", status_code=204)
+@personal_router.post(
+    "/persons/erase", summary="Erase a person's data", status_code=204, responses=document_problems(LastAdmin)
+)
 async def erase_person(request: Request, body: PersonIn, actor: Admin) -> Response:
     """Erase everything that is stored about an e-mail address, to answer a person's request.
 
     It does what `DELETE /v1/me/data` does for somebody who has confirmed the address: comments with replies become
     tombstones, bans and suppressions stay as hashes. 204 also if nothing was stored.
+
+    The account of somebody of the staff is deleted. Their texts, notes and decisions stay under their id, without the
+    name. 409 for the only administrator.
     """
-    services, erased = OperationServices.of(request), list[str]()
+    services, named, erased = OperationServices.of(request), _name(request, body), list[Person]()
 
     def erase(session: Session, caller: Actor) -> None:
-        name = _pseudonym_of(request, body.email)
-        erased.extend(personal.erase_person(session, caller, services.forget_imported, body.email, name))
+        erased.append(personal.erase_person(session, caller, services.forget_imported, named))
 
     response = await write(request, actor, erase, status=204)
-    for participant_id in erased:
-        services.callers.forget_guest(participant_id)
-    await services.forget_mails(body.email)
+    for person in erased:
+        for participant_id in person.ids:
+            services.callers.forget_guest(participant_id)
+        if person.email is not None:
+            await services.forget_mails(person.email)
     return response

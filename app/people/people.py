@@ -89,21 +89,26 @@ def _state_of(row: PersonRow) -> str:
     return "active" if row["accepted_at"] else "invited"
 
 
-def _present(row: PersonRow, actor: Actor, given: Mapping[str, list[JsonObject]]) -> JsonObject:
-    """Return a person as `PersonOut`, with what only admins and the person see."""
-    is_private = not (actor.may_in("admin", None) or is_self(actor, row["id"]))
+def _list_methods(row: PersonRow) -> list[str]:
+    """List what a person signs in with."""
     has = {
         "password": row["has_password"],
         "totp": row["has_totp"],
         "passkey": row["has_passkey"],
         "oidc": row["has_identity"],
     }
+    return [method for method in has if has[method]]
+
+
+def _present(row: PersonRow, actor: Actor, given: Mapping[str, list[JsonObject]]) -> JsonObject:
+    """Return a person as `PersonOut`, with what only admins and the person see."""
+    is_private = not (actor.may_in("admin", None) or is_self(actor, row["id"]))
     return {
         "id": row["id"],
         "name": row["name"],
         "email": None if is_private else row["email"],
         "state": _state_of(row),
-        "methods": None if is_private else [method for method in has if has[method]],
+        "methods": None if is_private else _list_methods(row),
         "grants": given[row["id"]],
         "created_at": row["created_at"],
         "signed_in_at": None if is_private else row["signed_in_at"],
@@ -143,6 +148,15 @@ def get_person(connection: sa.Connection, person_id: str, actor: Actor) -> JsonO
     if row is None:
         raise NotFound
     return _present(row, actor, list_given(connection, [person_id]))
+
+
+def find_account(connection: sa.Connection, person_id: str) -> JsonObject:
+    """Return a person with all that is stored of the account, but for secrets."""
+    row = fetch_row(connection, _BY_ID, PersonRow, {"id": person_id})
+    if row is None:
+        raise NotFound
+    stored: JsonObject = {name: value for name, value in row.items() if not name.startswith("has_")}
+    return {**stored, "state": _state_of(row), "methods": _list_methods(row)}
 
 
 def list_people(connection: sa.Connection, query: PeopleQuery, actor: Actor) -> Page[JsonObject]:

@@ -9,6 +9,7 @@ from app.core.problems import Conflict, Invalid
 from app.db.columns import table_of
 from app.events.log import emit
 from app.identity.audit import record_action
+from app.identity.pseudonyms import ErasedPerson, erase_actor_name
 from app.identity.schemas import Actor
 from app.publication.generations import bump_generation
 from app.publication.notices import delete_notices_of, move_notices
@@ -81,3 +82,8 @@ class MergeableTaxonomy(Taxonomy[T, New, Patch]):
         session.execute(sa.update(MERGE).where(MERGE.c.target_id == source_id).values({"target_id": target_id}))
         merge.state, merge.finished_at = DONE, now()
         emit(session, self.deleted(subject_id=source_id, slug=slug, into=target_id))
+
+
+def erase_name(session: Session, person: ErasedPerson) -> None:
+    """Take the name of a person of the staff out of merges."""
+    erase_actor_name(session, person, MERGE)

@@ -1,19 +1,25 @@
 """Export and erasure by e-mail address, for who answers the requests of persons."""
 
 import asyncio
+import json
 import mailbox
+import re
+import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 from app.comments.reading import C
+from app.core.ids import new_id
 from app.core.settings import Settings
 from app.db import Database
 from app.net.smtp import MaildirMailer
-from tests.make import Headers, ok, said
+from app.people.sessions import SESSION_CACHE_SECONDS
+from tests.make import Headers, Person, ok, patched, person, said
 from tests.moderation.stock import comment, participant, stored
 from tests.ops.personal.test_personal_data import EMAIL, NAMED, dump
 
@@ -79,3 +85,86 @@ def test_mails_that_were_stored_for_an_erased_person_are_deleted(
     me = reader("ann", name="Ann", email=EMAIL, email_verified=True)
     ok(client.delete("/v1/me/data", headers=me), 204)
     assert [mail["To"] for mail in mailbox.Maildir(folder)] == ["bo@site.example"]
+
+
+@pytest.fixture
+def staff(client: TestClient, db: Database, admin: Headers, article: Article) -> Person:
+    """Somebody of the staff who has done something of everything, with the canary in each name."""
+    zqx = person(client, db, "Zqxname", desk=None)
+    body = {"name": "Zqxname's phone", "scopes": ["content:write"], "person_id": zqx.id}
+    key = {"Authorization": f"Bearer {ok(client.post('/v1/keys', json=body, headers=admin), 201)['key']}"}
+    url, with_etag = f"/v1/articles/{article['id']}", {**zqx.headers, "If-Match": "*"}
+    for headers in (zqx.headers, key):
+        patched(client, headers, article, title="Another title")
+        patched(client, headers, article, title="A third title")
+    ok(client.post(f"{url}/submit", json={}, headers=with_etag))
+    ok(client.post(f"{url}/corrections", json={"text": "It was four."}, headers=with_etag))
+    ok(client.patch(f"{url}/corrections/1", json={"text": "It was five."}, headers=with_etag))
+    note = ok(client.post(f"{url}/notes", json={"text": "Who says so?"}, headers=zqx.headers), 201)
+    ok(client.patch(f"/v1/notes/{note['id']}", json={"done": True}, headers=with_etag))
+    ok(client.post("/v1/tasks", json={"title": "Call", "assignee": "me"}, headers=zqx.headers), 201)
+    ok(client.put(f"{url}/lock", headers=zqx.headers))
+    release = ok(client.post("/v1/releases", json={"name": "Sunday"}, headers=zqx.headers), 201)
+    assert release["actor_name"] == "Zqxname"
+    ok(client.post("/v1/tags", json={"name": "Old"}, headers=admin), 201)
+    ok(client.post("/v1/tags/old/merge", json={"into": None}, headers=with_etag), 202)
+    said(client, article, "The desk says so.", zqx.headers)
+    ok(client.post(f"/v1/people/{zqx.id}/invitations", json={}, headers={**admin, "Idempotency-Key": "invite"}), 201)
+    return zqx
+
+
+def test_staff_are_exported_and_erased(
+    client: TestClient, db: Database, admin: Headers, editor: Headers, article: Article, staff: Person
+) -> None:
+    asked = {"email": staff.email}
+    found = ok(client.post("/v1/persons/export", json=asked, headers=admin))
+    assert found == ok(client.post("/v1/persons/export", json={"person_id": staff.id}, headers=admin))
+    told = found["staff"]
+    assert (told["name"], told["email"], told["grants"][0]["role"]) == ("Zqxname", staff.email, "desk")
+    lists = "sessions invitations keys actions revisions approvals notes tasks".split()
+    assert [name for name in lists if not told[name]] == []
+    assert [row["text"] for row in found["comments"]] == ["The desk says so."]
+    secrets = {"hash", "secret", "password", "recovery", "public_key", "credential_id"}
+    assert not [name for name in re.findall(r'"(\w+)":', json.dumps(told)) if any(word in name for word in secrets)]
+    with db.connect() as connection:
+        hashes = connection.execute(sa.text("SELECT access_hash, refresh_hash FROM person_session")).all()
+    assert not any(value in json.dumps(found) for row in hashes for value in row)
+
+    ok(client.post("/v1/persons/erase", json=asked, headers=admin), 204)
+    left = [line for line in dump(db).lower().splitlines() if "zqx" in line]
+    assert left == []
+    time.sleep(SESSION_CACHE_SECONDS)
+    assert client.get("/v1/whoami", headers=staff.headers).status_code == 401
+    revisions = ok(client.get(f"/v1/articles/{article['id']}/revisions", headers=editor))["data"]
+    assert {(row["actor_name"], row["person_id"]) for row in revisions if row["person_id"]} == {
+        ("Erased person", staff.id)
+    }
+    actions = ok(client.get(f"/v1/audit?person={staff.id}&limit=100", headers=admin))["data"]
+    assert {row["actor_name"] for row in actions} == {"Erased person"}
+    assert "session.start" in {row["action"] for row in actions}
+    (note,) = ok(client.get(f"/v1/articles/{article['id']}/notes", headers=editor))["data"]
+    assert (note["text"], note["by"], note["done_by"]) == ("Who says so?", "Erased person", "Erased person")
+    assert ok(client.post("/v1/persons/export", json=asked, headers=admin))["staff"] is None
+    again = ok(client.post("/v1/persons/export", json={"person_id": staff.id}, headers=admin))
+    assert (again["staff"]["name"], again["comments"]) == ("Erased person", [])
+
+
+def test_the_name_of_a_deleted_person_is_erased(
+    client: TestClient, db: Database, admin: Headers, staff: Person
+) -> None:
+    ok(client.delete(f"/v1/people/{staff.id}", headers=admin), 204)
+    assert "zqxname" in dump(db).lower()
+    ok(client.post("/v1/persons/erase", json={"person_id": staff.id}, headers=admin), 204)
+    assert "zqx" not in dump(db).lower()
+    for sent in ({}, {"email": EMAIL, "person_id": staff.id}, {"person_id": "x"}):
+        assert client.post("/v1/persons/erase", json=sent, headers=admin).status_code == 422
+    for verb in ("export", "erase"):
+        sent = {"person_id": new_id()}
+        assert client.post(f"/v1/persons/{verb}", json=sent, headers=admin).status_code == 404
+
+
+def test_the_only_administrator_is_not_erased(client: TestClient, db: Database, admin: Headers) -> None:
+    ada = person(client, db, "Ada", admin=None)
+    answer = client.post("/v1/persons/erase", json={"email": ada.email}, headers=admin)
+    assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
+    assert ok(client.get(f"/v1/people/{ada.id}", headers=admin))["email"] == ada.email
