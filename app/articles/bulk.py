@@ -1,10 +1,23 @@
 """Running one operation of a bulk request."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from sqlmodel import Session
 
-from app.articles import editing, publishing
+from app.articles import approving, editing, publishing
+from app.articles.approval_schemas import SubmitIn
+from app.articles.bulk_schemas import (
+    AnyBulkOp,
+    BulkApprove,
+    BulkPatch,
+    BulkPublish,
+    BulkRetract,
+    BulkReturn,
+    BulkSchedule,
+    BulkSubmit,
+)
 from app.articles.editing import PreparedBody
-from app.articles.editorial_schemas import AnyBulkOp, BulkPatch, BulkPublish, BulkRetract, BulkSchedule
 from app.articles.projection import IndexArticle
 from app.articles.revisions import find_version
 from app.core.problems import Forbidden
@@ -12,12 +25,18 @@ from app.db.rows import JsonObject
 from app.identity.schemas import Actor, Scope
 from app.web import etag
 
-WRITE_OPERATIONS = ("patch", "delete")  # all others need content:publish
+_SCOPES: Mapping[str, Scope] = MappingProxyType(
+    {
+        **dict.fromkeys(("patch", "delete", "submit"), "content:write"),
+        **dict.fromkeys(("approve", "return"), "content:approve"),
+    }
+)
+"""The scopes of operations that do not need content:publish."""
 
 
 def scope_of(op: str) -> Scope:
     """Return the scope that the single route of an operation requires."""
-    return "content:write" if op in WRITE_OPERATIONS else "content:publish"
+    return _SCOPES.get(op, "content:publish")
 
 
 def run_operation(
@@ -58,5 +77,11 @@ def _change_article(
         return publishing.schedule_article(
             session, actor, index_article, op.article, op.body.at, versions, op.body.revision
         )
+    if isinstance(op, BulkSubmit):
+        return approving.submit_article(session, actor, op.article, op.body or SubmitIn(), versions)
+    if isinstance(op, BulkApprove):
+        return approving.approve_article(session, actor, op.article, op.body, versions)
+    if isinstance(op, BulkReturn):
+        return approving.return_article(session, actor, op.article, op.body, versions)
     verb = publishing.unpublish_article if op.op == "unpublish" else publishing.unschedule_article
     return verb(session, actor, index_article, op.article, versions)

@@ -1,5 +1,7 @@
 """Routes that change many articles: bulk operations, and merges of terms."""
 
+from typing import Annotated
+
 import sqlalchemy as sa
 from fastapi import Request
 from sqlalchemy.exc import DBAPIError
@@ -7,22 +9,16 @@ from starlette.responses import Response
 
 from app.articles import merging
 from app.articles.bulk import run_operation
+from app.articles.bulk_schemas import AnyBulkOp, ArticleBulkIn, ArticleBulkOut, BulkPatch
 from app.articles.editing import PreparedBody
 from app.articles.editorial_routes import send_with_body
-from app.articles.editorial_schemas import (
-    AnyBulkOp,
-    ArticleBulkIn,
-    ArticleBulkOut,
-    BulkPatch,
-    MergeIn,
-    MergeOut,
-)
+from app.articles.editorial_schemas import MergeIn, MergeOut
 from app.articles.services import ArticleServices
 from app.core.ids import IdPath
 from app.core.problems import NotFound, Problem, document_problems
 from app.db.rows import JsonObject
 from app.events.log import find_last_position
-from app.identity.access import POLICY_BY_KIND, ExpectedVersions, Publisher, Writer, enforce_limit
+from app.identity.access import POLICY_BY_KIND, ExpectedVersions, Publisher, enforce_limit, require_scope
 from app.identity.idempotency import IdempotencyKeyReused
 from app.identity.schemas import Actor
 from app.identity.writes import write, write_part
@@ -34,6 +30,7 @@ from app.web.responses import PRIVATE_CACHE_CONTROL, database, reply_private
 from app.web.routing import ReadParameters, RouteOptions, Router
 
 bulk_router = Router(prefix="/v1/articles", tags=["editing"])
+BulkEditor = Annotated[Actor, require_scope("content:write", "content:approve")]
 RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "etag")
 
 
@@ -43,7 +40,7 @@ RESULT_MEMBERS = ("code", "detail", "errors", "retry_after", "id", "version", "e
     response_model=ArticleBulkOut,
     responses=document_problems(IdempotencyKeyReused),
 )
-async def change_articles(request: Request, body: ArticleBulkIn, actor: Writer) -> Response:
+async def change_articles(request: Request, body: ArticleBulkIn, actor: BulkEditor) -> Response:
     """Run up to 100 operations on articles in order, and return a result for each.
 
     Each operation is checked for scope, section and version like its single route, and succeeds or fails on its own: a

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
+from app.db import Database
 from tests import make
 
 Headers = dict[str, str]
@@ -78,3 +79,65 @@ def test_what_cannot_be_sent(client: TestClient, editor: Headers) -> None:
     for operations in ([], [publish] * 101, [{"op": "explode", "article": "a"}], [{**publish, "more": 1}]):
         assert send(client, editor, *operations).status_code == 422
     assert send(client, editor, {"op": "unpublish", "article": "a", "body": {}}).status_code == 422
+
+
+def test_an_editor_approves_pairs_of_articles_and_revisions(
+    client: TestClient, db: Database, admin: Headers, make_key: Callable[..., Headers]
+) -> None:
+    make.section(client, admin, "Politics")
+    rule = {"required": True, "four_eyes": True}
+    make.ok(client.put("/v1/approval", json=rule, headers={**admin, "If-Match": "*"}))
+    ada = make.person(client, db, "Ada", editor=["politics"]).headers
+    reporter = make_key("content:read", "content:write")
+    one, two, outside = (
+        make.draft(client, reporter, name, **more)
+        for name, more in (("One", {"section": "politics"}), ("Two", {"section": "politics"}), ("Out", {}))
+    )
+    own = make.draft(client, ada, "Own", section="politics")
+    drafts = (one, two, outside, own)
+    submitted = ({"op": "submit", "article": each["id"], "body": {"note": "Please."}} for each in drafts)
+    rows = make.ok(send(client, reporter, *submitted))["data"]
+    assert [row["status"] for row in rows] == [200] * 4
+    make.patched(client, reporter, two, title="Two, written on")
+    approver = make_key("content:read", "content:approve")
+
+    def approve(article: dict[str, Any], n: int, **more: Any) -> dict[str, Any]:
+        return {"op": "approve", "article": article["id"], "body": {"revision": n}, **more}
+
+    rows = make.ok(
+        send(
+            client,
+            ada,
+            approve(one, 1),
+            approve(two, 1),  # the revision that was read, though another one is newer
+            approve(two, 9),
+            approve(two, 2, if_match='"v1"'),
+            approve(own, 1),
+            approve(outside, 1),
+            {"op": "publish", "article": one["id"], "body": {"revision": 1}},
+            {"op": "publish", "article": two["id"]},
+            {"op": "return", "article": two["id"], "body": {"revision": 1, "note": "No."}},
+        )
+    )["data"]
+    assert [row["status"] for row in rows] == [200, 200, 422, 412, 403, 404, 200, 409, 200]
+    assert [row["code"] for row in rows if row["code"]] == [
+        "invalid_body",
+        "stale_version",
+        "four_eyes",
+        "not_found",
+        "approval_required",
+    ]
+    assert make.titles(client) == ["One"]
+    steps = make.ok(client.get(f"/v1/articles/{two['id']}/approval", headers=ada))["data"]
+    assert [(step["action"], step["revision"]) for step in steps] == [
+        ("returned", 1),
+        ("approved", 1),
+        ("submitted", 1),
+    ]
+    for refused in ({"op": "approve", "article": two["id"]}, {"op": "return", "article": two["id"], "body": {}}):
+        assert send(client, ada, refused).status_code == 422
+    rows = make.ok(send(client, reporter, approve(outside, 1)))["data"]
+    assert [row["status"] for row in rows] == [403]
+    patch = {"op": "patch", "article": outside["id"], "body": {"title": "Mine"}}
+    rows = make.ok(send(client, approver, approve(outside, 1), patch))["data"]
+    assert [row["status"] for row in rows] == [200, 403]
