@@ -13,7 +13,7 @@ from app.anchors.relocation import relocate_anchors
 from app.articles.approval_rules import delete_section_rule
 from app.articles.discussions import delete_section_settings
 from app.changes.schemas import MEANINGS
-from app.events import catalog
+from app.events import catalog, staff_events
 from app.events.base import EventBase
 from app.events.catalog import EVENTS
 from app.events.staff_events import EDITORIAL_TYPES, MODERATION_TYPES
@@ -47,6 +47,12 @@ NAMING = {
 }
 
 
+def find_class(name: str) -> object:
+    """Return the class or union of this name, wherever it stands."""
+    own = name.rpartition(".")[2]
+    return getattr(catalog, own, getattr(staff_events, own, None))
+
+
 def events_of(value: object) -> set[str]:
     """Return the names of the events that a class or a union of the catalog stands for."""
     kinds = get_args(value) if isinstance(value, UnionType) else [value]
@@ -57,11 +63,11 @@ def matched(source: str) -> Iterator[str]:
     """Yield the names of the events that some code names in `case` patterns or with `isinstance`."""
     for node in ast.walk(ast.parse(dedent(source))):
         if isinstance(node, ast.MatchClass):
-            yield from events_of(getattr(catalog, ast.unparse(node.cls).removeprefix("catalog."), None))
+            yield from events_of(find_class(ast.unparse(node.cls)))
         elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
             for name in ast.walk(node.args[1]):
                 if isinstance(name, ast.Name | ast.Attribute):
-                    yield from events_of(getattr(catalog, ast.unparse(name).removeprefix("catalog."), None))
+                    yield from events_of(find_class(ast.unparse(name)))
 
 
 def rows_of(consumer: str) -> set[str]:

@@ -318,6 +318,11 @@ class Settings(BaseSettings):
         description="Page of your front end that invitations of people lead to; the token is appended. Empty: "
         "`SITE_URL/desk/#/invitation/`.",
     )
+    editor_url: str = Field(
+        "",
+        description="Page of your front end that mails to the staff link to, where `{id}` stands for an article's id. "
+        "Empty: `SITE_URL/desk/#/article/{id}`.",
+    )
     passkey_rp_id: str = Field(
         "",
         description="Domain to which passkeys are bound (WebAuthn RP ID): that of pages where people sign in, or one "
@@ -418,7 +423,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
 
-    @field_validator("invitation_url")
+    @field_validator("invitation_url", "editor_url")
     @classmethod
     def _is_page(cls, value: str) -> str:
         if value and not is_http_url(value):
@@ -520,6 +525,11 @@ class Settings(BaseSettings):
     def invitation_page(self) -> str:
         """The page that invitations lead to, to which their token is appended."""
         return self.invitation_url or f"{self.site_url}/desk/#/invitation/"
+
+    @property
+    def editor_page(self) -> str:
+        """The page of an article for editors, with `{id}` in place of its id."""
+        return self.editor_url or f"{self.site_url}/desk/#/article/{{id}}"
 
     @property
     def relying_party_id(self) -> str:

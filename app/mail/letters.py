@@ -31,6 +31,9 @@ from app.mail.invitations import EVENT as INVITATION
 from app.mail.invitations import find_invitation_letter
 from app.mail.notifications import find_correction, is_comment_shown
 from app.mail.schemas import CHANNEL, Content, Letter
+from app.mail.staff import LIST_ID as STAFF_LIST
+from app.mail.staff import STAFF_MAILS, find_staff_letter
+from app.mail.staff import TEMPLATE as STAFF_TEMPLATE
 from app.net.smtp import MAIL_FOLDER, WIRE_POLICY, Mailer, MailRefused, ascii_domain, open_mailer
 from app.people.invitations import make_invitation_token
 from app.publication.site import Site
@@ -106,11 +109,13 @@ class EntryValues(TypedDict, total=False):
 
 
 def find_letter(
-    connection: sa.Connection, event_type: str, subscriber_id: str, content: Content, site: Site
+    connection: sa.Connection, event_type: str, subscriber_id: str, content: Content, site: Site, editor_page: str
 ) -> Letter | None:
     """Return the letter of a delivery, or None if it should no longer be sent."""
     if event_type == INVITATION:
         return find_invitation_letter(connection, content)
+    if event_type in STAFF_MAILS:
+        return find_staff_letter(connection, event_type, subscriber_id, content, editor_page)
     recipient = find_subscriber(connection, subscriber_id)
     if recipient is None or find_suppression(connection, recipient["email"]):
         return None
@@ -268,7 +273,7 @@ def _opt_in_letter(connection: sa.Connection, recipient: SubscriberRow, content:
     return Letter(recipient["email"], recipient["id"], "opt_in", values, "subscriptions")
 
 
-TEMPLATES: Final = ("opt_in", "comment", "article", "correction", "digest", INVITATION)
+TEMPLATES: Final = ("opt_in", "comment", "article", "correction", "digest", INVITATION, STAFF_TEMPLATE)
 MAX_SUBJECT_LENGTH: Final = 200
 _JOINERS: Final = "\u200c\u200d"
 
@@ -335,7 +340,7 @@ class MailWriter:
             message["In-Reply-To"], message["References"] = ids[-1], " ".join(ids)
         host = ascii_domain(f"x@{urlsplit(self.settings.site_url).hostname}")[2:]
         message["List-Id"] = f"<{letter.list_id}.{host}>"
-        if letter.template != INVITATION:
+        if letter.list_id != STAFF_LIST:
             message["List-Unsubscribe"] = f"<{values['unsubscribe_url']}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message["Auto-Submitted"] = "auto-generated"
@@ -418,7 +423,8 @@ class MailChannel:
         a refused recipient (5xx) is suppressed.
         """
         content = cast(Content, piece.content)
-        letter = await db.scan_fresh(find_letter, piece.what, piece.endpoint, content, self.site)
+        page = self.writer.settings.editor_page
+        letter = await db.scan_fresh(find_letter, piece.what, piece.endpoint, content, self.site, page)
         if letter is None:
             return Outcome("cancelled")
         site_name = await db.read(find_name, self.writer.settings.site_name)

@@ -25,9 +25,20 @@ from app.deliveries.schemas import NewDelivery
 from app.events.catalog import ArticleCorrected, ArticlePublished, CommentEdited, CommentPublished, LoggedEvent
 from app.events.log import find_first_time
 from app.events.schemas import Position
+from app.events.staff_events import (
+    ArticleApproved,
+    ArticleReturned,
+    ArticleSubmitted,
+    NoteChanged,
+    NoteCreated,
+    TaskChanged,
+    TaskCreated,
+    TaskDue,
+)
 from app.identity.participants import find_participant_by
 from app.mail.digests import NewDigestItem, add_items
 from app.mail.schemas import CHANNEL, LANE, OPT_IN_LANE, Content
+from app.mail.staff import tell_staff
 from app.mail.tables import Fanout
 from app.publication.section_tree import find_ancestors
 from app.subscriptions import opt_ins
@@ -288,6 +299,10 @@ def on_event(session: Session, entry: LoggedEvent) -> None:
             _add_fanout(session, entry, f"{entry.type}:{article_id}", {"article": article_id})
         case ArticleCorrected() as event:
             _on_correction(session, entry, event)
+        case ArticleSubmitted() | ArticleApproved() | ArticleReturned():
+            tell_staff(session, entry)
+        case NoteCreated() | NoteChanged() | TaskCreated() | TaskChanged() | TaskDue():
+            tell_staff(session, entry)
 
 
 def _add_fanout(session: Session, entry: LoggedEvent, event: str, content: Content) -> None:

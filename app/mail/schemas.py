@@ -20,6 +20,9 @@ class Content(TypedDict, total=False):
     subscriptions: list[str]  # ids
     opt_in: str  # id
     invitation: str  # id
+    revision: int  # its number
+    note: str  # id
+    task: str  # id
     period: str  # of a digest, such as `daily:2026-01-31`
 
 
@@ -28,7 +31,7 @@ class Letter(NamedTuple):
 
     to: str
     subscriber_id: str  # or the id of a person of the staff
-    template: str  # opt_in, comment, article, correction, digest, invitation
+    template: str  # opt_in, comment, article, correction, digest, invitation, staff
     values: JsonObject  # for the template
     list_id: str  # for filtering (RFC 2919)
     subscriptions: tuple[SubscriptionRow, ...] = ()  # ended by a one-click unsubscribe

@@ -213,6 +213,7 @@ class StaffData(BaseModel):
     email: str | None
     state: str
     methods: list[str] = Field(description="What the person signs in with.")
+    mails: bool = Field(description="Whether the person gets mails about texts and tasks.")
     grants: list[PersonGrantOut]
     created_at: datetime
     accepted_at: datetime | None

@@ -12,9 +12,9 @@ from app.core.problems import Conflict, Invalid
 from app.core.sign_in_providers import GroupRole, SignInProvider
 from app.db.columns import table_of
 from app.db.prepared import Prepared
-from app.db.rows import Column, JsonObject, fetch_rows
+from app.db.rows import Column, JsonObject, Store, fetch_rows
 from app.identity.audit import record_action
-from app.identity.schemas import SYSTEM, Actor, Grant, Sections
+from app.identity.schemas import SYSTEM, Actor, Grant, Scope, Sections
 from app.people.roles import ADMIN, BUILT_IN, ROLE, ROLE_GRANT, find_own_roles
 from app.people.schemas import PersonGrantIn
 from app.people.tables import Person
@@ -80,6 +80,32 @@ def find_grants_of_owner(connection: sa.Connection, person_id: str) -> tuple[Gra
     """Return what the person to whom a key belongs may do; None if they are refused."""
     person = find_person(connection, person_id)
     return None if person is None else person.grants
+
+
+class _HolderRow(TypedDict):
+    person_id: str
+    role: str
+    scopes: list[str] | None
+
+
+def list_holders(store: Store, scope: Scope, section_id: str | None) -> dict[str, set[str]]:
+    """Return the roles by which people who may sign in have a scope in a section, by person; None: in all sections."""
+    above = sa.select(CLOSURE.c.ancestor_id).where(CLOSURE.c.descendant_id == section_id)
+    query = (
+        sa.select(ROLE_GRANT.c.person_id, ROLE_GRANT.c.role, ROLE.c.scopes)
+        .select_from(
+            ROLE_GRANT.join(_PERSON, _PERSON.c.id == ROLE_GRANT.c.person_id).outerjoin(
+                ROLE, ROLE.c.slug == ROLE_GRANT.c.role
+            )
+        )
+        .where(_IS_ACTIVE, ROLE_GRANT.c.section_id.is_(None) | ROLE_GRANT.c.section_id.in_(above))
+    )
+    holders: dict[str, set[str]] = {}
+    for row in fetch_rows(store, query, _HolderRow):
+        scopes = BUILT_IN[row["role"]][1] if row["role"] in BUILT_IN else row["scopes"] or ()
+        if Grant(frozenset(scopes)).allows(scope):
+            holders.setdefault(row["person_id"], set()).add(row["role"])
+    return holders
 
 
 class _GivenRow(TypedDict):

@@ -30,6 +30,7 @@ STAFF_SCOPES: tuple[Scope, ...] = (
     "comments:moderate",
 )  # callers with one of them see the names of all people
 OWNER_NAME = "Owner"  # until the owner gives another
+_OWN = frozenset({"name", "mails"})  # what people change of themselves
 SELF = "me"
 """In a path: the person who signed in."""
 
@@ -53,6 +54,7 @@ class PersonRow(TypedDict):
     signed_in_at: datetime | None
     suspended_at: datetime | None
     deleted_at: datetime | None
+    mails: bool
     has_password: bool
     has_totp: bool
     has_passkey: bool
@@ -109,6 +111,7 @@ def _present(row: PersonRow, actor: Actor, given: Mapping[str, list[JsonObject]]
         "email": None if is_private else row["email"],
         "state": _state_of(row),
         "methods": None if is_private else _list_methods(row),
+        "mails": None if is_private else row["mails"],
         "grants": given[row["id"]],
         "created_at": row["created_at"],
         "signed_in_at": None if is_private else row["signed_in_at"],
@@ -211,9 +214,9 @@ def create_owner(session: Session, actor: Actor) -> str | None:
 
 
 def update_person(session: Session, actor: Actor, person_id: str, data: PersonPatch) -> str:
-    """Change a person (RFC 7396) and return the id. People may change their own name, and nothing else."""
+    """Change a person (RFC 7396) and return the id. People may change what is in `_OWN` of themselves."""
     values = data.model_dump(exclude_unset=True)
-    if values.keys() - {"name"} and not actor.may_in("admin", None):
+    if values.keys() - _OWN and not actor.may_in("admin", None):
         raise Forbidden("Changing this needs the scope admin.")
     person = lock_person(session, person_id)
     changed = []
@@ -223,6 +226,9 @@ def update_person(session: Session, actor: Actor, person_id: str, data: PersonPa
     if "email" in values and values["email"] != person.email:
         _change_email(session, person, data.email)
         changed.append("email")
+    if "mails" in values and values["mails"] != person.mails:
+        person.mails = data.mails
+        changed.append("mails")
     if changed:
         record_action(session, actor, "person.change", "person", person.id, {"name": person.name, "fields": changed})
     if "suspended" in values and data.suspended != (person.suspended_at is not None):

@@ -78,7 +78,7 @@ async def get_person(request: Request, person: RefPath, query: ReadParameters, a
 
 @people_router.patch("/{person}", summary="Change a person", response_model=PersonOut, responses=_CHANGE_RESPONSES)
 async def update_person(request: Request, person: RefPath, body: PersonPatch, actor: AdminOrSelf) -> Response:
-    """Update a person (RFC 7396). People may change their own name; everything else needs `admin`.
+    """Update a person (RFC 7396). People may change their own name and `mails`; everything else needs `admin`.
 
     A suspended person is refused in every process within a second. People have no versions, so `If-Match` is not
     required.

@@ -14,6 +14,7 @@ from app.web.paging import PageQuery
 
 PersonState = Literal["invited", "active", "suspended", "deleted"]
 SignInMethod = Literal["password", "passkey", "oidc"]
+_MAILS = "Whether the person gets mails about texts to approve, their own ones, and notes and tasks."
 _EMAIL = "Address at which the person is invited, and with which they sign in. No two people have the same one."
 
 
@@ -99,6 +100,7 @@ class PersonPatch(InputModel):
 
     name: PersonName = Field(default_factory=str, description="Name of the person.")
     email: Email = Field(default_factory=str, description=f"{_EMAIL} Needs `admin`.")
+    mails: bool = Field(default_factory=bool, strict=True, description=_MAILS)
     suspended: bool = Field(
         default_factory=bool, strict=True, description="Whether the person is refused everywhere. Needs `admin`."
     )
@@ -117,6 +119,7 @@ class PersonOut(BaseModel):
     methods: list[Literal["password", "totp", "passkey", "oidc"]] | None = Field(
         description="What the person signs in with, for the person and callers with `admin`; else null."
     )
+    mails: bool | None = Field(description=f"{_MAILS} As `email`.")
     grants: list[PersonGrantOut] = Field(description="The roles of the person.")
     created_at: datetime
     signed_in_at: datetime | None = Field(description="Time of the last sign-in, as `email`.")

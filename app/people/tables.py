@@ -20,6 +20,7 @@ class Person(SQLModel, table=True):
     totp_confirmed_at: datetime | None = None  # when the first code was given; before, the secret is not asked for
     totp_step: int | None = Field(default=None, sa_type=BIG)  # of the last code used, in periods of 30 s since 1970
     recovery_hashes: list[str] | None = Field(default=None, sa_type=sa.JSON(none_as_null=True))  # SHA-256 of each
+    mails: bool = Field(default=True, sa_column_kwargs={"server_default": sa.true()})  # about texts and tasks
     created_at: datetime
     accepted_at: datetime | None = None  # when the first invitation was accepted
     signed_in_at: datetime | None = None

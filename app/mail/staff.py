@@ -1,0 +1,189 @@
+"""Mails to the staff: a text waits for approval, was approved or returned; a task or a note is somebody's, or is due.
+
+They carry a title at most, and that only if the recipient may read it when the mail is sent. People turn them off.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+import sqlalchemy as sa
+from sqlmodel import Session
+
+from app.articles import approval
+from app.articles.tables import ApprovalStep, Article, Revision
+from app.db.columns import table_of
+from app.db.rows import JsonObject, Statement
+from app.deliveries.outbox import enqueue_deliveries
+from app.deliveries.schemas import NewDelivery
+from app.editorial.tables import Note, Task
+from app.events.catalog import LoggedEvent
+from app.events.staff_events import (
+    ArticleApproved,
+    ArticleReturned,
+    ArticleSubmitted,
+    NoteChanged,
+    NoteCreated,
+    TaskChanged,
+    TaskCreated,
+    TaskDue,
+)
+from app.identity.schemas import Actor
+from app.mail.schemas import CHANNEL, LANE, Content, Letter
+from app.people.grants import find_grants, list_holders
+from app.people.roles import ADMIN
+from app.people.tables import Person
+
+TEMPLATE: Final = "staff"
+LIST_ID: Final = "staff"
+MAX_RECIPIENTS: Final = 200  # of one event
+_PERSON, _ARTICLE, _REVISION = table_of(Person), table_of(Article), table_of(Revision)
+_STEP, _NOTE, _TASK = table_of(ApprovalStep), table_of(Note), table_of(Task)
+_STATES: Final = {"staff.submitted": "submitted", "staff.approved": "approved", "staff.returned": "returned"}
+STAFF_MAILS: Final = frozenset((*_STATES, "staff.task", "staff.note", "staff.due"))
+
+
+def tell_staff(session: Session, entry: LoggedEvent) -> None:
+    """Enqueue the mails of an editorial event. Nobody is told of what they did themselves."""
+    match entry.event:
+        case ArticleSubmitted(subject_id=article_id, revision=n, section_id=section_id):
+            people = _list_approvers(session, article_id, n, section_id)
+            _enqueue(session, entry, "staff.submitted", people, {"article": article_id, "revision": n})
+        case ArticleApproved(subject_id=article_id, revision=n) | ArticleReturned(subject_id=article_id, revision=n):
+            what = "staff.approved" if isinstance(entry.event, ArticleApproved) else "staff.returned"
+            _enqueue(
+                session, entry, what, _list_writers(session, article_id, n), {"article": article_id, "revision": n}
+            )
+        case NoteCreated(subject_id=note_id, assignee=str(person_id)):
+            _enqueue(session, entry, "staff.note", [person_id], {"note": note_id})
+        case NoteChanged(subject_id=note_id, assignee=str(person_id), fields=fields) if "assignee" in fields:
+            _enqueue(session, entry, "staff.note", [person_id], {"note": note_id})
+        case TaskCreated(subject_id=task_id, assignee=str(person_id)):
+            _enqueue(session, entry, "staff.task", [person_id], {"task": task_id})
+        case TaskChanged(subject_id=task_id, assignee=str(person_id), fields=fields) if "assignee" in fields:
+            _enqueue(session, entry, "staff.task", [person_id], {"task": task_id})
+        case TaskDue(subject_id=task_id, assignee=str(person_id)):
+            _enqueue(session, entry, "staff.due", [person_id], {"task": task_id})
+
+
+def _list_approvers(session: Session, article_id: str, n: int, section_id: str | None) -> list[str]:
+    """List the people whose approval of a revision would count.
+
+    Administrators are asked only where nobody else could approve it.
+    """
+    article = session.get(Article, article_id)
+    if article is None:
+        return []
+    rule = approval.find_rule(session, section_id)
+    holders = list_holders(session, "content:approve", section_id)
+    if rule.required and rule.roles is not None:
+        holders = {person_id: roles for person_id, roles in holders.items() if not rule.roles.isdisjoint(roles)}
+    if rule.required and rule.four_eyes:
+        holders = {
+            person_id: roles
+            for person_id, roles in holders.items()
+            if not approval.wrote_part(session, Actor("person", person_id, person=person_id), article, n)
+        }
+    return [person_id for person_id, roles in holders.items() if roles != {ADMIN}] or list(holders)
+
+
+def _list_writers(session: Session, article_id: str, n: int) -> list[str]:
+    """List who saved a revision, and who submitted it."""
+    saved = sa.select(_REVISION.c.person_id).where(_REVISION.c.article_id == article_id, _REVISION.c.n == n)
+    is_submission = (_STEP.c.article_id == article_id) & (_STEP.c.n == n) & (_STEP.c.action == "submitted")
+    people = saved.union(sa.select(_STEP.c.person_id).where(is_submission))
+    return [person_id for person_id in session.execute(people).scalars() if person_id is not None]
+
+
+def _enqueue(session: Session, entry: LoggedEvent, what: str, people: Iterable[str], content: Content) -> None:
+    """Enqueue a mail to those of some people who want mails, but for whoever caused the event."""
+    ids = sorted({*people} - {entry.person_id})[:MAX_RECIPIENTS]
+    wants = sa.select(_PERSON.c.id).where(_PERSON.c.id.in_(ids), _PERSON.c.mails, _PERSON.c.email.is_not(None))
+    deliveries = [
+        NewDelivery(
+            channel=CHANNEL,
+            lane=LANE,
+            endpoint=person_id,
+            event=f"{what}:{entry.subject_id}:{entry.position}",
+            what=what,
+            content=content,
+            position=entry.position,
+        )
+        for person_id in session.execute(wants.order_by(_PERSON.c.id)).scalars()
+    ]
+    if deliveries:
+        enqueue_deliveries(session, deliveries)
+
+
+def find_staff_letter(
+    connection: sa.Connection, what: str, person_id: str, content: Content, editor_page: str
+) -> Letter | None:
+    """Return the letter to somebody of the staff; None if it says what is no longer so, or they may not read it."""
+    person = _find_recipient(connection, person_id)
+    found = _find_subject(connection, what, person_id, content) if person is not None else None
+    if person is None or found is None:
+        return None
+    email, actor = person
+    is_for_all_editors = found.article_id is None  # a task of no article
+    if not (actor.reads_drafts if is_for_all_editors else actor.reads_drafts_in(found.section_id)):
+        return None
+    url = None if found.article_id is None else editor_page.replace("{id}", quote(found.article_id))
+    values: JsonObject = {"kind": what.partition(".")[2], "title": found.title, "due_at": found.due_at}
+    return Letter(email, person_id, TEMPLATE, {**values, "url": url, "name": actor.name}, LIST_ID)
+
+
+class _Subject(NamedTuple):
+    """What a mail is about."""
+
+    article_id: str | None
+    section_id: str | None
+    title: str
+    due_at: datetime | None
+
+
+def _find_recipient(connection: sa.Connection, person_id: str) -> tuple[str, Actor] | None:
+    """Find the address of a person who may sign in and wants mails, and what they may do now."""
+    is_refused = _PERSON.c.suspended_at.is_not(None) | _PERSON.c.deleted_at.is_not(None)
+    wants = _PERSON.c.mails & _PERSON.c.accepted_at.is_not(None) & _PERSON.c.email.is_not(None)
+    query = sa.select(_PERSON.c.name, _PERSON.c.email).where(_PERSON.c.id == person_id, wants, ~is_refused)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return row.email, Actor("person", person_id, row.name, find_grants(connection, person_id), person_id)
+
+
+def _find_subject(connection: sa.Connection, what: str, person_id: str, content: Content) -> _Subject | None:
+    """Return the title and the article of what a mail is about, unless it is no longer as the mail says."""
+    if what in _STATES:
+        query = _select_text(content, _STATES[what])
+    elif what == "staff.note":
+        query = _select_note(content, person_id)
+    else:
+        query = _select_task(content, person_id)
+    row = connection.execute(query).first()
+    return None if row is None else _Subject._make(row)
+
+
+def _select_text(content: Content, state: str) -> Statement:
+    n = content["revision"]
+    is_it = (_REVISION.c.article_id == _ARTICLE.c.id) & (_REVISION.c.n == n)
+    is_so = (_ARTICLE.c.approval == state) & (_ARTICLE.c.approval_revision == n)
+    columns = _ARTICLE.c.id, _ARTICLE.c.section_id, _REVISION.c.title, sa.null()
+    query = sa.select(*columns).join_from(_ARTICLE, _REVISION, is_it)
+    return query.where(_ARTICLE.c.id == content["article"], is_so)
+
+
+def _select_note(content: Content, person_id: str) -> Statement:
+    is_open = (_NOTE.c.assignee_id == person_id) & _NOTE.c.done_at.is_(None)
+    is_newest = (_REVISION.c.article_id == _ARTICLE.c.id) & (_REVISION.c.n == _ARTICLE.c.latest_revision)
+    article = _NOTE.join(_ARTICLE, _ARTICLE.c.id == _NOTE.c.article_id).join(_REVISION, is_newest)
+    query = sa.select(_ARTICLE.c.id, _ARTICLE.c.section_id, _REVISION.c.title, sa.null()).select_from(article)
+    return query.where(_NOTE.c.id == content["note"], is_open)
+
+
+def _select_task(content: Content, person_id: str) -> Statement:
+    is_open = (_TASK.c.assignee_id == person_id) & ~_TASK.c.done
+    article = _TASK.outerjoin(_ARTICLE, _ARTICLE.c.id == _TASK.c.article_id)
+    query = sa.select(_TASK.c.article_id, _ARTICLE.c.section_id, _TASK.c.title, _TASK.c.due_at).select_from(article)
+    return query.where(_TASK.c.id == content["task"], is_open)
