@@ -133,7 +133,7 @@ def test_an_invitation_is_mailed_works_once_and_is_for_one_address(
     zoe = ok(client.post("/v1/people", json={"name": "Zoe", "email": "Zoe@example.com"}, headers=admin), 201)
 
     def accept(token: str, **more: str) -> Any:
-        sent = {"token": token, "password": "correct horse battery staple", **more}
+        sent = {"token": token, "password": "a good long sentence", **more}
         return client.post("/v1/invitations/accept", json=sent)
 
     def code(answer: Any) -> tuple[int, str]:
