@@ -44,6 +44,7 @@ from app.partners.partners import PartnerAccessLog, is_named
 from app.people.grants import find_grants_of_owner
 from app.people.oidc import ProviderClient
 from app.people.passwords import Passwords
+from app.people.second_factor import SecondFactorRule
 from app.people.services import PeopleServices
 from app.people.sessions import PeopleSessions
 from app.publication.media_uses import AUTHOR_USES, MediaUses
@@ -169,7 +170,12 @@ def build_services(settings: Settings) -> Services:
         limiter=Limiter(settings.rate_limits, settings.redis_url),
         vault=vault,
         callers=Callers(
-            database, vault, Readers(settings), find_descendants, PeopleSessions(database, vault), find_grants_of_owner
+            database,
+            vault,
+            Readers(settings),
+            find_descendants,
+            PeopleSessions(database, vault, SecondFactorRule.of(settings)),
+            find_grants_of_owner,
         ),
         providers={provider.id: ProviderClient(provider, Guard(settings.outgoing_allow)) for provider in settings.oidc},
         passwords=Passwords(),

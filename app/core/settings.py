@@ -318,6 +318,11 @@ class Settings(BaseSettings):
         description="Page of your front end that invitations of people lead to; the token is appended. Empty: "
         "`SITE_URL/desk/#/invitation/`.",
     )
+    require_second_factor: List = Field(
+        [],
+        description="Roles, separated by commas, or `all`: people with one of them who signed in with a password can "
+        "do nothing but set up one-time codes or a passkey, until they have. Sign-in providers see to it themselves.",
+    )
     editor_url: str = Field(
         "",
         description="Page of your front end that mails to the staff link to, where `{id}` stands for an article's id. "
@@ -400,6 +405,14 @@ class Settings(BaseSettings):
         parts = _split(value)
         if not all(is_http_url(hub) for hub in (parts if isinstance(parts, list) else [])):
             raise ValueError("must be http or https URLs without credentials")
+        return parts
+
+    @field_validator("require_second_factor", mode="before")
+    @classmethod
+    def _are_roles(cls, value: object) -> object:
+        parts = _split(value)
+        if not all(re.fullmatch(r"[a-z][a-z0-9_-]{0,59}", role) for role in (parts if isinstance(parts, list) else [])):
+            raise ValueError("must be names of roles, or `all`")
         return parts
 
     @field_validator("outgoing_allow", mode="before")

@@ -349,6 +349,7 @@ async def get_caller(request: Request, actor: AnyCaller) -> Response:
         "scopes": sorted(actor.scopes),
         "sections": _list_sections(join_sections(actor.grants)) if actor.grants else None,
         "person": actor.person,
+        "needs_second_factor": actor.needs_second_factor,
         "grants": [
             {"role": grant.role, "scopes": sorted(grant.scopes), "sections": _list_sections(grant.sections)}
             for grant in actor.grants

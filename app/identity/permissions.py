@@ -7,8 +7,14 @@ NEEDS_PUBLISH = "Changing what readers see, now or at a set time, requires the s
 OTHER_SECTIONS = "The caller has this permission in other sections only."
 
 
+class SecondFactorRequired(Forbidden, code="second_factor_required", title="Set up a second factor first"):
+    """People with the caller's roles need a second factor: set up one-time codes, or a passkey, and sign in with it."""
+
+
 def refusal(actor: Actor, detail: str) -> Problem:
     """Return the problem for a caller who lacks a permission: 401 without a token, 403 with one that lacks it."""
+    if actor.needs_second_factor:
+        return SecondFactorRequired("Set up one-time codes at /v1/people/me/totp, or a passkey, and sign in with it.")
     return Unauthorized(detail) if actor is ANONYMOUS else Forbidden(detail)
 
 

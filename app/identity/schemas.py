@@ -117,6 +117,7 @@ class Actor:
     proven: bool = False  # whether a guest has confirmed the e-mail
     quotas: tuple[tuple[QuotaUnit, int], ...] = ()  # limits of this key
     session: str | None = None  # id of the session in which a person signed in
+    needs_second_factor: bool = False  # a person who has no grants until they have set one up
 
     @property
     def caller(self) -> str | None:
@@ -221,6 +222,9 @@ class WhoAmI(BaseModel):
     )
     person: str | None = Field(description="Id of the person who signed in, or to whom the key belongs.")
     grants: list[GrantOut] = Field(description="What the caller may do where.")
+    needs_second_factor: bool = Field(
+        description="Whether a person has to set up a second factor first, and may do nothing else until then."
+    )
 
 
 SectionRefs = Annotated[list[Identifier], Field(min_length=1, max_length=100)]

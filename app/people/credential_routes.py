@@ -29,7 +29,7 @@ from app.people.passkeys import PasskeyInvalid, TooManyPasskeys
 from app.people.passwords import check_password
 from app.people.people import PersonDeleted, is_self, require_self_or_admin, resolve_person
 from app.people.services import PeopleServices
-from app.people.sign_in_routes import reply_options, site_of
+from app.people.sign_in_routes import contexts_of, reply_options, site_of
 from app.web.paging import ListOut
 from app.web.responses import database, reply_private_list, settings
 from app.web.routing import PageParameters, Router
@@ -90,7 +90,7 @@ async def set_password(request: Request, person: RefPath, body: PasswordIn, acto
     """Set one's own password, within 15 minutes after signing in. All other sessions end."""
     person_id = require_self(actor, person)
     holder = await database(request).read(credentials.find_holder, person_id)
-    check_password(body.password, holder.name, holder.email)
+    check_password(body.password, holder.name, holder.email, *contexts_of(request))
     password_hash = await PeopleServices.of(request).passwords.hash(body.password)
     return await write(request, actor, credentials.set_password, person_id, password_hash, status=204)
 

@@ -28,6 +28,7 @@ from app.identity.secrets import ACCESS_PREFIX, DEVICE_PREFIX, REFRESH_PREFIX, V
 from app.identity.tokens import hash_token
 from app.people.grants import find_grants
 from app.people.schemas import SignInMethod
+from app.people.second_factor import SecondFactorRule
 from app.people.tables import Person, PersonSession
 from app.web.paging import Page, PageQuery, Sort, fetch_page, map_page
 
@@ -221,10 +222,16 @@ class _CallerRow(TypedDict):
     former_access_hash: str | None
     former_access_expires_at: datetime | None
     expires_at: datetime
+    method: str
+    totp_confirmed_at: datetime | None
 
 
+_OF_PERSON = ("name", "totp_confirmed_at")
 _CALLER: Prepared[_CallerRow] = Prepared(
-    sa.select(*(SESSION.c[name] for name in _CallerRow.__annotations__ if name != "name"), PERSON.c.name)
+    sa.select(
+        *(SESSION.c[name] for name in _CallerRow.__annotations__ if name not in _OF_PERSON),
+        *(PERSON.c[name] for name in _OF_PERSON),
+    )
     .join_from(SESSION, PERSON, PERSON.c.id == SESSION.c.person_id)
     .where(
         SESSION.c.id == sa.bindparam("id", type_=SESSION.c.id.type),
@@ -250,8 +257,8 @@ class _CachedCaller(NamedTuple):
 class PeopleSessions:
     """Identifies people by their access tokens, and caches them for a second."""
 
-    def __init__(self, db: Database, vault: Vault) -> None:
-        self._db, self._vault = db, vault
+    def __init__(self, db: Database, vault: Vault, second_factor: SecondFactorRule) -> None:
+        self._db, self._vault, self._second_factor = db, vault, second_factor
         self._cached: dict[str, _CachedCaller] = {}
 
     def __len__(self) -> int:
@@ -282,7 +289,16 @@ class PeopleSessions:
         until = _expiry_of(row, hashed)
         if until is None:
             raise Unauthorized(_UNKNOWN)
-        actor = Actor("person", row["person_id"], row["name"], grants, row["person_id"], session=row["id"])
+        is_missing = self._second_factor.is_missing(row["method"], row["totp_confirmed_at"] is not None, grants)
+        actor = Actor(
+            "person",
+            row["person_id"],
+            row["name"],
+            () if is_missing else grants,
+            row["person_id"],
+            session=row["id"],
+            needs_second_factor=is_missing,
+        )
         return _CachedCaller(clock, min(until, row["expires_at"]), actor)
 
 

@@ -5,6 +5,7 @@ Their answers hold tokens and their bodies passwords, so that nothing of them is
 
 from functools import partial
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Request
 from sqlmodel import Session
@@ -58,6 +59,12 @@ Attempt = Annotated[Actor, require_admission(_count_attempt)]
 def site_of(request: Request) -> RelyingParty:
     """Return the site to which passkeys are bound."""
     return RelyingParty.of(settings(request))
+
+
+def contexts_of(request: Request) -> tuple[str, str]:
+    """Return the name and the domain of the publication, whose words make no good password."""
+    own = settings(request)
+    return own.site_name, urlsplit(own.site_url).hostname or ""
 
 
 def reply_options(options: bytes) -> Response:
@@ -165,7 +172,7 @@ async def accept_invitation(request: Request, body: AcceptIn, actor: Attempt) ->
             passkeys.add_passkey(session, owner, person, passkey, FIRST_PASSKEY_NAME)
     else:
         password = body.password or ""
-        check_password(password, body.name or invitee.name, email)
+        check_password(password, body.name or invitee.name, email, *contexts_of(request))
         password_hash = await PeopleServices.of(request).passwords.hash(password)
 
         def set_credential(session: Session, person: Person) -> None:

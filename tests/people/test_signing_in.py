@@ -26,6 +26,7 @@ from tests import make
 from tests.people.authenticator import Authenticator, encode
 
 Headers = dict[str, str]
+CONTEXTS = ("Ada Lovelace", "ada@example.com", "The Harbour Times", "harbourtimes.example")
 PASSWORD, OTHER = "a good long sentence", "yet another sentence"
 
 
@@ -333,14 +334,20 @@ def test_tokens_are_stored_for_no_idempotency_key(client: TestClient, db: Databa
         ("lovelace-example", "guessable"),
         ("123456789012", "guessable"),
         ("abababababababab", "guessable"),
+        ("P@ssw0rd-2026!", "guessable"),
+        ("Harbour-Times-2026", "guessable"),
+        ("harbourtimes.example", "guessable"),
+        ("correct horse battery staple", "guessable"),
+        ("Summer2026Winter", "guessable"),
+        ("a harbour full of old boats", None),
     ],
 )
 def test_what_a_good_password_is(password: str, code: str | None) -> None:
     if code is None:
-        check_password(password, "Ada Lovelace", "ada@example.com")
+        check_password(password, *CONTEXTS)
         return
     with pytest.raises(Invalid) as refusal:
-        check_password(password, "Ada Lovelace", "ada@example.com")
+        check_password(password, *CONTEXTS)
     assert [error["code"] for error in refusal.value.errors] == [code]
     assert password not in str(refusal.value)
 
@@ -383,3 +390,47 @@ def test_nobody_is_locked_out_by_those_who_guess(settings: Settings, admin: Head
         assert refreshed["device_token"] == device
         assert sign_in(client, device=device).status_code == 200
         assert [sign_in(client, OTHER, device=device).status_code for _ in range(3)] == [401, 401, 429], "no free pass"
+
+
+SELF_SERVICE = {"people/me", "people/me/sessions", "people/me/passkeys", "whoami"}
+
+
+@pytest.mark.parametrize("asked_of", ["all", "reporter, admin", "desk"])
+def test_people_without_a_second_factor_can_only_set_it_up(
+    settings: Settings, db: Database, admin: Headers, asked_of: str
+) -> None:
+    parsed = Settings(_env_file=None, require_second_factor=asked_of)  # type: ignore[arg-type]  as from the environment
+    changed = settings.model_copy(update={"require_second_factor": parsed.require_second_factor})
+    with TestClient(create_app(changed, with_worker=False), raise_server_exceptions=False) as client:
+        invitation = invite(client, admin)
+        url = f"people/{invitation['person_id']}/grants"
+        make.ok(client.put(f"/v1/{url}", json=[{"role": "reporter"}], headers=admin))
+        own = bearer(accept(client, invitation, password=PASSWORD))
+        is_asked = asked_of != "desk"
+        for path in ("articles?state=draft", "tasks", "people", "audit", "editorial/live?last_event_id=0.0"):
+            answer = client.get(f"/v1/{path}", headers=own)
+            if is_asked:
+                assert (answer.status_code, answer.json()["code"]) == (403, "second_factor_required"), path
+        writing = client.post("/v1/articles", json={"title": "Mine"}, headers=own)
+        assert writing.status_code == (403 if is_asked else 201)
+        for path in SELF_SERVICE:
+            assert client.get(f"/v1/{path}", headers=own).status_code == 200, path
+        assert make.ok(client.get("/v1/whoami", headers=own))["needs_second_factor"] is is_asked
+        assert client.patch("/v1/people/me", json={"suspended": True}, headers=own).status_code == 403
+        if not is_asked:
+            return
+        again = bearer(make.ok(sign_in(client)))
+        secret = post(client, "people/me/totp", None, again)["secret"]
+        code = {"code": pyotp.TOTP(secret).now()}
+        make.ok(client.put("/v1/people/me/totp", json=code, headers=again))
+        assert make.ok(client.post("/v1/articles", json={"title": "Mine"}, headers=again), 201)
+        make.ok(client.delete("/v1/people/me/totp", headers=again), 204)
+        assert client.get("/v1/tasks", headers=again).json()["code"] == "second_factor_required"
+        device = Authenticator()
+        options = post(client, "people/me/passkeys/options", None, again)
+        credential = {"credential": device.create(options), "name": "Phone"}
+        post(client, "people/me/passkeys", credential, again, 201)
+        assert client.get("/v1/tasks", headers=again).status_code == 403, "this session began with a password alone"
+        answer = {"credential": device.answer(post(client, "sign-in/passkey/options"))}
+        by_passkey = bearer(post(client, "sign-in/passkey", answer))
+        assert client.get("/v1/tasks", headers=by_passkey).status_code == 200
