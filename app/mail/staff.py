@@ -168,7 +168,8 @@ def _find_subject(connection: sa.Connection, what: str, person_id: str, content:
 def _select_text(content: Content, state: str) -> Statement:
     n = content["revision"]
     is_it = (_REVISION.c.article_id == _ARTICLE.c.id) & (_REVISION.c.n == n)
-    is_so = (_ARTICLE.c.approval == state) & (_ARTICLE.c.approval_revision == n)
+    steps = sa.select(_STEP.c.action).where(_STEP.c.article_id == _ARTICLE.c.id, _STEP.c.n == n)
+    is_so = steps.order_by(_STEP.c.id.desc()).limit(1).scalar_subquery() == state  # the last one of this revision
     columns = _ARTICLE.c.id, _ARTICLE.c.section_id, _REVISION.c.title, sa.null()
     query = sa.select(*columns).join_from(_ARTICLE, _REVISION, is_it)
     return query.where(_ARTICLE.c.id == content["article"], is_so)
