@@ -150,6 +150,11 @@ def _register_gauges(metrics: Metrics, live: Live, admission: Admission) -> Admi
     return admission
 
 
+def _build_callers(settings: Settings, database: Database, vault: Vault) -> Callers:
+    sessions = PeopleSessions(database, vault, SecondFactorRule.of(settings))
+    return Callers(database, vault, Readers(settings), find_descendants, sessions, find_grants_of_owner)
+
+
 def build_services(settings: Settings) -> Services:
     """Build all services from the settings. Before `start` nothing runs and no connection is open."""
     database, vault, metrics, pipeline = open_store(settings), Vault(), Metrics(), ModerationPipeline(settings)
@@ -169,14 +174,7 @@ def build_services(settings: Settings) -> Services:
         freshness=freshness,
         limiter=Limiter(settings.rate_limits, settings.redis_url),
         vault=vault,
-        callers=Callers(
-            database,
-            vault,
-            Readers(settings),
-            find_descendants,
-            PeopleSessions(database, vault, SecondFactorRule.of(settings)),
-            find_grants_of_owner,
-        ),
+        callers=_build_callers(settings, database, vault),
         providers={provider.id: ProviderClient(provider, Guard(settings.outgoing_allow)) for provider in settings.oidc},
         passwords=Passwords(),
         send_invitation=enqueue_invitation,

@@ -210,6 +210,7 @@ def test_an_address_belongs_to_one_person(client: TestClient, admin: Headers, ma
         "email": None,
         "state": "deleted",
         "methods": [],
+        "mails": True,
         "grants": [],
         "created_at": 0,
         "signed_in_at": None,
