@@ -216,7 +216,7 @@ class ApproveIn(TypedDict):
 class ArticleBulkIn(TypedDict):
     """Operations, carried out in order."""
 
-    operations: list[BulkPublish | BulkVerb | BulkRetract | BulkSchedule | BulkPatch]
+    operations: list[BulkPublish | BulkVerb | BulkRetract | BulkSchedule | BulkPatch | BulkSubmit | BulkApprove | BulkReturn]
 
 
 class ArticleBulkOut(TypedDict):
@@ -634,6 +634,15 @@ class BreadcrumbOut(TypedDict):
     url: str
 
 
+class BulkApprove(TypedDict):
+    """`POST …/approve`, of just the revision that was read."""
+
+    article: Slug
+    body: ApproveIn
+    if_match: NotRequired[str | None]
+    op: Literal['approve']
+
+
 class BulkItemOut(TypedDict):
     """The result for one comment."""
 
@@ -684,6 +693,15 @@ class BulkRetract(TypedDict):
     op: Literal['retract']
 
 
+class BulkReturn(TypedDict):
+    """`POST …/return`."""
+
+    article: Slug
+    body: ReturnIn
+    if_match: NotRequired[str | None]
+    op: Literal['return']
+
+
 class BulkSchedule(TypedDict):
     """`PUT …/schedule`."""
 
@@ -691,6 +709,15 @@ class BulkSchedule(TypedDict):
     body: ScheduleIn
     if_match: NotRequired[str | None]
     op: Literal['schedule']
+
+
+class BulkSubmit(TypedDict):
+    """`POST …/submit`."""
+
+    article: Slug
+    body: NotRequired[SubmitIn | None]
+    if_match: NotRequired[str | None]
+    op: Literal['submit']
 
 
 class BulkVerb(TypedDict):
@@ -2762,9 +2789,10 @@ class PersonGrantOut(TypedDict):
 
 
 class PersonIn(TypedDict):
-    """A person, by e-mail address."""
+    """A person: by e-mail address, or by the id of somebody of the staff, who may have been deleted."""
 
-    email: str
+    email: NotRequired[str | None]
+    person_id: NotRequired[str | None]
 
 
 class PersonOut(TypedDict):
@@ -2774,6 +2802,7 @@ class PersonOut(TypedDict):
     email: str | None
     grants: list[PersonGrantOut]
     id: str
+    mails: bool | None
     methods: list[Literal['password', 'totp', 'passkey', 'oidc']] | None
     name: str
     signed_in_at: str | None
@@ -2791,6 +2820,7 @@ class PersonPatch(TypedDict):
     """Changes to a person (RFC 7396): absent members stay."""
 
     email: NotRequired[str]
+    mails: NotRequired[bool]
     name: NotRequired[Name]
     suspended: NotRequired[bool]
 
@@ -2813,6 +2843,7 @@ class PersonalData(TypedDict):
     passages: list[PassageData]
     reactions: list[ReactionData]
     reports: list[ReportData]
+    staff: StaffData | None
     subscriptions: list[SubscriptionOut]
     suppression: SuppressionData | None
     votes: list[VoteData]
@@ -3827,6 +3858,129 @@ class SourceOut(TypedDict):
     url: str | None
 
 
+class StaffAccountData(TypedDict):
+    """An account with a sign-in provider."""
+
+    created_at: str
+    issuer: str
+    last_used_at: str | None
+    subject: str
+
+
+class StaffActionData(TypedDict):
+    """An entry of the audit log."""
+
+    action: str
+    at: str
+    subject_id: str | None
+    subject_kind: str
+
+
+class StaffApprovalData(TypedDict):
+    """A text that the person submitted, approved or returned."""
+
+    action: str
+    article_id: str
+    at: str
+    n: int
+    note: str | None
+
+
+class StaffData(TypedDict):
+    """What is stored about a person of the staff, without secrets."""
+
+    accepted_at: str | None
+    accounts: list[StaffAccountData]
+    actions: list[StaffActionData]
+    approvals: list[StaffApprovalData]
+    created_at: str
+    deleted_at: str | None
+    email: str | None
+    grants: list[PersonGrantOut]
+    id: str
+    invitations: list[StaffInvitationData]
+    keys: list[StaffKeyData]
+    mails: bool
+    methods: list[str]
+    name: str
+    notes: list[StaffNoteData]
+    passkeys: list[StaffPasskeyData]
+    revisions: list[StaffRevisionData]
+    sessions: list[StaffSessionData]
+    signed_in_at: str | None
+    state: str
+    suspended_at: str | None
+    tasks: list[StaffTaskData]
+
+
+class StaffInvitationData(TypedDict):
+    """An invitation."""
+
+    created_at: str
+    expires_at: str
+    used_at: str | None
+
+
+class StaffKeyData(TypedDict):
+    """An API key of the person."""
+
+    created_at: str
+    expires_at: str | None
+    hint: str
+    id: str
+    last_used_at: str | None
+    name: str
+    revoked_at: str | None
+
+
+class StaffNoteData(TypedDict):
+    """A note that the person wrote, or that is assigned to them."""
+
+    article_id: str
+    created_at: str
+    done_at: str | None
+    id: str
+    text: str
+
+
+class StaffPasskeyData(TypedDict):
+    """A passkey, without its keys."""
+
+    created_at: str
+    id: str
+    last_used_at: str | None
+    name: str
+
+
+class StaffRevisionData(TypedDict):
+    """A revision of an article that the person saved."""
+
+    article_id: str
+    created_at: str
+    n: int
+
+
+class StaffSessionData(TypedDict):
+    """A session of a person of the staff."""
+
+    client: str
+    created_at: str
+    expires_at: str
+    id: str
+    method: str
+    refreshed_at: str
+
+
+class StaffTaskData(TypedDict):
+    """A task that the person made, or that is assigned to them."""
+
+    article_id: str | None
+    created_at: str
+    done_at: str | None
+    id: str
+    title: str
+
+
 class StatementOut(TypedDict):
     """Why a comment was restricted (Regulation (EU) 2022/2065, Art. 17)."""
 
@@ -4369,6 +4523,7 @@ class WhoAmI(TypedDict):
     id: str | None
     kind: Literal['anonymous', 'key', 'person', 'guest', 'reader', 'edit', 'subscriber']
     name: str | None
+    needs_second_factor: bool
     person: str | None
     scopes: list[str]
     sections: list[str] | None
