@@ -390,15 +390,19 @@ def update_webhook(
     data: WebhookPatch,
     versions: frozenset[int] | None,
 ) -> str:
-    """Update a webhook and return its id. A new URL, or enabling it again, resets its circuit breaker."""
+    """Update a webhook and return its id. A new URL, or enabling it again, resets its circuit breaker.
+
+    Who sets the URL or the events is asked what may be sent there: else a webhook that an administrator made would
+    tell the person behind each event to any address that others put in.
+    """
     row = lock_webhook(session, actor, webhook_id)
     if row.moderation and not actor.may_in("comments:moderate", None):
         raise Forbidden("This webhook receives moderation events. Changing it requires the scope comments:moderate.")
     if row.editorial and row.moderator_id != actor.id and not actor.reads_drafts_in(None):
         raise Forbidden("This webhook receives editorial events. Changing it requires content:read for all sections.")
     values = data.model_dump(exclude_unset=True)
-    if "events" in values:
-        values |= _permit_events(actor, values["events"])
+    if "events" in values or values.get("url", row.url) != row.url:
+        values |= _permit_events(actor, values.get("events", row.events))  # of whoever says where messages go
     names = sorted(name for name, value in values.items() if getattr(row, name) != value)
     etag.check_version(row.version, versions, names)
     if "url" in names:

@@ -23,6 +23,7 @@ from app.net.outgoing import Answer
 from app.publication.site import Site
 from app.webhooks.channel import WebhookChannel
 from app.webhooks.messages import enqueue_events
+from app.webhooks.webhooks import list_enabled
 from tests import make
 from tests.make import ok
 from tests.receiver import Receiver
@@ -412,3 +413,25 @@ def test_the_id_of_a_request_goes_to_the_log_the_event_and_the_webhook(
     (told,) = (headers for headers, body in receiver.messages if b"article.published" in body)
     assert {name.lower(): value for name, value in told.items()}["x-request-id"] == request_id
     assert f'"request_id":"{request_id}"' in capsys.readouterr().err.replace('": "', '":"')
+
+
+def test_who_sets_the_address_is_asked_what_may_be_sent_there(
+    client: TestClient, manager: Headers, admin: Headers, db: Database
+) -> None:
+    """A webhook of an administrator names people to its own address alone."""
+    body = {"url": "https://hooks.example/", "events": ["article.published"]}
+    made = ok(client.post(URL, json=body, headers=admin), 201)
+    url, any_version = f"{URL}/{made['id']}", {"If-Match": "*"}
+
+    def names_people() -> bool:
+        with db.connect() as connection:
+            (webhook,) = list_enabled(connection, made["id"])
+        return webhook["names_people"]
+
+    assert names_people()
+    ok(client.patch(url, json={"description": "Ours"}, headers={**manager, **any_version}))
+    assert names_people()
+    ok(client.patch(url, json={"url": "https://other.example/"}, headers={**manager, **any_version}))
+    assert not names_people()
+    ok(client.patch(url, json={"url": "https://hooks.example/"}, headers={**admin, **any_version}))
+    assert names_people()
