@@ -156,6 +156,7 @@ EDITORIAL: dict[str, list[Cell]] = {
     "PATCH /v1/tasks/{task}": _each(TASKS, _changes_task, body={"done": True}),
     "DELETE /v1/tasks/{task}": _each(TASKS, _changes_task),
     "GET /v1/locks": [Cell(anywhere(READ), shows="lock")],
+    "GET /v1/editorial/live": [Cell(anywhere(READ))],
     "GET /v1/notices": [Cell(anywhere(READ), shows="notice")],
     "GET /v1/notices/{notice}": [Cell(there(READ), NOTICE)],
     "GET /v1/media/{media}/uses": [Cell(anywhere(READ), shows="use")],

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from app.db import Database, open_database
 from app.identity import keys
 from app.identity.schemas import SCOPES, SYSTEM
 from app.main import create_app
+from app.people import sessions
 from tests import make
 from tests.contract.day import Checked, Headers, live, subscribe
 from tests.contract.staff import bodies_of, employ
@@ -200,6 +202,7 @@ def twins(settings: Settings, urls: dict[str, str], monkeypatch: pytest.MonkeyPa
     numbers, started = Numbered(), []
     monkeypatch.setattr(ids.uuid_utils, "uuid7", numbers)
     monkeypatch.setattr(secrets, "token_hex", numbers.token_hex)
+    monkeypatch.setattr(sessions, "ACCESS_LIFETIME", timedelta(days=1))  # else one of the two would end first
     try:
         for name, url in urls.items():
             own = settings.model_copy(update={"database_url": url, "data_dir": settings.data_dir / name})
