@@ -23,6 +23,9 @@ from app.comments.reading import C
 from app.db.columns import table_of
 from app.db.rows import Column, JsonObject, Statement
 from app.identity.tables import Participant
+from app.people.grants import list_given
+from app.people.roles import ROLE
+from app.people.tables import Person
 from app.publication.media_library import present_media
 from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
@@ -32,6 +35,8 @@ from app.site.redirects import REDIRECT
 NO_FILES = ""  # files are exported as paths, since this server may be gone when the export is read
 ARTICLES_PER_CHUNK, ROWS_PER_CHUNK = 50, 500
 _ADDRESS, _PARTICIPANT = table_of(Address), table_of(Participant)
+_PERSON = table_of(Person)
+_PERSON_MEMBERS = "id name email mails created_at accepted_at suspended_at deleted_at".split()
 _HIDDEN_COLUMNS = frozenset(
     "version skeleton parent_id ancestors path image_id key token words focal_x focal_y original crops".split()
 )
@@ -248,6 +253,19 @@ def read_redirects(connection: sa.Connection) -> Iterator[JsonObject]:
     """Yield the redirects."""
     for rows in _read_chunks(connection, sa.select(REDIRECT), [REDIRECT.c.id], ROWS_PER_CHUNK):
         yield from ({name: value for name, value in row.items() if _is_exported(name)} for row in rows)
+
+
+def read_roles(connection: sa.Connection) -> Iterator[JsonObject]:
+    """Yield the roles of the publication; those that are built in are the same everywhere."""
+    yield from (dict(row) for row in connection.execute(sa.select(ROLE).order_by(ROLE.c.slug)).mappings())
+
+
+def read_people(connection: sa.Connection) -> Iterator[JsonObject]:
+    """Yield the people of the staff with their roles, and nothing with which they sign in."""
+    columns = [_PERSON.c[name] for name in _PERSON_MEMBERS]
+    for rows in _read_chunks(connection, sa.select(*columns), [_PERSON.c.id], ROWS_PER_CHUNK):
+        given = list_given(connection, [str(row["id"]) for row in rows])
+        yield from ({**row, "grants": given[str(row["id"])]} for row in rows)
 
 
 def find_discussed(connection: sa.Connection, article_ids: Sequence[str]) -> set[str]:

@@ -33,6 +33,10 @@ def _read_lines(connection: sa.Connection, site: Site, step: Step) -> Iterator[b
     yield _make_line("site", everything.read_profile(connection))
     for redirect in everything.read_redirects(connection):
         yield _make_line("redirect", redirect)
+    for role in everything.read_roles(connection):
+        yield _make_line("role", role)
+    for person in everything.read_people(connection):
+        yield _make_line("person", person)
     for comment in everything.read_comments(connection):
         yield _make_line("comment", comment)
         step(1)

@@ -27,6 +27,7 @@ from app.export.wxr import order_by_parent
 from app.identity.schemas import SYSTEM
 from app.importers.wordpress.loader import import_wordpress
 from app.main import create_app
+from app.people.tables import Person
 from app.publication.media_library import create_reference
 from tests import make
 from tests.kept_stores import Restore, keep_store
@@ -277,9 +278,16 @@ def test_wxr_is_well_formed_whatever_stands_in_it(
 def test_ndjson_holds_everything_but_secrets(
     publication: dict[str, Any], client: TestClient, admin: Headers, db: Database, run: Callable[..., Any]
 ) -> None:
+    columnist = {"role": "columnist", "name": "Columnist", "scopes": ["content:write"]}
+    make.ok(client.post("/v1/roles", json=columnist, headers=admin), 201)
+    ada = make.person(client, db, "Ada", columnist=["syria"])
+    with db.transaction() as session:
+        row = session.get_one(Person, ada.id)
+        row.password_hash, row.totp_secret, row.recovery_hashes = "zqxpassword", "ZQXTOTP", ["zqxrecovery"]
     done = run()
     assert done.exit_code == 0, done.output
     data = done.stdout_bytes
+    assert b"zqx" not in data.lower()
     lines = [json.loads(line) for line in data.splitlines()]
     head, tail = lines[0], lines[-1]
     assert (head["type"], head["data"]["format"]) == ("manifest", "broadsheet-archive")
@@ -297,11 +305,21 @@ def test_ndjson_holds_everything_but_secrets(
             ("media", MEDIA),
         ):
             assert len(kinds[kind]) == connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-        places = ["value FROM secret", "hash FROM api_key", "token_hash FROM participant", "address_hash FROM comment"]
+        places = [
+            "access_hash FROM person_session",
+            "refresh_hash FROM person_session",
+            "value FROM secret",
+            "hash FROM api_key",
+            "token_hash FROM participant",
+            "address_hash FROM comment",
+        ]
         found = [connection.execute(sa.text(f"SELECT {place}")).scalars().all() for place in places]
     secrets = [secret for rows in found for secret in rows if secret]
     assert len(secrets) > 3
     assert not any(secret.encode() in data for secret in secrets)
+    (role,), (person,) = kinds["role"], kinds["person"]
+    assert (role["slug"], role["scopes"]) == ("columnist", ["content:write"])
+    assert (person["name"], person["email"], person["grants"][0]["role"]) == ("Ada", ada.email, "columnist")
     states = {row["title"]: row["state"] for row in kinds["article"]}
     assert (states["A draft"], states["Wrong"], states["Coming"]) == ("draft", "retracted", "scheduled")
     wrong = next(row for row in kinds["article"] if row["title"] == "Wrong")
