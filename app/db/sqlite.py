@@ -30,6 +30,7 @@ MAX_BATCH = 256
 MAX_LONE_WRITES = 4  # in a batch that is not to wait for the event loop, which is rather busy with reads
 MAX_WAITING_WRITES = 20_000
 BUSY_SECONDS = 10.0  # for a write to begin, in the queue and for another process; for a read, for another process
+CHECKPOINT_PAGES = 4000  # of the WAL; a batch of 64 comments writes 1000, and would wait for two more syncs at each
 CACHE_KILOBYTES = 2000  # of pages that each of some ten connections of a process keeps; the kernel keeps the others
 WRITER_CACHE_KILOBYTES = 8000  # of the connection that writes: with less, a comment reads 50 pages anew, with this 18
 PRAGMAS = (
@@ -38,6 +39,7 @@ PRAGMAS = (
     "foreign_keys=ON",
     "secure_delete=ON",  # overwrites: words that a person has erased must not stay in the file, nor in its next backups
     f"cache_size=-{CACHE_KILOBYTES}",
+    f"wal_autocheckpoint={CHECKPOINT_PAGES}",
 )
 WAL_ATTEMPTS = 100
 LOOK_SECONDS = 0.2  # between two looks, without SQL, whether another process has committed
