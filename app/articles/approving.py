@@ -33,14 +33,14 @@ def _get_revision(session: Session, article: Article, n: int | None) -> Revision
     return revision
 
 
-def _list_sections(article: Article, revision: Revision) -> list[str | None]:
+def list_sections(article: Article, revision: Revision) -> list[str | None]:
     """List the sections whose rules hold for a revision: its own, and that in which readers see the article now."""
     return [revision.section_id, article.section_id] if article.public else [revision.section_id]
 
 
 def _require_scope(actor: Actor, article: Article, revision: Revision) -> None:
     """Raise 403 unless the caller may approve in the sections whose rules hold."""
-    for section_id in _list_sections(article, revision):
+    for section_id in list_sections(article, revision):
         require_in(actor, "content:approve", section_id)
 
 
@@ -68,7 +68,7 @@ def approve_article(session: Session, actor: Actor, ref: str, data: ApproveIn, v
     article = lock_article(session, actor, ref, versions, [], scope="content:approve")
     revision = _get_revision(session, article, data.revision)
     _require_scope(actor, article, revision)
-    sections = _list_sections(article, revision)
+    sections = list_sections(article, revision)
     own, roles = approval.wrote_part(session, actor, article, revision.n), _list_roles(actor, sections)
     for rule in approval.find_rules(session, sections):
         if rule.four_eyes and own:

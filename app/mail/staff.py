@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.articles import approval
+from app.articles.approving import list_sections
 from app.articles.tables import ApprovalStep, Article, Revision
 from app.db.columns import table_of
 from app.db.rows import JsonObject, Statement
@@ -47,8 +48,8 @@ STAFF_MAILS: Final = frozenset((*_STATES, "staff.task", "staff.note", "staff.due
 def tell_staff(session: Session, entry: LoggedEvent) -> None:
     """Enqueue the mails of an editorial event. Nobody is told of what they did themselves."""
     match entry.event:
-        case ArticleSubmitted(subject_id=article_id, revision=n, section_id=section_id):
-            people = _list_approvers(session, article_id, n, section_id)
+        case ArticleSubmitted(subject_id=article_id, revision=n):
+            people = _list_approvers(session, article_id, n)
             _enqueue(session, entry, "staff.submitted", people, {"article": article_id, "revision": n})
         case ArticleApproved(subject_id=article_id, revision=n) | ArticleReturned(subject_id=article_id, revision=n):
             what = "staff.approved" if isinstance(entry.event, ArticleApproved) else "staff.returned"
@@ -67,24 +68,30 @@ def tell_staff(session: Session, entry: LoggedEvent) -> None:
             _enqueue(session, entry, "staff.due", [person_id], {"task": task_id})
 
 
-def _list_approvers(session: Session, article_id: str, n: int, section_id: str | None) -> list[str]:
+def _list_approvers(session: Session, article_id: str, n: int) -> list[str]:
     """List the people whose approval of a revision would count.
 
     Administrators are asked only where nobody else could approve it.
     """
-    article = session.get(Article, article_id)
-    if article is None:
+    article, revision = session.get(Article, article_id), session.get(Revision, (article_id, n))
+    if article is None or revision is None:
         return []
-    rule = approval.find_rule(session, section_id)
-    holders = list_holders(session, "content:approve", section_id)
-    if rule.required and rule.roles is not None:
-        holders = {person_id: roles for person_id, roles in holders.items() if not rule.roles.isdisjoint(roles)}
-    if rule.required and rule.four_eyes:
-        holders = {
-            person_id: roles
-            for person_id, roles in holders.items()
-            if not approval.wrote_part(session, Actor("person", person_id, person=person_id), article, n)
-        }
+    sections = list_sections(article, revision)
+    first, *others = (list_holders(session, "content:approve", section_id) for section_id in sections)
+    holders = {
+        person_id: roles.intersection(*(more[person_id] for more in others))
+        for person_id, roles in first.items()
+        if all(person_id in more for more in others)
+    }
+    for rule in approval.find_rules(session, sections):
+        if rule.roles is not None:
+            holders = {person_id: roles for person_id, roles in holders.items() if not rule.roles.isdisjoint(roles)}
+        if rule.four_eyes:
+            holders = {
+                person_id: roles
+                for person_id, roles in holders.items()
+                if not approval.wrote_part(session, Actor("person", person_id, person=person_id), article, n)
+            }
     return [person_id for person_id, roles in holders.items() if roles != {ADMIN}] or list(holders)
 
 

@@ -150,14 +150,14 @@ def _find_named(store: Store, named: Named) -> tuple[Person, str | None]:
 def export_data_of(connection: sa.Connection, named: Named) -> JsonObject:
     """Return the data of the person whom an administrator names, in the shape of `PersonalData`."""
     person, staff_id = _find_named(connection, named)
-    data = _export(connection, person)
+    data = _export(connection, person, staff_id)
     if staff_id is None:
         return data
     staff, cut = export_staff(connection, staff_id, MAX_ENTRIES)
     return {**data, "staff": staff, "cut": [*cast("list[str]", data["cut"]), *cut]}
 
 
-def _export(connection: sa.Connection, person: Person) -> JsonObject:
+def _export(connection: sa.Connection, person: Person, staff_id: str | None = None) -> JsonObject:
     """Return a person's data, at most `MAX_ENTRIES` of each kind."""
     ids = list_comment_ids(connection, person)
     shown = ids[:MAX_ENTRIES]
@@ -179,7 +179,7 @@ def _export(connection: sa.Connection, person: Person) -> JsonObject:
         "comment_revisions": _read_in_batches(shown, lambda batch: list_revisions(connection, batch)),
         "passages": connection.execute(passages).mappings().all(),
         "bans": list_bans_of(connection, person.ids, person.email),
-        **_export_mail(connection, person),
+        **_export_mail(connection, person, staff_id),
     }
     cut = [name for name, rows in data.items() if len(rows) > MAX_ENTRIES]
     if len(ids) > MAX_ENTRIES:
@@ -189,12 +189,13 @@ def _export(connection: sa.Connection, person: Person) -> JsonObject:
     return {**{name: rows[:MAX_ENTRIES] for name, rows in data.items()}, **more}
 
 
-def _export_mail(connection: sa.Connection, person: Person) -> dict[str, Sequence[object]]:
+def _export_mail(connection: sa.Connection, person: Person, staff_id: str | None) -> dict[str, Sequence[object]]:
     """Return a person's subscriptions, and the mails that were sent because of them."""
     subscriber = find_subscriber_by_email(connection, person.email) if person.email else None
     subscriber_id = subscriber["id"] if subscriber else None
     rows = list_personal(connection, subscriber_id, person.ids)
-    mails = sa.select(*_MAIL_COLUMNS).where(DELIVERY.c.channel == "mail", DELIVERY.c.endpoint == (subscriber_id or ""))
+    endpoints = [one for one in (subscriber_id, staff_id) if one is not None]
+    mails = sa.select(*_MAIL_COLUMNS).where(DELIVERY.c.channel == "mail", DELIVERY.c.endpoint.in_(endpoints))
     mails = mails.order_by(DELIVERY.c.created_at)
     return {
         "subscriptions": present_subscriptions(connection, rows),

@@ -105,6 +105,20 @@ def test_administrators_are_asked_where_nobody_else_can_approve(
     assert told(mailbox) == [("adam", "Waits for approval: Elsewhere")]
 
 
+def test_who_approves_a_move_may_approve_in_both_sections(
+    client: TestClient, db: Database, mailbox: Mailbox, staff: dict[str, Person], admin: Headers, editor: Headers
+) -> None:
+    ok(client.put("/v1/approval", json={"required": False}, headers={**admin, **ANY}))
+    article = make.published(client, editor, "Moving", section="sport")
+    make.patched(client, editor, article, section="politics")
+    for expected in ("adam", "both"):
+        ok(client.post(f"/v1/articles/{article['id']}/submit", headers={**editor, **ANY}))
+        work(client)
+        assert [name for name, _ in told(mailbox)] == [expected]
+        if expected == "adam":
+            make.person(client, db, "Both", editor=["sport", "politics"])
+
+
 def test_nobody_turns_off_the_mails_of_others(
     client: TestClient, staff: dict[str, Person], admin: Headers, make_key: Callable[..., Headers]
 ) -> None:
