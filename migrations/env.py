@@ -10,6 +10,7 @@ from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 import app.wiring  # noqa: F401  brings every table into the metadata
 from app.core.settings import Settings
 from app.db import open_database
+from app.db.columns import set_postgresql_options
 
 LOCK_TIMEOUT = "5s"  # a migration that cannot get its lock gives up instead of blocking every reader behind it
 
@@ -53,6 +54,7 @@ def migrate(connection: sa.Connection) -> None:
         context.run_migrations()
 
 
+set_postgresql_options(SQLModel.metadata)
 given = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 
 
-class Anchor(SQLModel, table=True):
+class Anchor(Table, table=True):
     """A passage: the immutable quote, and its place in the public text."""
 
     __table_args__ = (
@@ -45,7 +45,7 @@ class Anchor(SQLModel, table=True):
     redacted: bool = False
 
 
-class AnchorResolution(SQLModel, table=True):
+class AnchorResolution(Table, table=True):
     """The history of an anchor's places; append-only, without texts."""
 
     __tablename__ = "anchor_resolution"

@@ -3,19 +3,19 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID, partial_index
+from app.db.columns import ID, Table, partial_index
 from app.db.rows import JsonObject
 from app.text.collation import SORT_KEY
 
-_IS_RETRACTED = sa.text("state = 'retracted'")  # few, and read by every feed
-_HAS_IMAGE = sa.text("seo_image_id IS NOT NULL")
-_IS_AHEAD = sa.text("latest_revision > revision")  # few: saved, but not published
+_IS_RETRACTED = "state = 'retracted'"  # few, and read by every feed
+_HAS_IMAGE = "seo_image_id IS NOT NULL"
+_IS_AHEAD = "latest_revision > revision"  # few: saved, but not published
 _EPOCH_DEFAULT = {"server_default": sa.text("'1970-01-01 00:00:00'")}
 
 
-class Article(SQLModel, table=True):
+class Article(Table, table=True):
     """An article, with the columns of its published, retracted or scheduled revision, else of its newest."""
 
     __table_args__ = (
@@ -34,12 +34,12 @@ class Article(SQLModel, table=True):
         sa.Index("ix_article_touched", "updated_at", "id"),
         sa.Index("ix_article_alphabet", "title_key", "id"),
         sa.Index("ix_article_state", "state", "edited_at", "id"),
-        sa.Index("ix_article_seo_image", "seo_image_id", sqlite_where=_HAS_IMAGE, postgresql_where=_HAS_IMAGE),
-        sa.Index("ix_article_ahead", "edited_at", "id", sqlite_where=_IS_AHEAD, postgresql_where=_IS_AHEAD),
+        partial_index("ix_article_seo_image", "seo_image_id", where=_HAS_IMAGE),
+        partial_index("ix_article_ahead", "edited_at", "id", where=_IS_AHEAD),
         sa.Index("ix_article_approval", "approval", "edited_at", "id"),
         sa.Index("ix_article_due", "due_at"),
         sa.Index("ix_article_card", "card_stamp"),
-        sa.Index("ix_article_retracted", "section_id", sqlite_where=_IS_RETRACTED, postgresql_where=_IS_RETRACTED),
+        partial_index("ix_article_retracted", "section_id", where=_IS_RETRACTED),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -102,7 +102,7 @@ class Article(SQLModel, table=True):
     card_discussion: str | None = Field(None, sa_type=sa.Text)  # discussion rules, cached like card
 
 
-class _Link(SQLModel):
+class _Link(Table):
     """A term of an article, in its order; repeats the columns by which lists of the term's articles are sorted."""
 
     position: int
@@ -130,7 +130,7 @@ class ArticleTag(_Link, table=True):
     tag_id: str = Field(primary_key=True, sa_type=ID, foreign_key="tag.id", ondelete="RESTRICT")
 
 
-class RevisionMedia(SQLModel, table=True):
+class RevisionMedia(Table, table=True):
     """A stored picture in the text of a revision."""
 
     __tablename__ = "revision_media"
@@ -147,7 +147,7 @@ WINDOW_DAYS = (1, 7, 30)
 ACTIVITY_KINDS = ("comments", "reactions")
 
 
-class ArticleActivity(SQLModel, table=True):
+class ArticleActivity(Table, table=True):
     """Sums of an article's activity in each window; an article without a row had none."""
 
     __tablename__ = "article_activity"
@@ -166,7 +166,7 @@ class ArticleActivity(SQLModel, table=True):
     reactions_30d: int = 0
 
 
-class ActivityHour(SQLModel, table=True):
+class ActivityHour(Table, table=True):
     """Comments and reactions of one hour that were not taken back; deleted after the last window."""
 
     __tablename__ = "activity_hour"
@@ -179,7 +179,7 @@ class ActivityHour(SQLModel, table=True):
     due_at: datetime = Field(index=True)  # when it leaves the next window
 
 
-class Address(SQLModel, table=True):
+class Address(Table, table=True):
     """A former slug of an article, or a path (beginning with `/`) that it had on this or an earlier site."""
 
     address: str = Field(primary_key=True, max_length=500)
@@ -188,7 +188,7 @@ class Address(SQLModel, table=True):
     __table_args__ = (sa.CheckConstraint("length(address) > 0", name="ck_address_not_empty"),)
 
 
-class CorrectionVersion(SQLModel, table=True):
+class CorrectionVersion(Table, table=True):
     """A former version of a correction; current corrections are stored with the article."""
 
     __tablename__ = "correction_version"
@@ -209,7 +209,7 @@ class CorrectionVersion(SQLModel, table=True):
 SITE_ID = "00000000-0000-0000-0000-000000000000"  # target of settings of the whole site
 
 
-class Discussion(SQLModel, table=True):
+class Discussion(Table, table=True):
     """Discussion settings of an article, a section or the site; null inherits the setting of the level above."""
 
     target_id: str = Field(primary_key=True, sa_type=ID)  # article, section or SITE_ID: hence no foreign key
@@ -222,7 +222,7 @@ class Discussion(SQLModel, table=True):
     version: int = 1
 
 
-class ArticleTally(SQLModel, table=True):
+class ArticleTally(Table, table=True):
     """Counts of an article's comments and reactions; an article without a row has none."""
 
     __tablename__ = "article_tally"
@@ -233,7 +233,7 @@ class ArticleTally(SQLModel, table=True):
     reactions: dict[str, int] = Field(default_factory=dict, sa_type=sa.JSON)
 
 
-class ArticlePeriod(SQLModel, table=True):
+class ArticlePeriod(Table, table=True):
     """What readers saw of an article for some time: a revision of it, at an address, with facts beside the text."""
 
     __tablename__ = "article_period"
@@ -257,7 +257,7 @@ class ArticlePeriod(SQLModel, table=True):
     facts: JsonObject = Field(sa_type=sa.JSON)  # the other columns that readers see; times as RFC 3339
 
 
-class Preview(SQLModel, table=True):
+class Preview(Table, table=True):
     """A link to an article's newest revision; only a hash of its token is stored."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -268,7 +268,7 @@ class Preview(SQLModel, table=True):
     revoked_at: datetime | None = None
 
 
-class ApprovalRule(SQLModel, table=True):
+class ApprovalRule(Table, table=True):
     """Whether a section, or the site, publishes approved texts alone; subsections inherit the nearest rule."""
 
     __tablename__ = "approval_rule"
@@ -280,7 +280,7 @@ class ApprovalRule(SQLModel, table=True):
     version: int = 1
 
 
-class ApprovalStep(SQLModel, table=True):
+class ApprovalStep(Table, table=True):
     """A step of the approval of one revision; never changed, and deleted only with the article."""
 
     __tablename__ = "approval_step"
@@ -303,7 +303,7 @@ META_COLUMNS = ("title", "dek", "type", "language", "section_id", "series_id", "
 TEXT_COLUMNS = ("html", "markdown", "text", "blocks", "excerpt", "word_count", "reading_minutes")
 
 
-class Revision(SQLModel, table=True):
+class Revision(Table, table=True):
     """One saved version of an article; never changed but for the time when readers first saw it."""
 
     __table_args__ = (

@@ -3,15 +3,14 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TSVECTOR
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import BIG, ID, partial_index, table_of
+from app.db.columns import BIG, ID, TSVECTOR, Table, gin_index, partial_index, table_of
 
 _IS_INLINE = "anchor_id IS NOT NULL"
 
 
-class Comment(SQLModel, table=True):
+class Comment(Table, table=True):
     """A comment in an adjacency list. Content that may no longer be shown is deleted, not only hidden."""
 
     __table_args__ = (
@@ -81,7 +80,7 @@ class Comment(SQLModel, table=True):
     redacted_at: datetime | None = None  # when a moderator last redacted it
 
 
-class CommentRevision(SQLModel, table=True):
+class CommentRevision(Table, table=True):
     """A former text of a comment, for moderators. It is erased together with the comment's text."""
 
     __tablename__ = "comment_revision"
@@ -97,19 +96,18 @@ class CommentRevision(SQLModel, table=True):
     text: str = Field(sa_type=sa.Text)
 
 
-class CommentEntry(SQLModel, table=True):
+class CommentEntry(Table, table=True):
     """The entry of a comment in the word index, for moderators. It is deleted together with the comment's text."""
 
     __tablename__ = "comment_entry"
     __table_args__ = (
-        # SQLite has the full-text table below
-        sa.Index("ix_comment_entry_vector", "vector", postgresql_using="gin").ddl_if("postgresql"),
+        gin_index("ix_comment_entry_vector", "vector").ddl_if("postgresql"),  # SQLite has the full-text table below
         {"sqlite_autoincrement": True},
     )
 
     key: int | None = Field(None, primary_key=True, sa_type=BIG)  # in the order of indexing
     comment_id: str = Field(sa_type=ID, foreign_key="comment.id", ondelete="CASCADE", unique=True)
-    vector: str = Field(sa_type=sa.Text().with_variant(TSVECTOR(), "postgresql"))  # the words
+    vector: str = Field(sa_type=sa.Text().with_variant(TSVECTOR, "postgresql"))  # the words
 
 
 # SQLite's full-text table follows the entries by triggers, also where the database deletes them with an article. It

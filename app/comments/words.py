@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from app.comments.lifecycle import delete_entry, index_comment
 from app.comments.tables import ENTRY, WORDS, Comment
-from app.db.columns import table_of
+from app.db.columns import TSQUERY, table_of
 from app.db.rows import Statement
 from app.text.words import list_words
 
@@ -42,7 +42,7 @@ def select_matching(dialect: str, question: str) -> Statement:
         keys = sa.select(WORDS.c.rowid).where(WORDS.c.comment_words.op("MATCH")(question))
         keys = keys.order_by(WORDS.c.rowid.desc()).limit(MAX_MATCHES)
         return sa.select(ENTRY.c.comment_id).where(ENTRY.c.key.in_(keys))
-    matches = ENTRY.c.vector.op("@@")(sa.cast(sa.literal(question, sa.Text()), sa.dialects.postgresql.TSQUERY))
+    matches = ENTRY.c.vector.op("@@")(sa.cast(sa.literal(question, sa.Text()), TSQUERY))
     return sa.select(ENTRY.c.comment_id).where(matches).order_by(ENTRY.c.key.desc()).limit(MAX_MATCHES)
 
 

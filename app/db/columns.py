@@ -24,6 +24,12 @@ PAST = sa.literal(datetime(1970, 1, 1, tzinfo=UTC), UTCDateTime())
 """A moment before any other, for what is due whenever it is there."""
 
 
+class Table(SQLModel):
+    """The base of all tables: Pydantic's validators, of which rows need none, are not built at import."""
+
+    model_config = {"defer_build": True}
+
+
 def table_of(model: type[SQLModel]) -> sa.Table:
     """Return the Core table of a model, for queries that select columns."""
     return cast(sa.Table, vars(model)["__table__"])
@@ -34,10 +40,41 @@ def count_affected(result: sa.Result[*tuple[object, ...]]) -> int:
     return cast("sa.CursorResult[*tuple[object, ...]]", result).rowcount
 
 
-def partial_index(name: str, *columns: str, where: str) -> sa.Index:
-    """Return an index of only those rows that meet a condition."""
-    condition = sa.text(where)
-    return sa.Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+class _TextSearchType(sa.types.UserDefinedType[str]):
+    """A type of PostgreSQL's text search, named here as to import them from its dialect takes 3 MB on SQLite."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_options: object) -> str:
+        """Return the name of the type in SQL."""
+        return self.name
+
+
+TSVECTOR, TSQUERY = _TextSearchType("TSVECTOR"), _TextSearchType("TSQUERY")
+
+
+def partial_index(name: str, *columns: str, where: str, postgresql_where: str = "", unique: bool = False) -> sa.Index:
+    """Return an index of only those rows that meet a condition, which PostgreSQL may need in other words.
+
+    Its options of PostgreSQL are in `info` until `set_postgresql_options`: they would import its dialect on SQLite.
+    """
+    info = {"postgresql_where": sa.text(postgresql_where or where)}
+    return sa.Index(name, *columns, unique=unique, sqlite_where=sa.text(where), info=info)
+
+
+def gin_index(name: str, column: str) -> sa.Index:
+    """Return an index of the words in a text search vector."""
+    return sa.Index(name, column, info={"postgresql_using": "gin"})
+
+
+def set_postgresql_options(metadata: sa.MetaData) -> None:
+    """Give all indexes their options of PostgreSQL, for migrations, which alone need them."""
+    for table in metadata.tables.values():
+        for index in table.indexes:
+            index.dialect_kwargs.update(index.info)
 
 
 Row = sa.RowMapping | Mapping[str, Any]

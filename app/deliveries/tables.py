@@ -1,25 +1,15 @@
 """Tables of deliveries and of their lanes."""
 
 from datetime import datetime
-from typing import TypedDict
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table, partial_index
 from app.db.rows import JsonObject
 
 
-class _Where(TypedDict):
-    sqlite_where: sa.TextClause
-    postgresql_where: sa.TextClause
-
-
-def _only(condition: str) -> _Where:
-    return {"sqlite_where": sa.text(condition), "postgresql_where": sa.text(condition)}
-
-
-class DeliveryLane(SQLModel, table=True):
+class DeliveryLane(Table, table=True):
     """The queue of a receiver, or of a server that serves many, such as the SMTP server; it fails as a whole.
 
     Its row is locked before deliveries are added to it, claimed or finished.
@@ -28,7 +18,7 @@ class DeliveryLane(SQLModel, table=True):
     __tablename__ = "delivery_lane"
     __table_args__ = (
         sa.UniqueConstraint("channel", "name", name="uq_delivery_lane_name"),
-        sa.Index("ix_delivery_lane_due", "due_at", **_only("due_at IS NOT NULL")),
+        partial_index("ix_delivery_lane_due", "due_at", where="due_at IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -44,23 +34,23 @@ class DeliveryLane(SQLModel, table=True):
     succeeded_at: datetime | None = None
 
 
-class Delivery(SQLModel, table=True):
+class Delivery(Table, table=True):
     """One message to one receiver. It holds ids, never addresses, names or texts of people."""
 
     __table_args__ = (
         sa.UniqueConstraint("channel", "endpoint", "event", name="uq_delivery_event"),
         sa.Index("ix_delivery_due", "lane_id", "due_at"),
-        sa.Index("ix_delivery_running", "lane_id", "token", **_only("token IS NOT NULL")),
-        sa.Index(
+        partial_index("ix_delivery_running", "lane_id", "token", where="token IS NOT NULL"),
+        partial_index(
             "ix_delivery_open",
             "channel", "endpoint", "topic", "xid", "seq", "id",
-            **_only("finished_at IS NULL AND topic IS NOT NULL"),
+            where="finished_at IS NULL AND topic IS NOT NULL",
         ),
-        sa.Index(
+        partial_index(
             "uq_delivery_head",
             "channel", "endpoint", "topic",
             unique=True,
-            **_only("due_at IS NOT NULL AND topic IS NOT NULL"),
+            where="due_at IS NOT NULL AND topic IS NOT NULL",
         ),
         sa.Index("ix_delivery_log", "channel", "endpoint", "created_at", "id"),
         sa.Index("ix_delivery_log_state", "channel", "endpoint", "state", "created_at", "id"),

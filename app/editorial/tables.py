@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table, partial_index
 
 
-class Note(SQLModel, table=True):
+class Note(Table, table=True):
     """A note on an article or on a passage of one of its revisions; replies have a parent."""
 
     __table_args__ = (sa.Index("ix_note_article", "article_id", "created_at", "id"),)
@@ -35,18 +35,13 @@ class Note(SQLModel, table=True):
     suffix: str | None = None
 
 
-class Task(SQLModel, table=True):
+class Task(Table, table=True):
     """Something to be done, for an article or not."""
 
     __table_args__ = (
         sa.Index("ix_task_due", "done", "due_order", "id"),
         sa.Index("ix_task_assignee", "assignee_id", "done", "due_order", "id"),
-        sa.Index(
-            "ix_task_remind",
-            "remind_at",
-            sqlite_where=sa.text("remind_at IS NOT NULL"),
-            postgresql_where=sa.text("remind_at IS NOT NULL"),
-        ),
+        partial_index("ix_task_remind", "remind_at", where="remind_at IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -66,7 +61,7 @@ class Task(SQLModel, table=True):
     version: int = 1
 
 
-class ArticleLock(SQLModel, table=True):
+class ArticleLock(Table, table=True):
     """Who edits an article now; it prevents nothing."""
 
     __tablename__ = "article_lock"

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import BIG, ID
+from app.db.columns import BIG, ID, Table
 from app.db.rows import JsonObject
 
 
-class Event(SQLModel, table=True):
+class Event(Table, table=True):
     """An event, written in the transaction of the change that it reports."""
 
     __table_args__ = (sa.Index("ix_event_order", "xid", "seq"), {"sqlite_autoincrement": True})
@@ -26,7 +26,7 @@ class Event(SQLModel, table=True):
     person_id: str | None = Field(default=None, sa_type=ID)  # of the staff, who caused it; readers never see it
 
 
-class LogCursor(SQLModel, table=True):
+class LogCursor(Table, table=True):
     """The position up to which a consumer has read."""
 
     __tablename__ = "log_cursor"

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 from app.db.rows import JsonObject
 
 
-class Front(SQLModel, table=True):
+class Front(Table, table=True):
     """A front: its published version and its draft, each a title and blocks, or null."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -21,7 +21,7 @@ class Front(SQLModel, table=True):
     updated_at: datetime
 
 
-class FrontPeriod(SQLModel, table=True):
+class FrontPeriod(Table, table=True):
     """What readers saw of a front for some time."""
 
     __tablename__ = "front_period"

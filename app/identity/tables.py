@@ -3,13 +3,13 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID, partial_index
+from app.db.columns import ID, Table, partial_index
 from app.db.rows import JsonObject
 
 
-class Audit(SQLModel, table=True):
+class Audit(Table, table=True):
     """An action. Rows are added; only the details of erased subjects are cleared."""
 
     __table_args__ = (
@@ -33,7 +33,7 @@ class Audit(SQLModel, table=True):
     detail: JsonObject = Field(sa_type=sa.JSON)
 
 
-class ApiKey(SQLModel, table=True):
+class ApiKey(Table, table=True):
     """An API key, without the key itself."""
 
     __tablename__ = "api_key"
@@ -54,7 +54,7 @@ class ApiKey(SQLModel, table=True):
     last_used_at: datetime | None = None
 
 
-class Participant(SQLModel, table=True):
+class Participant(Table, table=True):
     """A guest, reader or member of staff who takes part. Their personal data is private and can be erased."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -74,7 +74,7 @@ class Participant(SQLModel, table=True):
     erased_at: datetime | None = None
 
 
-class Replay(SQLModel, table=True):
+class Replay(Table, table=True):
     """The answer to a POST with an idempotency key, kept so that the client can repeat it."""
 
     caller: str = Field(primary_key=True, max_length=36)
@@ -86,7 +86,7 @@ class Replay(SQLModel, table=True):
     created_at: datetime = Field(index=True)
 
 
-class Secret(SQLModel, table=True):
+class Secret(Table, table=True):
     """32 random bytes in hexadecimal: `site`, which stays, and `salt-N` for the N-th period of 30 days and the next."""
 
     name: str = Field(primary_key=True, max_length=40)

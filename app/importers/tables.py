@@ -1,13 +1,13 @@
 """Tables of imports."""
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 from app.db.rows import JsonObject
 
 
-class ImportSource(SQLModel, table=True):
+class ImportSource(Table, table=True):
     """A row of the ledger: a thing of a source and the row that was imported from it."""
 
     __tablename__ = "import_source"
@@ -20,7 +20,7 @@ class ImportSource(SQLModel, table=True):
     fingerprint: str = Field(max_length=64)  # SHA-256 of the imported values
 
 
-class ImportExtra(SQLModel, table=True):
+class ImportExtra(Table, table=True):
     """A part of an export that Broadsheet has no model for, such as a menu entry, kept as JSON."""
 
     __tablename__ = "import_extra"

@@ -3,24 +3,19 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table, partial_index
 from app.db.rows import JsonObject
 
 
-class Fanout(SQLModel, table=True):
+class Fanout(Table, table=True):
     """The fan-out of an event and its progress. It stays after the last recipient, so that republishing does not
     notify again.
     """
 
     __table_args__ = (
-        sa.Index(
-            "ix_fanout_due",
-            "due_at",
-            sqlite_where=sa.text("due_at IS NOT NULL"),
-            postgresql_where=sa.text("due_at IS NOT NULL"),
-        ),
+        partial_index("ix_fanout_due", "due_at", where="due_at IS NOT NULL"),
         sa.Index("ix_fanout_at", "created_at"),
     )
 
@@ -35,19 +30,13 @@ class Fanout(SQLModel, table=True):
     created_at: datetime
 
 
-class DigestItem(SQLModel, table=True):
+class DigestItem(Table, table=True):
     """An item of a subscriber's next digest."""
 
     __tablename__ = "digest_item"
     __table_args__ = (
         sa.UniqueConstraint("subscriber_id", "event", name="uq_digest_item_event"),
-        sa.Index(
-            "ix_digest_item_open",
-            "frequency",
-            "subscriber_id",
-            sqlite_where=sa.text("period IS NULL"),
-            postgresql_where=sa.text("period IS NULL"),
-        ),
+        partial_index("ix_digest_item_open", "frequency", "subscriber_id", where="period IS NULL"),
         sa.Index("ix_digest_item_at", "created_at"),
     )
 
@@ -61,7 +50,7 @@ class DigestItem(SQLModel, table=True):
     created_at: datetime
 
 
-class DigestRun(SQLModel, table=True):
+class DigestRun(Table, table=True):
     """The last digest that was started."""
 
     __tablename__ = "digest_run"

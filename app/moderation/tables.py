@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import BIG, ID, partial_index
+from app.db.columns import BIG, ID, Table, partial_index
 
 
-class Appeal(SQLModel, table=True):
+class Appeal(Table, table=True):
     """An author's appeal against a decision; there is at most one for each."""
 
     __table_args__ = (sa.UniqueConstraint("comment_id", "decision_id", name="uq_appeal_decision"),)
@@ -23,7 +23,7 @@ class Appeal(SQLModel, table=True):
     answered_at: datetime | None = None
 
 
-class Ban(SQLModel, table=True):
+class Ban(Table, table=True):
     """A banned identity, address or domain. Network and e-mail addresses are hashes."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -39,7 +39,7 @@ class Ban(SQLModel, table=True):
     created_by: str | None = Field(sa_type=ID)  # the moderator's key
 
 
-class SpamToken(SQLModel, table=True):
+class SpamToken(Table, table=True):
     """Number of texts of each class that contain a word, stored as a hash. Row 0 counts the texts."""
 
     __tablename__ = "spam_token"
@@ -49,7 +49,7 @@ class SpamToken(SQLModel, table=True):
     ham: int = 0
 
 
-class LearnedComment(SQLModel, table=True):
+class LearnedComment(Table, table=True):
     """The tokens learned from a comment, so that they can be unlearned after its text has changed."""
 
     __tablename__ = "learned_comment"
@@ -59,7 +59,7 @@ class LearnedComment(SQLModel, table=True):
     tokens: list[int] = Field(default_factory=list, sa_type=sa.JSON)
 
 
-class ModerationLog(SQLModel, table=True):
+class ModerationLog(Table, table=True):
     """An entry of the moderation log. It holds neither texts of comments nor addresses."""
 
     __tablename__ = "moderation_log"
@@ -86,7 +86,7 @@ class ModerationLog(SQLModel, table=True):
     canned_id: str | None = Field(None, sa_type=ID)  # the canned reason that was used; it may be deleted
 
 
-class Phrase(SQLModel, table=True):
+class Phrase(Table, table=True):
     """A watched phrase."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -99,7 +99,7 @@ class Phrase(SQLModel, table=True):
     updated_at: datetime
 
 
-class PhraseGeneration(SQLModel, table=True):
+class PhraseGeneration(Table, table=True):
     """The single row whose value changes with every write of phrases, so that processes know when to reload them."""
 
     __tablename__ = "phrase_stamp"
@@ -108,27 +108,16 @@ class PhraseGeneration(SQLModel, table=True):
     value: str = Field(sa_type=ID)
 
 
-class ModerationCase(SQLModel, table=True):
+class ModerationCase(Table, table=True):
     """The moderation state of a comment that was reported, appealed or decided, with the sort key of the queue."""
 
     __tablename__ = "moderation_case"
     __table_args__ = (
-        sa.Index(  # SQLite stores booleans as numbers
-            "ix_moderation_case_waits",
-            "commented_at",
-            "comment_id",
-            sqlite_where=sa.text("waits = 1"),
-            postgresql_where=sa.text("waits"),
-        ),
-        *(
-            sa.Index(
-                f"ix_moderation_case_{name}",
-                name,
-                "comment_id",
-                sqlite_where=sa.text("waits = 1"),
-                postgresql_where=sa.text("waits"),
+        *(  # SQLite stores booleans as numbers
+            partial_index(
+                f"ix_moderation_case_{name}", column, "comment_id", where="waits = 1", postgresql_where="waits"
             )
-            for name in ("reports", "risk")
+            for name, column in (("waits", "commented_at"), ("reports", "reports"), ("risk", "risk"))
         ),
     )
 
@@ -142,7 +131,7 @@ class ModerationCase(SQLModel, table=True):
     verdict: str | None = Field(None, max_length=10)  # approved or rejected: how it counts in its author's history
 
 
-class ModerationLease(SQLModel, table=True):
+class ModerationLease(Table, table=True):
     """A comment that a moderator has claimed until a time."""
 
     __tablename__ = "moderation_lease"
@@ -152,7 +141,7 @@ class ModerationLease(SQLModel, table=True):
     until: datetime
 
 
-class Report(SQLModel, table=True):
+class Report(Table, table=True):
     """A reader's report on a comment or article; its text and e-mail address are private."""
 
     __table_args__ = (
@@ -183,7 +172,7 @@ class Report(SQLModel, table=True):
     decided_at: datetime | None = None
 
 
-class CannedReason(SQLModel, table=True):
+class CannedReason(Table, table=True):
     """A reason that moderators use again and again, in several languages."""
 
     __tablename__ = "moderation_reason"
@@ -198,7 +187,7 @@ class CannedReason(SQLModel, table=True):
     updated_at: datetime
 
 
-class PersonNote(SQLModel, table=True):
+class PersonNote(Table, table=True):
     """A moderator's note on somebody who comments, for other moderators."""
 
     __tablename__ = "moderation_note"
@@ -212,7 +201,7 @@ class PersonNote(SQLModel, table=True):
     created_at: datetime
 
 
-class PersonAction(SQLModel, table=True):
+class PersonAction(Table, table=True):
     """An action on somebody who comments: a ban, or the removal of all comments, which the worker carries out."""
 
     __tablename__ = "moderation_action"

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 
 
-class EarlyReader(SQLModel, table=True):
+class EarlyReader(Table, table=True):
     """A key that may read an article before it is public."""
 
     __tablename__ = "early_reader"
@@ -19,7 +19,7 @@ class EarlyReader(SQLModel, table=True):
     named_at: datetime
 
 
-class Fetch(SQLModel, table=True):
+class Fetch(Table, table=True):
     """A revision of an article that a partner's key read; kept when the article is deleted."""
 
     __tablename__ = "partner_fetch"

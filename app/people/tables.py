@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import BIG, ID
+from app.db.columns import BIG, ID, Table
 
 
-class Person(SQLModel, table=True):
+class Person(Table, table=True):
     """Somebody of the staff. A deleted person keeps the id and the name, which the audit log refers to."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -28,7 +28,7 @@ class Person(SQLModel, table=True):
     deleted_at: datetime | None = None
 
 
-class PersonSession(SQLModel, table=True):
+class PersonSession(Table, table=True):
     """A sign-in that lasts. The row of a session that has ended is deleted."""
 
     __tablename__ = "person_session"
@@ -49,7 +49,7 @@ class PersonSession(SQLModel, table=True):
     expires_at: datetime = Field(index=True)  # at the latest
 
 
-class PersonIdentity(SQLModel, table=True):
+class PersonIdentity(Table, table=True):
     """An account of a person with an OpenID provider."""
 
     __tablename__ = "person_identity"
@@ -63,7 +63,7 @@ class PersonIdentity(SQLModel, table=True):
     last_used_at: datetime | None = None
 
 
-class Passkey(SQLModel, table=True):
+class Passkey(Table, table=True):
     """A WebAuthn credential."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -78,7 +78,7 @@ class Passkey(SQLModel, table=True):
     last_used_at: datetime | None = None
 
 
-class Invitation(SQLModel, table=True):
+class Invitation(Table, table=True):
     """A link by which a person sets up a way to sign in, once."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -89,7 +89,7 @@ class Invitation(SQLModel, table=True):
     used_at: datetime | None = None
 
 
-class SpentToken(SQLModel, table=True):
+class SpentToken(Table, table=True):
     """A token that may be used once and was, such as the challenge of a passkey, until it expires."""
 
     __tablename__ = "spent_token"
@@ -98,7 +98,7 @@ class SpentToken(SQLModel, table=True):
     expires_at: datetime = Field(index=True)
 
 
-class Role(SQLModel, table=True):
+class Role(Table, table=True):
     """A named set of scopes that the publication added; five others are built in."""
 
     slug: str = Field(primary_key=True, max_length=60)
@@ -108,7 +108,7 @@ class Role(SQLModel, table=True):
     updated_at: datetime
 
 
-class RoleGrant(SQLModel, table=True):
+class RoleGrant(Table, table=True):
     """A role that a person has: in a section and all that is inside of it, or everywhere."""
 
     __tablename__ = "role_grant"

@@ -3,15 +3,15 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 from app.db.rows import JsonObject
 from app.text.collation import SORT_KEY, collation_key, fold_name
 from app.text.confusables import skeleton
 
 
-class Term(SQLModel):
+class Term(Table):
     """Columns of all terms that articles are filed under."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -35,7 +35,7 @@ def _keep_name_key(_mapper: object, _connection: object, term: Term) -> None:
     term.name_key = collation_key(term.name)
 
 
-class FormerSlug(SQLModel, table=True):
+class FormerSlug(Table, table=True):
     """A former slug of a term, which redirects to the present one."""
 
     __tablename__ = "former_slug"
@@ -64,7 +64,7 @@ class Section(Term, table=True):
     syndication: str = Field("full", max_length=10, sa_column_kwargs={"server_default": "full"})  # none … full
 
 
-class SectionClosure(SQLModel, table=True):
+class SectionClosure(Table, table=True):
     """Each section with each of its ancestors, and with itself at depth 0."""
 
     __tablename__ = "section_closure"
@@ -112,7 +112,7 @@ class Series(Term, table=True):
     description: str = Field("", max_length=2000)
 
 
-class Notice(SQLModel, table=True):
+class Notice(Table, table=True):
     """A text shown with all articles of its scope."""
 
     __table_args__ = (sa.Index("ix_notice_target", "scope", "target_id"), sa.Index("ix_notice_new", "created_at", "id"))
@@ -129,7 +129,7 @@ class Notice(SQLModel, table=True):
     updated_at: datetime
 
 
-class Media(SQLModel, table=True):
+class Media(Table, table=True):
     """A picture: its files are stored here, or it refers to a URL elsewhere."""
 
     __table_args__ = (sa.Index("ix_media_new", "created_at", "id"),)
@@ -172,7 +172,7 @@ def _keep_words(_mapper: object, _connection: object, media: Media) -> None:
     media.words = fold_name(f"{media.alt} {media.caption} {media.credit}")
 
 
-class MediaUpload(SQLModel, table=True):
+class MediaUpload(Table, table=True):
     """An upload that was begun and whose file the client sends to the store itself."""
 
     __tablename__ = "media_upload"
@@ -189,7 +189,7 @@ class MediaUpload(SQLModel, table=True):
     expires_at: datetime
 
 
-class TermMerge(SQLModel, table=True):
+class TermMerge(Table, table=True):
     """A merge of one term into another, or its removal; kept so that old revisions find the target."""
 
     __tablename__ = "term_merge"
@@ -215,7 +215,7 @@ class TermMerge(SQLModel, table=True):
     finished_at: datetime | None = None
 
 
-class Generation(SQLModel, table=True):
+class Generation(Table, table=True):
     """The single row with the generation of cached article JSON; JSON of a smaller one is stale."""
 
     __tablename__ = "publication_stamp"

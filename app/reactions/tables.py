@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID, partial_index
+from app.db.columns import ID, Table, partial_index
 
 
-class Vote(SQLModel, table=True):
+class Vote(Table, table=True):
     """A participant's vote on a comment; a withdrawn vote has no row."""
 
     __table_args__ = (
@@ -24,7 +24,7 @@ class Vote(SQLModel, table=True):
     counted: bool = Field(True, sa_column_kwargs={"server_default": sa.true()})  # whether it is in the comment's totals
 
 
-class Reaction(SQLModel, table=True):
+class Reaction(Table, table=True):
     """A participant's reaction to an article; a withdrawn reaction has no row."""
 
     __table_args__ = (

@@ -4,15 +4,15 @@ from datetime import datetime
 from typing import TypeAlias
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import BIG, ID
+from app.db.columns import BIG, ID, Table, partial_index
 
 StoredTerm: TypeAlias = tuple[int, int, str]
 """The id of a term, its weight, and the form in the text; in JSON an array."""
 
 
-class RelatedTerm(SQLModel, table=True):
+class RelatedTerm(Table, table=True):
     """A stem in a language with its number of articles; the empty stem counts all articles of the language."""
 
     __tablename__ = "related_term"
@@ -24,12 +24,12 @@ class RelatedTerm(SQLModel, table=True):
     articles: int
 
 
-class RelatedText(SQLModel, table=True):
+class RelatedText(Table, table=True):
     """The terms of a public article; `n` keeps rows of `article_term` small."""
 
     __tablename__ = "related_text"
     __table_args__ = (
-        sa.Index("ix_related_text_stale", "n", sqlite_where=sa.text("stale"), postgresql_where=sa.text("stale")),
+        partial_index("ix_related_text_stale", "n", where="stale"),
         {"sqlite_autoincrement": True},
     )
 
@@ -44,22 +44,22 @@ class RelatedText(SQLModel, table=True):
     stale: bool  # whether the worker has to rebuild its list of links
 
 
-class ArticleTerm(SQLModel, table=True):
+class ArticleTerm(Table, table=True):
     """A term of a text; the texts of a term are one range of the primary key."""
 
     __tablename__ = "article_term"
-    __table_args__ = {"sqlite_with_rowid": False}
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     term_id: int = Field(primary_key=True, sa_type=sa.BigInteger, sa_column_kwargs={"autoincrement": False})
     n: int = Field(primary_key=True, sa_type=sa.BigInteger)  # of the text; deleted with its row by the code
     weight: int = Field(sa_type=sa.SmallInteger)  # of a vector of length 10,000
 
 
-class RelatedLink(SQLModel, table=True):
+class RelatedLink(Table, table=True):
     """A link between similar texts."""
 
     __tablename__ = "related_link"
-    __table_args__ = {"sqlite_with_rowid": False}
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
     article_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE")
     target_id: str = Field(primary_key=True, sa_type=ID, foreign_key="article.id", ondelete="CASCADE", index=True)
@@ -68,7 +68,7 @@ class RelatedLink(SQLModel, table=True):
     terms: list[str] = Field(sa_type=sa.JSON)  # shared terms in the forms of the article
 
 
-class RelatedChoice(SQLModel, table=True):
+class RelatedChoice(Table, table=True):
     """The version of the pinned articles for `If-Match`; without a row it is 0."""
 
     __tablename__ = "related_choice"
@@ -77,7 +77,7 @@ class RelatedChoice(SQLModel, table=True):
     version: int
 
 
-class RelatedPin(SQLModel, table=True):
+class RelatedPin(Table, table=True):
     """An article pinned by editors."""
 
     __tablename__ = "related_pin"
@@ -87,7 +87,7 @@ class RelatedPin(SQLModel, table=True):
     position: int
 
 
-class RelatedRebuild(SQLModel, table=True):
+class RelatedRebuild(Table, table=True):
     """The progress of a rebuild; without a row none is running."""
 
     __tablename__ = "related_rebuild"

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 from app.db.rows import JsonObject
 
 
-class Release(SQLModel, table=True):
+class Release(Table, table=True):
     """A set of changes that are published together."""
 
     __table_args__ = (
@@ -35,7 +35,7 @@ class Release(SQLModel, table=True):
     failure: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # when and why it was not published
 
 
-class ReleaseItem(SQLModel, table=True):
+class ReleaseItem(Table, table=True):
     """One change of a release, with what stood there before it was published."""
 
     __tablename__ = "release_item"
@@ -57,7 +57,7 @@ class ReleaseItem(SQLModel, table=True):
     after: JsonObject | None = Field(None, sa_type=sa.JSON(none_as_null=True))  # by which a later change is noticed
 
 
-class ReleasePreview(SQLModel, table=True):
+class ReleasePreview(Table, table=True):
     """A link that shows what readers would see after a release; only a hash of its token is stored."""
 
     __tablename__ = "release_preview"

@@ -28,7 +28,7 @@ from app.articles.rendering import (
     select_cached,
 )
 from app.db import yield_cpu
-from app.db.columns import is_among
+from app.db.columns import TSQUERY, is_among
 from app.db.prepared import Prepared, is_fixed
 from app.db.rows import Column, JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
@@ -204,7 +204,7 @@ def select_matches(
     else:
         # An expression instead of the column keeps PostgreSQL from walking the whole key index for a rare word.
         tables, key = ENTRY, ENTRY.c.key + sa.literal_column("0", BIG_INTEGER)
-        matches = ENTRY.c.vector.op("@@")(sa.cast(question, sa.dialects.postgresql.TSQUERY))
+        matches = ENTRY.c.vector.op("@@")(sa.cast(question, TSQUERY))
     asks_more = shape.filters or shape.bounds or shape.partner or shape.featured is not None or shape.states is not None
     where = [matches, _is_in_window(key), *(() if shape.includes_pages else (ENTRY.c.listed,))]
     if not joined and not asks_more:

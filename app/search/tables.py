@@ -3,26 +3,25 @@
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TSVECTOR
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID, table_of
+from app.db.columns import ID, TSVECTOR, Table, gin_index, table_of
 
 SLOTS_PER_MICROSECOND = 1024  # keys of the same microsecond
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of keys
 
 
-class SearchEntry(SQLModel, table=True):
+class SearchEntry(Table, table=True):
     """The index entry of a public article."""
 
     __tablename__ = "search_entry"
-    __table_args__ = (sa.Index("ix_search_entry_vector", "vector", postgresql_using="gin"),)
+    __table_args__ = (gin_index("ix_search_entry_vector", "vector"),)
 
     key: int = Field(primary_key=True, sa_type=sa.BigInteger, sa_column_kwargs={"autoincrement": False})  # by time
     article_id: str = Field(sa_type=ID, foreign_key="article.id", ondelete="CASCADE", unique=True)
     listed: bool  # as in the article: false for pages, which are found only on request
     weights: str = Field(sa_type=sa.Text)  # of its words, see `search.questions`
-    vector: str | None = Field(None, sa_type=sa.Text().with_variant(TSVECTOR(), "postgresql"))  # null on SQLite
+    vector: str | None = Field(None, sa_type=sa.Text().with_variant(TSVECTOR, "postgresql"))  # null on SQLite
 
 
 # Contentless: words are stored in the index only. The tokenizer `ascii` keeps the prepared words as they are.

@@ -3,15 +3,15 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 from app.db.rows import JsonObject
 
 PROFILE_ID = 1
 
 
-class SiteProfile(SQLModel, table=True):
+class SiteProfile(Table, table=True):
     """The single row of what editors say of the site; without it the settings hold."""
 
     __tablename__ = "site_profile"
@@ -30,7 +30,7 @@ class SiteProfile(SQLModel, table=True):
     updated_at: datetime
 
 
-class Redirect(SQLModel, table=True):
+class Redirect(Table, table=True):
     """A path of the site that leads elsewhere, or says that what stood there is gone."""
 
     id: str = Field(primary_key=True, sa_type=ID)

@@ -3,17 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
-
-
-def _partial_index(name: str, *columns: str, where: str) -> sa.Index:
-    """Return an index over the rows that meet a condition."""
-    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+from app.db.columns import ID, Table, partial_index
 
 
-class Subscriber(SQLModel, table=True):
+class Subscriber(Table, table=True):
     """An e-mail address. No other table contains it: they have the subscriber's id."""
 
     __table_args__ = (
@@ -29,14 +24,14 @@ class Subscriber(SQLModel, table=True):
     created_at: datetime
 
 
-class Subscription(SQLModel, table=True):
+class Subscription(Table, table=True):
     """A subscription. Without `confirmed_at` it was only requested, and nothing is sent."""
 
     __table_args__ = (
         sa.UniqueConstraint("subscriber_id", "kind", "target", "channel", name="uq_subscription_target"),
-        _partial_index("ix_subscription_target", "kind", "target", "subscriber_id", where="confirmed_at IS NOT NULL"),
-        _partial_index("ix_subscription_pending", "created_at", where="confirmed_at IS NULL"),
-        _partial_index("ix_subscription_participant", "participant_id", where="participant_id IS NOT NULL"),
+        partial_index("ix_subscription_target", "kind", "target", "subscriber_id", where="confirmed_at IS NOT NULL"),
+        partial_index("ix_subscription_pending", "created_at", where="confirmed_at IS NULL"),
+        partial_index("ix_subscription_participant", "participant_id", where="participant_id IS NOT NULL"),
     )
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -51,7 +46,7 @@ class Subscription(SQLModel, table=True):
     confirmed_at: datetime | None = None
 
 
-class SubscriptionRequest(SQLModel, table=True):
+class SubscriptionRequest(Table, table=True):
     """A request for a subscription, until the worker processes it, so that the response reveals nothing."""
 
     __tablename__ = "subscription_request"
@@ -74,7 +69,7 @@ class SubscriptionRequest(SQLModel, table=True):
     due_at: datetime
 
 
-class OptIn(SQLModel, table=True):
+class OptIn(Table, table=True):
     """A confirmation mail: what its token confirms, and what the limits of such mails count."""
 
     __tablename__ = "opt_in"
@@ -100,7 +95,7 @@ class OptIn(SQLModel, table=True):
     created_at: datetime
 
 
-class CommentAsk(SQLModel, table=True):
+class CommentAsk(Table, table=True):
     """The `notify` setting of a comment that was last applied, so that it is applied only once."""
 
     __tablename__ = "comment_ask"
@@ -109,7 +104,7 @@ class CommentAsk(SQLModel, table=True):
     notify: str = Field(max_length=10)
 
 
-class Suppression(SQLModel, table=True):
+class Suppression(Table, table=True):
     """An address that gets no mail, as a hash; kept when everything else about the address is deleted."""
 
     __table_args__ = (sa.Index("ix_suppression_new", "created_at", "id"),)

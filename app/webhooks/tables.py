@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 
 
-class Webhook(SQLModel, table=True):
+class Webhook(Table, table=True):
     """A URL that receives messages. Its secrets are stored in plain text, since a hash cannot sign."""
 
     id: str = Field(primary_key=True, sa_type=ID)
@@ -36,7 +36,7 @@ class Webhook(SQLModel, table=True):
     updated_at: datetime
 
 
-class WebhookReplay(SQLModel, table=True):
+class WebhookReplay(Table, table=True):
     """A part of the log that is sent to a webhook again."""
 
     __tablename__ = "webhook_replay"

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.db.columns import ID
+from app.db.columns import ID, Table
 
 
-class HubSubscription(SQLModel, table=True):
+class HubSubscription(Table, table=True):
     """A subscription of a callback to a topic, which it has confirmed, until its lease ends."""
 
     __tablename__ = "hub_subscription"
@@ -28,7 +28,7 @@ class HubSubscription(SQLModel, table=True):
     sent: str | None = Field(None, max_length=64)  # SHA-256 of the feed that was sent last
 
 
-class HubRequest(SQLModel, table=True):
+class HubRequest(Table, table=True):
     """A request that takes effect when its callback confirms it."""
 
     __tablename__ = "hub_request"

@@ -45,6 +45,7 @@ LATE = {
     "rapidfuzz",
     "rich",
     "snowballstemmer",
+    "sqlalchemy.dialects.postgresql",  # an index that names its options imports it
 }
 
 
