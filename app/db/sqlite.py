@@ -94,6 +94,15 @@ def _raw(connection: sa.Connection) -> Connection:
     return cast(Connection, connection.connection.dbapi_connection)
 
 
+def _release_pages(connection: sa.Connection) -> None:
+    """Free the pages that a rare, long read has left in the cache of a thread's connection; the kernel keeps them.
+
+    Four threads would hold 8 MB until the end of the process. It is not a statement of the read: nothing listens.
+    """
+    if not connection.invalidated:
+        _raw(connection).execute("PRAGMA shrink_memory")
+
+
 def _run_write(session: WriteSession, raw: Connection, piece: _Write, *, apart: bool) -> _Outcome:
     """Run one write, with `apart` in a savepoint of its own; it leaves nothing in the session of the batch.
 
@@ -299,8 +308,11 @@ class SqliteDatabase(Database):
 
     async def scan(self, query: Callable[Concatenate[sa.Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
-            with switch_interval.shorten():
-                return self.run_query(lambda connection: query(connection, *args, **kwargs))
+            with switch_interval.shorten(), self.connect() as connection:
+                try:
+                    return query(connection, *args, **kwargs)
+                finally:
+                    _release_pages(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 

@@ -385,3 +385,16 @@ def test_a_limit_and_an_offset_are_given_without_compiling_the_statement_again(s
                 assert list(connection.execute(query, {"most": 2, "first": 1}).scalars()) == list(shown)
                 assert (compiled == []) is is_known
         raw.set_authorizer(None)
+
+
+def test_threads_keep_no_pages_of_what_they_have_read(store: SqliteDatabase) -> None:
+    traced: list[str] = []
+    sa.event.listen(store.engines()[0], "connect", lambda raw, _record: raw.set_trace_callback(traced.append))
+
+    async def story() -> None:
+        await store.read(texts)
+        assert "PRAGMA shrink_memory" not in traced
+        await store.scan(texts)
+        assert traced[-1] == "PRAGMA shrink_memory"
+
+    run(store, story)
