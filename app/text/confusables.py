@@ -39,6 +39,11 @@ def _strip_marks(text: str) -> str:
     return "".join(char for char in unicodedata.normalize("NFKD", text) if unicodedata.category(char)[0] != "M")
 
 
+def _take_character(entry: dict[str, object]) -> object:
+    """Reduce a confusable to its character: with their names, all together take 4 MB until the process ends."""
+    return entry["c"] if isinstance(entry.get("c"), str) else entry
+
+
 @cache
 def _read_table() -> dict[int, str]:
     """Map characters to the ASCII letters in lower case that they look like.
@@ -47,9 +52,9 @@ def _read_table() -> dict[int, str]:
     """
     table = {look: plain for plain, looks in _READ_AS.items() for look in looks}
     path = files("confusable_homoglyphs") / "confusables.json"
-    data: dict[str, list[dict[str, str]]] = json.loads(path.read_text(encoding="utf-8"))
+    data: dict[str, list[str]] = json.loads(path.read_bytes(), object_hook=_take_character)
     for char, confusables in data.items():
-        plain = next((text for entry in confusables if (text := _strip_marks(entry["c"])).isascii()), "")
+        plain = next((text for other in confusables if (text := _strip_marks(other)).isascii()), "")
         if len(char) == 1 and not char.isascii() and plain.isalpha():
             table.setdefault(char, plain.casefold().replace("i", "l"))
     for char in (chr(code) for block in _LATIN_BLOCKS for code in block):
