@@ -1,6 +1,6 @@
 """The parts of the application: routers, consumers of the event log, delivery channels and timers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -77,10 +77,10 @@ from app.subscriptions import routes as subscriptions
 from app.subscriptions.opt_ins import NEXT_REQUEST
 from app.webhooks import routes as webhooks
 from app.webhooks.channel import WebhookChannel
-from app.webhooks.messages import enqueue_events
+from app.webhooks.messages import enqueue_events, list_wanted_types
 from app.webhooks.replays import RUNNING_REPLAY, continue_replay
 from app.websub import routes as websub
-from app.websub.hub import prune_hub
+from app.websub.hub import has_subscribers, prune_hub
 from app.websub.publisher import HubChannel
 from app.websub.publisher import enqueue_changed_feeds as tell_feeds
 
@@ -175,13 +175,19 @@ REMOVAL_BURST = 0.25  # seconds of a round for removing all comments of a person
 MAX_MESSAGES = 10  # events whose messages are built at a time
 
 
+def _list_types_for_feeds(connection: sa.Connection, hubs: Sequence[str]) -> frozenset[str]:
+    """List the types of events that change feeds, if any hub or subscriber is told of them."""
+    return list_types("websub") if hubs or has_subscribers(connection) else frozenset()
+
+
 def consumers(settings: Settings) -> dict[str, Consumer]:
     """Return all consumers of the log by the names of their cursors: one that fails holds up no other."""
-    send_messages = partial(enqueue_events, site=Site.from_settings(settings))
+    send_messages, hubs = partial(enqueue_events, site=Site.from_settings(settings)), settings.websub_hubs
+    feed_types = partial(_list_types_for_feeds, hubs=hubs)
     return {
         **CONSUMERS,
-        "webhooks": Consumer(list_types("webhooks"), send_messages, MAX_MESSAGES),
-        "websub": Consumer(list_types("websub"), partial(tell_feeds, hubs=settings.websub_hubs)),
+        "webhooks": Consumer(list_types("webhooks"), send_messages, MAX_MESSAGES, list_wanted_types),
+        "websub": Consumer(list_types("websub"), partial(tell_feeds, hubs=hubs), narrow=feed_types),
     }
 
 

@@ -153,7 +153,9 @@ class Worker:
             done = await self.db.write_aside(timer.run) if is_due else 0
             until = time.monotonic() + timer.burst
             while done and time.monotonic() < until:
+                await asyncio.sleep(self.db.batch_pause)
                 await self._advance_consumers()
+                await asyncio.sleep(self.db.batch_pause)
                 done = await self.db.write_aside(timer.run)
         except Exception as error:
             self._note_failure(name, error)

@@ -28,6 +28,8 @@ from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import table_of
+from app.db.prepared import Prepared
+from app.db.row_lists import ROWS, select_rows
 from app.db.rows import JsonObject, Statement, fetch_row, insert_into
 from app.web.paging import Page, Sort, fetch_page, map_page
 
@@ -381,6 +383,20 @@ def require_anchor(session: Session, article_id: str, anchor_id: str) -> None:
 def adjust_count(session: Session, anchor_id: str, delta: int) -> None:
     """Adjust the number of listed comments of an anchor."""
     session.execute(_ADJUST_COUNT, {"anchor": anchor_id, "delta": delta})
+
+
+def _adjust_all(dialect: str) -> sa.Update:
+    rows = select_rows(dialect, id=ANCHOR.c.id.type, delta=sa.Integer())
+    return sa.update(ANCHOR).where(ANCHOR.c.id == rows.c.id).values(comments=ANCHOR.c.comments + rows.c.delta)
+
+
+_ADJUST_ALL: Prepared[JsonObject] = Prepared(_adjust_all)
+
+
+def adjust_counts(session: Session, deltas: Mapping[str, int]) -> None:
+    """Adjust the numbers of listed comments of many anchors, by their ids."""
+    if deltas:
+        _ADJUST_ALL.run(session, {ROWS: [{"id": one, "delta": delta} for one, delta in sorted(deltas.items())]})
 
 
 def erase_author(session: Session, made_by: str) -> None:

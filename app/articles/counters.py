@@ -1,7 +1,8 @@
 """Counters of articles: comments and reactions, in total and in the last day, week and month."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -12,6 +13,7 @@ from app.articles.tables import ACTIVITY_KINDS, SITE_ID, WINDOW_DAYS, ActivityHo
 from app.core.clock import now
 from app.db.columns import table_of
 from app.db.prepared import Prepared
+from app.db.row_lists import ROWS, select_rows
 from app.db.rows import Insert, JsonObject, begin_insert, insert_into
 from app.events.catalog import ActivityAged
 from app.events.log import emit
@@ -109,6 +111,65 @@ def count_activity(session: Session, article_id: str, at: datetime, *, comments:
     _ADD_SUMS.run(connection, {"article_id": article_id, **_sums_of(windows_left, comments, reactions)})
 
 
+def _add_rows(dialect: str, table: sa.Table, added: Sequence[str]) -> Insert:
+    """Add rows to those that are there, in the order of their keys, in which all transactions lock them."""
+    names, keys = table.c.keys(), list(table.primary_key)
+    rows = select_rows(dialect, **{name: table.c[name].type for name in names})
+    query = sa.select(*(rows.c[name] for name in names)).order_by(*(rows.c[key.name] for key in keys))
+    new = begin_insert(dialect, table).from_select(names, query)
+    return new.on_conflict_do_update(
+        index_elements=keys, set_={name: table.c[name] + new.excluded[name] for name in added}
+    )
+
+
+def _add_to_rows(dialect: str, table: sa.Table, added: Sequence[str], least: int | None = None) -> sa.Update:
+    """Add to rows that are there, except for those in which a number would be less than `least`."""
+    keys = list(table.primary_key)
+    names = [*(key.name for key in keys), *added]
+    rows = select_rows(dialect, **{name: table.c[name].type for name in names})
+    update = sa.update(table).where(*(key == rows.c[key.name] for key in keys))
+    if least is not None:
+        update = update.where(*(table.c[name] + rows.c[name] >= least for name in added))
+    return update.values({name: table.c[name] + rows.c[name] for name in added})
+
+
+_ADD_HOURS: Prepared[JsonObject] = Prepared(
+    lambda dialect: _add_rows(dialect, HOUR, ACTIVITY_KINDS).returning(HOUR.c.article_id, HOUR.c.hour, HOUR.c.passed)
+)
+_SUBTRACT_HOURS: Prepared[JsonObject] = Prepared(
+    lambda dialect: _add_to_rows(dialect, HOUR, ["comments"], least=0).returning(
+        HOUR.c.article_id, HOUR.c.hour, HOUR.c.passed
+    )
+)
+_ADD_ALL_SUMS: Prepared[JsonObject] = Prepared(lambda dialect: _add_rows(dialect, ACTIVITY, _SUMS))
+_ADJUST_ALL_SUMS: Prepared[JsonObject] = Prepared(lambda dialect: _add_to_rows(dialect, ACTIVITY, _SUMS))
+
+
+def count_comments(session: Session, changes: Mapping[tuple[str, datetime], int]) -> None:
+    """Count comments of many hours of many articles as `count_activity` does, in few statements.
+
+    Either all numbers are to be added, or all are negative and to be taken back.
+    """
+    moment, hours = now(), list[JsonObject]()
+    for (article_id, hour), number in changes.items():
+        passed = sum(_due_at(hour, step) <= moment for step in range(len(WINDOW_DAYS)))
+        if passed < len(WINDOW_DAYS):
+            row: JsonObject = {"article_id": article_id, "hour": hour, "comments": number, "reactions": 0}
+            hours.append({**row, "passed": passed, "due_at": _due_at(hour, passed)})
+    if not hours:
+        return
+    is_added = next(iter(changes.values())) > 0
+    sums: dict[str, dict[str, int]] = {}
+    for each in (_ADD_HOURS if is_added else _SUBTRACT_HOURS).rows(session, {ROWS: hours}):
+        article_id, hour = str(each["article_id"]), cast(datetime, each["hour"])
+        total = sums.setdefault(article_id, dict.fromkeys(_SUMS, 0))
+        for name, more in _sums_of(cast(int, each["passed"]), changes[article_id, hour], 0).items():
+            total[name] += more
+    if sums:
+        rows = [{"article_id": article_id, **more} for article_id, more in sorted(sums.items())]
+        (_ADD_ALL_SUMS if is_added else _ADJUST_ALL_SUMS).run(session, {ROWS: rows})
+
+
 def age_activity(session: Session, limit: int = 200) -> int:
     """Move up to `limit` due hours out of their windows; returns how many there were."""
     connection = session.connection()
@@ -157,6 +218,29 @@ def adjust_tally(session: Session, article_id: str, comments: int = 0, inline: i
     """Add to the numbers of published comments of an article: all, and those on passages."""
     values = {"article_id": article_id, "comments": comments, "inline": inline, "reactions": {}}
     _ADD_COUNTS.run(session, values)
+
+
+def _add_to_tallies(dialect: str) -> Insert:
+    names = ("article_id", "comments", "inline")
+    rows = select_rows(dialect, **{name: _TALLY.c[name].type for name in names})
+    empty = sa.literal_column("'{}'", sa.JSON())
+    query = sa.select(*(rows.c[name] for name in names), empty).order_by(rows.c.article_id)
+    new = begin_insert(dialect, _TALLY).from_select([*names, "reactions"], query)
+    more = {name: _TALLY.c[name] + new.excluded[name] for name in ("comments", "inline")}
+    return new.on_conflict_do_update(index_elements=[_TALLY.c.article_id], set_=more)
+
+
+_ADD_ALL_COUNTS: Prepared[JsonObject] = Prepared(_add_to_tallies)
+
+
+def adjust_tallies(session: Session, comments: Mapping[str, int], inline: Mapping[str, int]) -> None:
+    """Add to the numbers of published comments of many articles, by their ids, as `adjust_tally` does for one."""
+    rows = [
+        {"article_id": article_id, "comments": number, "inline": inline.get(article_id, 0)}
+        for article_id, number in comments.items()
+    ]
+    if rows:
+        _ADD_ALL_COUNTS.run(session, {ROWS: rows})
 
 
 def change_reaction(

@@ -166,7 +166,8 @@ def list_changes(connection: sa.Connection, begin: Position, log: str, types: fr
     if len(entries) > limit:
         end, more = entries[-1].position, True
     else:  # the page ends with the events that were read, which may be of other types
-        end, more = find_batch_end(connection, begin, MAX_EVENTS_READ)
+        end, number = find_batch_end(connection, begin, MAX_EVENTS_READ)
+        more = number == MAX_EVENTS_READ
         bounds = {"from_xid": begin.xid, "from_seq": begin.seq, "to_xid": end.xid, "to_seq": end.seq}
         entries = fetch_events(
             connection, _select_events(types, connection.dialect.name), {**bounds, "most": limit + 1}

@@ -125,11 +125,7 @@ def _adjust_replies(session: Session, parent_id: str, change: int) -> _Parent | 
 
 def _leave_thread(session: Session, row: StoredComment) -> None:
     """Take a comment out of its thread, with every tombstone above it that has no other listed replies."""
-    leave_parent(session, row["parent_id"])
-
-
-def leave_parent(session: Session, parent_id: str | None) -> None:
-    """Take a listed reply from a comment, and tombstones that have no other out of their threads."""
+    parent_id = row["parent_id"]
     while parent_id is not None:
         parent = _adjust_replies(session, parent_id, -1)
         if parent is None or parent["state"] == "published" or parent["replies"]:

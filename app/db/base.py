@@ -199,7 +199,7 @@ class Database(ABC):
     """A database. `read` and `write` are for the event loop, `connect` and `transaction` for commands and threads."""
 
     dialect: str
-    batch_pause = 0.0  # seconds between two transactions of one command
+    batch_pause = 0.0  # seconds between two transactions of long work
     on_progress: Callable[[], object] | None = None
     """A function that is called often while a query runs; to be set before the first connection is opened."""
 

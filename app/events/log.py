@@ -5,14 +5,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.clock import now
-from app.db.columns import table_of
+from app.db.columns import is_among, table_of
 from app.db.prepared import Prepared
+from app.db.row_lists import ROWS, select_rows
 from app.db.rows import Column, JsonObject, Statement, fetch_rows, insert_into
 from app.events.base import EventBase
 from app.events.catalog import LoggedEvent
@@ -21,6 +22,7 @@ from app.events.tables import Event, LogCursor
 
 _EVENT, _CURSOR = table_of(Event), table_of(LogCursor)
 BATCH_SIZE = 100  # events that are read at a time
+MAX_SKIPPED: Final = 1000  # events that consumers pass at a time where none of them needs one
 MAX_BATCH_SECONDS = 0.02  # after which a transaction takes no more events, so that no other write waits long
 
 
@@ -225,16 +227,23 @@ def is_foreign_log(connection: sa.Connection) -> bool:
     return bool(connection.execute(_FOREIGN).scalar_one())
 
 
-def find_batch_end(connection: sa.Connection, position: Position, limit: int) -> tuple[Position, bool]:
-    """Find the position of the last of the next `limit` events, and whether more may follow.
+class BatchEnd(NamedTuple):
+    """The position of the last of some events, and how many they are."""
+
+    end: Position
+    number: int
+
+
+def find_batch_end(connection: sa.Connection, position: Position, limit: int) -> BatchEnd:
+    """Find the position of the last of the next `limit` events, and their number.
 
     Without any, that is the position given. No event will be added before the end of the batch.
     """
     row = _ENDS.first(connection, {"xid": position.xid, "seq": position.seq, "most": limit})
     if row is None:
-        return position, False
+        return BatchEnd(position, 0)
     xid, seq, number = row
-    return Position(xid, seq), number == limit
+    return BatchEnd(Position(xid, seq), number)
 
 
 def find_pruned_position(connection: sa.Connection) -> Position:
@@ -334,28 +343,40 @@ def emit(session: Session, event: EventBase) -> Position:
     return position
 
 
+_GIVEN = ("type", "subject_id", "article_id", "groups", "payload")  # columns that differ from event to event
+_SHARED = ("at", "request_id", "person_id")
+
+
+def _insert_events(dialect: str) -> sa.Insert:
+    rows = select_rows(dialect, **{name: _EVENT.c[name].type for name in _GIVEN})
+    shared = [sa.bindparam(name, type_=_EVENT.c[name].type).label(name) for name in _SHARED]
+    xid = _XID if dialect == "postgresql" else sa.literal_column("0")
+    query = sa.select(xid.label("xid"), *(rows.c[name] for name in _GIVEN), *shared)
+    return sa.insert(_EVENT).from_select(["xid", *_GIVEN, *_SHARED], query)
+
+
+_EMIT_MANY: Prepared[JsonObject] = Prepared(_insert_events)
+
+
 def emit_all(session: Session, events: Sequence[EventBase]) -> None:
     """Write many events at once, in this order, as `emit` writes one."""
     if not events:
         return
     session.flush()
-    moment, shared = now(), {name: session.info.get(name) for name in (REQUEST_ID_KEY, PERSON_KEY)}
     rows = [
         {
             "type": event.name,
             "subject_id": event.subject_id,
             "article_id": event.about_article,
-            "at": moment,
             "groups": event.cache_groups(),
             "payload": event.payload(),
-            "request_id": shared[REQUEST_ID_KEY],
-            "person_id": shared[PERSON_KEY],
         }
         for event in events[:-1]
     ]
     if rows:
-        xid = _XID if session.get_bind().dialect.name == "postgresql" else 0
-        session.connection().execute(sa.insert(_EVENT).values(xid=xid), rows)
+        shared = {name: session.info.get(name) for name in (REQUEST_ID_KEY, PERSON_KEY)}
+        values = {"at": now(), "request_id": shared[REQUEST_ID_KEY], "person_id": shared[PERSON_KEY]}
+        _EMIT_MANY.run(session, {ROWS: rows, **values})
     emit(session, events[-1])
 
 
@@ -370,6 +391,8 @@ class Consumer:
     types: Collection[str]
     handle: Handle
     size: int = BATCH_SIZE
+    narrow: Callable[[sa.Connection], Collection[str]] | None = None
+    """Tells which of its types it needs now, in one statement: events that nobody waits for are skipped unread."""
 
 
 def one_by_one(types: Collection[str], handle: Callable[[Session, LoggedEvent], None]) -> Consumer:
@@ -382,11 +405,37 @@ def one_by_one(types: Collection[str], handle: Callable[[Session, LoggedEvent], 
     return Consumer(types, handle_each, 1)
 
 
+class _CursorRow(TypedDict):
+    reader: str
+    xid: int
+    seq: int
+
+
+_LOCK_CURSORS: Prepared[_CursorRow] = Prepared(
+    lambda dialect: (
+        sa.select(_CURSOR)
+        .where(is_among(dialect, _CURSOR.c.reader, "readers"))
+        .order_by(_CURSOR.c.reader)
+        .with_for_update(skip_locked=True)
+    )
+)
+_MOVE_CURSORS: Prepared[JsonObject] = Prepared(
+    lambda dialect: (
+        sa.update(_CURSOR)
+        .where(is_among(dialect, _CURSOR.c.reader, "readers"))
+        .values({name: sa.bindparam(f"to_{name}", type_=sa.BigInteger()) for name in ("xid", "seq")})
+    )
+)
+_OF_TYPES: Prepared[EventRow] = Prepared(
+    lambda dialect: _select_between(dialect, False).where(is_among(dialect, _EVENT.c.type, "types"))
+)
+
+
 def advance_consumers(session: Session, consumers: Mapping[str, Consumer], limit: int = BATCH_SIZE) -> int:
     """Give consumers the next events and move their cursors, in one transaction: each gets each event once.
 
-    The events are read once for all that have the same position. A consumer that handles none of them is only moved;
-    one that has not handled all of its own after `MAX_BATCH_SECONDS` goes on from there the next time. An exception
+    The events are read once for all that have the same position, and only those of types that one of them needs now.
+    One that has not handled all of its own after `MAX_BATCH_SECONDS` goes on from there the next time. An exception
     fails the whole batch: the caller repeats it for each consumer alone.
 
     Several processes may call this at once: on PostgreSQL the rows of the cursors are locked, and consumers that
@@ -396,37 +445,59 @@ def advance_consumers(session: Session, consumers: Mapping[str, Consumer], limit
     cursors = _lock_cursors(session, consumers)
     if not cursors:
         return 0
-    entries = read_after(session.connection(), min(cursors.values()), limit)
+    connection, start = session.connection(), min(cursors.values())
+    types = {reader: _list_types(connection, consumers[reader]) for reader in cursors}
+    passed = find_batch_end(connection, start, max(limit, MAX_SKIPPED))
+    if not passed.number:
+        return 0
+    entries, end = _read_of_types(connection, start, passed.end, set().union(*types.values()), limit), passed.end
+    if len(entries) == limit:
+        end = entries[-1].position
     ends: dict[Position, list[str]] = {}
     for reader, position in cursors.items():
-        unread = [entry for entry in entries if entry.position > position]
-        if unread:
-            ends.setdefault(_handle(session, consumers[reader], unread, until), []).append(reader)
-    for end, readers in ends.items():
-        session.execute(sa.update(_CURSOR).where(_CURSOR.c.reader.in_(readers)).values(xid=end.xid, seq=end.seq))
-    return len(entries)
+        if end > position:
+            unread = [entry for entry in entries if entry.position > position and entry.type in types[reader]]
+            ends.setdefault(_handle(session, consumers[reader], unread, end, until), []).append(reader)
+    for reached, readers in ends.items():
+        _MOVE_CURSORS.run(session, {"readers": readers, "to_xid": reached.xid, "to_seq": reached.seq})
+    return limit if len(entries) == limit else passed.number
+
+
+def _list_types(connection: sa.Connection, consumer: Consumer) -> Collection[str]:
+    return consumer.types if consumer.narrow is None else consumer.narrow(connection)
+
+
+def _read_of_types(
+    connection: sa.Connection, after: Position, upto: Position, types: Collection[str], limit: int
+) -> list[LoggedEvent]:
+    """Read the first events of some types after one position up to another that has settled."""
+    if not types:
+        return []
+    values: JsonObject = {"xid": after.xid, "seq": after.seq, "last_xid": upto.xid, "last_seq": upto.seq}
+    return fetch_events(connection, _OF_TYPES, {**values, "most": limit, "types": sorted(types)})
 
 
 def _lock_cursors(session: Session, readers: Collection[str]) -> dict[str, Position]:
     """Lock the cursors of consumers, and create those that are missing."""
-    query = sa.select(_CURSOR).where(_CURSOR.c.reader.in_(readers)).order_by(_CURSOR.c.reader)
-    query = query.with_for_update(skip_locked=True)
-    rows = session.execute(query).all()
+    values = {"readers": sorted(readers)}
+    rows = _LOCK_CURSORS.rows(session, values)
     if len(rows) < len(readers):
-        missing = [{"reader": reader, "xid": 0, "seq": 0} for reader in sorted(set(readers) - {r.reader for r in rows})]
+        known = {row["reader"] for row in rows}
+        missing = [{"reader": reader, "xid": 0, "seq": 0} for reader in sorted(set(readers) - known)]
         session.execute(insert_into(session, _CURSOR).values(missing).on_conflict_do_nothing())
-        rows = session.execute(query).all()
-    return {row.reader: Position(row.xid, row.seq) for row in rows}
+        rows = _LOCK_CURSORS.rows(session, values)
+    return {row["reader"]: Position(row["xid"], row["seq"]) for row in rows}
 
 
-def _handle(session: Session, consumer: Consumer, unread: Sequence[LoggedEvent], until: float) -> Position:
-    """Let a consumer handle those events that concern it until some time; return the position that it has reached."""
-    concerned = [index for index, entry in enumerate(unread) if entry.type in consumer.types]
-    for start in range(0, len(concerned), consumer.size):
+def _handle(
+    session: Session, consumer: Consumer, entries: Sequence[LoggedEvent], end: Position, until: float
+) -> Position:
+    """Let a consumer handle its events up to a position until some time; return the position that it has reached."""
+    for start in range(0, len(entries), consumer.size):
         if start and time.monotonic() > until:
-            return unread[concerned[start] - 1].position
-        consumer.handle(session, [unread[index] for index in concerned[start : start + consumer.size]])
-    return unread[-1].position
+            return entries[start - 1].position
+        consumer.handle(session, entries[start : start + consumer.size])
+    return end
 
 
 def prune_events(session: Session, before: datetime) -> int:

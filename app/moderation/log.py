@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypedDict
+from typing import Final, NamedTuple, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
@@ -11,7 +11,9 @@ from app.articles.tables import Article
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.db.columns import table_of
-from app.db.rows import fetch_row
+from app.db.prepared import Prepared
+from app.db.row_lists import ROWS, select_rows
+from app.db.rows import JsonObject, fetch_row
 from app.events.log import PERSON_KEY
 from app.identity.schemas import Actor
 from app.moderation.schemas import LogQuery
@@ -85,15 +87,45 @@ def log_decision(
     return row["id"]
 
 
-def log_removals(
-    session: Session, comments: Iterable[tuple[str, str]], actor_kind: str, actor_id: str | None, reasoning: Reasoning
+class LoggedComment(NamedTuple):
+    """A comment about which an action on its author decides, with its article and its state from then on."""
+
+    id: str
+    article_id: str
+    state: str
+
+
+_GIVEN: Final = ("id", "comment_id", "article_id", "state")  # columns that differ from entry to entry
+_SHARED: Final = ("at", "actor_kind", "actor_id", "person_id", "action", *Reasoning.__annotations__)
+
+
+def _insert_entries(dialect: str) -> sa.Insert:
+    rows = select_rows(dialect, **{name: LOG.c[name].type for name in _GIVEN})
+    shared = [sa.bindparam(name, type_=LOG.c[name].type).label(name) for name in _SHARED]
+    none = sa.literal_column("'[]'", sa.JSON()).label("reasons")
+    query = sa.select(*(rows.c[name] for name in _GIVEN), *shared, none)
+    return sa.insert(LOG).from_select([*_GIVEN, *_SHARED, "reasons"], query)
+
+
+_INSERT_ENTRIES: Prepared[JsonObject] = Prepared(_insert_entries)
+
+
+def log_decisions(
+    session: Session,
+    comments: Iterable[LoggedComment],
+    actor_kind: str,
+    actor_id: str | None,
+    action: str,
+    reasoning: Reasoning,
 ) -> None:
-    """Log that comments, given with their articles, were removed for one reason."""
-    moment = now()
-    shared = {"at": moment, "actor_kind": actor_kind, "actor_id": actor_id, "person_id": session.info.get(PERSON_KEY)}
-    shared |= {"action": "remove", "state": "removed", "reasons": [], **reasoning}
-    rows = [{**shared, "id": new_id(), "comment_id": one, "article_id": article} for one, article in comments]
-    session.execute(sa.insert(LOG), rows)
+    """Log a decision about many comments as `log_decision` does for one."""
+    rows = [
+        {"id": new_id(), "comment_id": comment.id, "article_id": comment.article_id, "state": comment.state}
+        for comment in comments
+    ]
+    shared = {"at": now(), "actor_kind": actor_kind, "actor_id": actor_id, "person_id": session.info.get(PERSON_KEY)}
+    if rows:
+        _INSERT_ENTRIES.run(session, {ROWS: rows, **shared, "action": action, **reasoning})
 
 
 def erase_notes(session: Session, comment_ids: list[str]) -> None:

@@ -5,21 +5,20 @@ stored with what it did: after a crash the next one continues.
 """
 
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from app.comments.lifecycle import ParentNotPublished, set_state
-from app.comments.mass_removal import MassRow, detach_from_action, list_removed, lock_comments, remove_comments
-from app.comments.reading import lock_comment
-from app.comments.schemas import State
+from app.articles.tables import SITE_ID
+from app.comments.mass_removal import MassRow, lock_comments, lock_removed, remove_comments, restore_comments
 from app.core.clock import now
 from app.core.ids import is_id, new_id
 from app.core.problems import Conflict, Invalid, NotFound
-from app.db.columns import table_of
-from app.db.rows import JsonObject, Statement, fetch_row, fetch_rows, get_row
+from app.db.columns import is_among, table_of
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject, fetch_row, get_row
 from app.events.log import PERSON_KEY
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
@@ -27,18 +26,18 @@ from app.moderation import bans
 from app.moderation.canned import resolve_reason
 from app.moderation.comment_access import A, C
 from app.moderation.events import emit_decided
-from app.moderation.log import Reasoning, log_decision, log_removals
+from app.moderation.log import LoggedComment, Reasoning, log_decision, log_decisions
 from app.moderation.people import get_participant
 from app.moderation.people_schemas import ActionIn
-from app.moderation.queue import CASE, settle_cases
+from app.moderation.queue import list_waiting_among, settle_cases
 from app.moderation.reports import uphold_reports
 from app.moderation.schemas import ReasonIn
 from app.moderation.tables import PersonAction
 from app.web.paging import Page, PageQuery, Sort, fetch_page
 
 MAX_BATCH_SECONDS: Final = 0.015  # of a transaction
-CHUNK_SIZE: Final = 50  # comments that are removed by the same statements
-MAX_RESTORED: Final = 100  # comments that are restored in a transaction
+CHUNK_SIZE: Final = 50  # comments that are removed or restored by the same statements
+BEGINNING: Final = datetime(1, 1, 1, tzinfo=UTC)  # before any comment
 ACTION: Final = table_of(PersonAction)
 _NEWEST: Final = Sort("-created_at", descending=True)
 _SHOWN: Final = (
@@ -225,7 +224,7 @@ def _remove_batch(session: Session, action: ActionRow, until: float) -> JsonObje
     """Remove comments until a time; return the columns of the action that change."""
     removed, after = 0, (action["after_at"], action["after_id"])
     while True:
-        places = fetch_rows(session, _select_places(action, after), _Place)
+        places = _list_places(session, action, after)
         rows = lock_comments(session, [place["id"] for place in places])
         _remove_chunk(session, action, rows)
         removed += len(rows)
@@ -239,30 +238,47 @@ def _remove_batch(session: Session, action: ActionRow, until: float) -> JsonObje
     return {**values, "removed": action["removed"] + removed}
 
 
-def _select_places(action: ActionRow, after: tuple[datetime | None, str | None]) -> Statement:
-    """Select the next comments of the person, in the order of time."""
-    walk = sa.select(C.c.id, C.c.created_at).where(C.c.participant_id == action["participant_id"])
-    if action["sections"] is not None:
-        walk = walk.where(C.c.article_id.in_(sa.select(A.c.id).where(A.c.section_id.in_(action["sections"]))))
-    if after[0] is not None:
-        place = (sa.literal(after[0], C.c.created_at.type), sa.literal(after[1], C.c.id.type))
-        walk = walk.where(sa.tuple_(C.c.created_at, C.c.id) > sa.tuple_(*place))
-    return walk.order_by(C.c.created_at, C.c.id).limit(CHUNK_SIZE)
+_AFTER_AT: Final = sa.bindparam("after_at", type_=C.c.created_at.type)
+_PLACES: Final = (
+    sa.select(C.c.id, C.c.created_at)
+    .where(
+        C.c.participant_id == sa.bindparam("participant", type_=C.c.participant_id.type),
+        C.c.created_at >= _AFTER_AT,
+        (C.c.created_at > _AFTER_AT) | (C.c.id > sa.bindparam("after_id", type_=C.c.id.type)),
+    )
+    .order_by(C.c.created_at, C.c.id)
+    .limit(sa.bindparam("most", type_=sa.BigInteger()))
+)
+_NEXT_PLACES: Prepared[_Place] = Prepared(_PLACES)
+_NEXT_PLACES_WITHIN: Prepared[_Place] = Prepared(
+    lambda dialect: _PLACES.where(
+        C.c.article_id.in_(sa.select(A.c.id).where(is_among(dialect, A.c.section_id, "sections")))
+    )
+)
+
+
+def _list_places(session: Session, action: ActionRow, after: tuple[datetime | None, str | None]) -> list[_Place]:
+    """List the next comments of the person, in the order of time."""
+    place = {"after_at": after[0] or BEGINNING, "after_id": after[1] or SITE_ID}
+    values: JsonObject = {"participant": action["participant_id"], "most": CHUNK_SIZE, **place}
+    if action["sections"] is None:
+        return _NEXT_PLACES.rows(session, values)
+    return _NEXT_PLACES_WITHIN.rows(session, {**values, "sections": action["sections"]})
 
 
 def _remove_chunk(session: Session, action: ActionRow, rows: list[MassRow]) -> None:
     if not rows:
         return
     ids = [row["id"] for row in rows]
-    waits = set(session.execute(sa.select(CASE.c.comment_id).where(CASE.c.comment_id.in_(ids), CASE.c.waits)).scalars())
+    waits = list_waiting_among(session, ids)
     remove_comments(session, rows, action["id"])
     reasoning: Reasoning = {
         "note": action["reason"],
         "ground": action["ground"],
         "canned_id": action["canned_id"],
     }
-    pairs = [(row["id"], row["article_id"]) for row in rows]
-    log_removals(session, pairs, action["actor_kind"], action["actor_id"], reasoning)
+    entries = [LoggedComment(row["id"], row["article_id"], "removed") for row in rows]
+    log_decisions(session, entries, action["actor_kind"], action["actor_id"], "remove", reasoning)
     if waits:
         uphold_reports(session, sorted(waits))
     settle_cases(session, ids)
@@ -273,29 +289,17 @@ def _remove_chunk(session: Session, action: ActionRow, rows: list[MassRow]) -> N
             )
 
 
+_NO_REASONING: Final[Reasoning] = {"note": None, "ground": None, "canned_id": None}
+
+
 def _restore_batch(session: Session, action: ActionRow, until: float) -> JsonObject:
     """Restore comments that an action has removed until a time; return the columns of the action that change."""
-    restored, rows = 0, list_removed(session, action["id"], MAX_RESTORED)
-    for row in rows:
-        comment = lock_comment(session, row["id"])
-        was_public = row["withdrawn_at"] is not None and row["withdrawn_at"] >= action["created_at"]
-        state: State = "published" if was_public else "pending"
-        try:
-            with session.begin_nested():
-                set_state(session, comment, state, by="system")
-        except ParentNotPublished:
-            detach_from_action(session, row["id"])
-        else:
-            restored += 1
-            log_decision(
-                session,
-                row["id"],
-                action["actor_kind"],
-                action["actor_id"],
-                "restore",
-                state,
-                article_id=comment["article_id"],
-            )
+    restored = 0
+    while rows := lock_removed(session, action["id"], CHUNK_SIZE):
+        comments = restore_comments(session, rows, action["created_at"])
+        restored += len(comments)
+        entries = [LoggedComment(row["id"], row["article_id"], state) for row, state in comments]
+        log_decisions(session, entries, action["actor_kind"], action["actor_id"], "restore", _NO_REASONING)
         if time.monotonic() > until:
             break
     values: JsonObject = {"restored": action["restored"] + restored}

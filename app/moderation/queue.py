@@ -16,7 +16,8 @@ from app.comments.words import parse_question, select_matching
 from app.core.clock import now
 from app.core.ids import is_id
 from app.core.problems import Conflict, InvalidParameter, NotFound
-from app.db.columns import count_affected, table_of
+from app.db.columns import count_affected, is_among, table_of
+from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, Store, dialect_of, fetch_row, fetch_rows, insert_into
 from app.identity.participants import PARTICIPANT
 from app.identity.schemas import Actor
@@ -419,11 +420,34 @@ def erase_cases(session: Session, comment_ids: list[str]) -> None:
     session.execute(sa.delete(LEASE).where(LEASE.c.comment_id.in_(comment_ids)))
 
 
+class _CommentId(TypedDict):
+    comment_id: str
+
+
+_SETTLE: Prepared[JsonObject] = Prepared(
+    lambda dialect: (
+        sa.update(CASE)
+        .where(is_among(dialect, CASE.c.comment_id, "ids"))
+        .values({"reports": 0, "weight": 0, "waits": CASE.c.appealed, "risk": 0})
+    )
+)
+_END_LEASES: Prepared[JsonObject] = Prepared(
+    lambda dialect: sa.delete(LEASE).where(is_among(dialect, LEASE.c.comment_id, "ids"))
+)
+_WAITING_AMONG: Prepared[_CommentId] = Prepared(
+    lambda dialect: sa.select(CASE.c.comment_id).where(is_among(dialect, CASE.c.comment_id, "ids"), CASE.c.waits)
+)
+
+
 def settle_cases(session: Session, comment_ids: list[str]) -> None:
     """Take comments out of the queue that were removed, except for those whose author has appealed."""
-    nothing = {"reports": 0, "weight": 0, "waits": CASE.c.appealed, "risk": 0}
-    session.execute(sa.update(CASE).where(CASE.c.comment_id.in_(comment_ids)).values(nothing))
-    session.execute(sa.delete(LEASE).where(LEASE.c.comment_id.in_(comment_ids)))
+    _SETTLE.run(session, {"ids": comment_ids})
+    _END_LEASES.run(session, {"ids": comment_ids})
+
+
+def list_waiting_among(session: Session, comment_ids: list[str]) -> set[str]:
+    """List those of some comments that wait in the queue because of reports or appeals."""
+    return {row["comment_id"] for row in _WAITING_AMONG.rows(session, {"ids": comment_ids})}
 
 
 def prune_leases(session: Session) -> int:

@@ -130,6 +130,16 @@ def build_deliveries(
             )
 
 
+def list_wanted_types(connection: sa.Connection) -> frozenset[str]:
+    """List the types of events that any enabled webhook wants."""
+    webhooks = list_enabled(connection)
+    return frozenset(
+        name
+        for name in (EVENT_TYPES if webhooks else ())
+        if any(is_wanted(webhook["events"], name, moderation=webhook["moderation"]) for webhook in webhooks)
+    )
+
+
 def enqueue_events(session: Session, entries: Sequence[LoggedEvent], *, site: Site) -> None:
     """Enqueue messages to every enabled webhook that wants the type of an event, and is older than the event."""
     webhooks = list_enabled(session.connection())

@@ -37,7 +37,6 @@ from app.websub.hub import (
     end_subscription,
     find_request,
     find_subscription,
-    has_subscribers,
     list_feed_urls,
     list_subscribed,
     notify_subscribers,
@@ -307,8 +306,6 @@ def _list_changed(session: Session, entry: catalog.LoggedEvent, visibility: Visi
 def enqueue_changed_feeds(session: Session, entries: Sequence[catalog.LoggedEvent], hubs: Sequence[str]) -> None:
     """Enqueue deliveries about feeds that may have changed, due at the end of this batch: for subscribers and hubs."""
     connection = session.connection()
-    if not hubs and not has_subscribers(connection):
-        return
     visibility = read_event_visibility(connection, entries)
     feeds = list(dict.fromkeys(changed for entry in entries for changed in _list_changed(session, entry, visibility)))
     if not feeds:
