@@ -2,7 +2,7 @@
 
 `removal` removes the comments of one person, published on many articles, and prints how long that took, and how long
 the posts of others took before it and beside it. `pending` posts comments that wait for a moderator at a steady rate,
-and prints how long each takes to reach the stream of moderators.
+and prints how long each takes to reach the stream of moderators and a webhook of theirs.
 """
 
 import argparse
@@ -36,10 +36,10 @@ from bench.__main__ import DATABASES, create_stores
 from bench.cases import Request
 from bench.load import drive_in_loop, send_request
 from bench.seed import empty_store, seed_store
-from bench.servers import app
+from bench.servers import app, hook
 
 Row = dict[str, Any]
-ARTICLES = 500
+ARTICLES, FEW_ARTICLES = 500, 60
 ROWS_AT_ONCE = 5000
 POSTS_PER_SECOND = 20.0
 QUIET_SECONDS = 8.0  # of posts before the removal
@@ -73,7 +73,7 @@ def _seed_person(url: str, number: int) -> tuple[str, str, str]:
     """Add a person with comments; return a moderator's key, the person's public id, and an article to post on."""
     db = open_database(url)
     with db.transaction() as session:
-        key = keys.create_api_key(session, SYSTEM, "bench", ["comments:moderate", "content:read"])[1]
+        key = keys.create_api_key(session, SYSTEM, "bench", ["comments:moderate", "content:read", "webhooks:manage"])[1]
         table = table_of(Article)
         public = list(session.execute(sa.select(table.c.id).where(table.c.public).limit(ARTICLES + 1)).scalars())
         target, articles = public[0], public[1:]
@@ -184,7 +184,7 @@ class _Stream(asyncio.Protocol):
                 self._ages.append(arrived - sent.timestamp())
 
 
-async def _drive_pending(port: int, key: str, article: str, rate: float, seconds: float) -> list[str]:
+async def _drive_pending(port: int, hook: int, key: str, article: str, rate: float, seconds: float) -> list[str]:
     ages, headers = list[float](), f"Host: localhost\r\nAuthorization: Bearer {key}\r\n"
     request = f"GET /v1/moderation/live HTTP/1.1\r\n{headers}\r\n".encode()
     loop = asyncio.get_running_loop()
@@ -204,20 +204,41 @@ async def _drive_pending(port: int, key: str, article: str, rate: float, seconds
     while len(ages) < posted.requests and time.perf_counter() < until:
         await asyncio.sleep(0.1)
     transport.close()
-    reached = f"{len(ages)} of {posted.requests} reached the stream, {posted.requests / posted.seconds:.0f} a second"
-    return [f"{reached}: {_describe(ages)}"]
+    hooked = _read_ages(hook)
+    while len(hooked) < posted.requests and time.perf_counter() < until:
+        await asyncio.sleep(0.1)
+        hooked = _read_ages(hook)
+    return [
+        f"{posted.requests} comments, {posted.requests / posted.seconds:.0f} a second",
+        *(
+            f"{len(got)} reached the {place}: {_describe(got)}"
+            for place, got in (("stream", ages), ("hook", hooked))
+            if len(got) > 1
+        ),
+    ]
+
+
+def _read_ages(hook: int) -> list[float]:
+    """Read how old the messages of comments that wait were when they came to the hook."""
+    told = json.loads(send_request(hook, Request("GET", "/", (), b"")).body)
+    return [age for kind, age in told if kind == "comment.pending"]
 
 
 def measure_pending(url: str, folder: Path, rate: float, seconds: float) -> list[str]:
-    """Post comments that wait for a moderator, and return how late they reach the stream of moderators."""
+    """Post comments that wait for a moderator, and return how late they reach the stream and a webhook."""
     empty_store(url)
-    seed_store(url, ARTICLES * 2)
+    seed_store(url, FEW_ARTICLES)
     key, _, article = _seed_person(url, 1)
     headers = (("Authorization", f"Bearer {key}"), ("If-Match", "*"))
-    with app(url, folder / "app", worker=True) as process:
+    with hook(folder) as receiver, app(url, folder / "app", worker=True) as process:
         setting = Request("PUT", "/v1/discussion", headers, b'{"moderation": "pre"}')
         assert send_request(process.port, setting).status == 200
-        return uvloop.run(_drive_pending(process.port, key, article, rate, seconds))
+        body = json.dumps({"url": f"http://127.0.0.1:{receiver.port}/", "events": ["comment.pending"]}).encode()
+        assert send_request(process.port, Request("POST", "/v1/webhooks", headers[:1], body)).status == 201
+        used = process.tree_cpu()
+        lines = uvloop.run(_drive_pending(process.port, receiver.port, key, article, rate, seconds))
+        comments = int(lines[0].partition(" ")[0])
+        return [*lines, f"CPU of the server {(process.tree_cpu() - used) / comments * 1000:.1f} ms a comment"]
 
 
 def main() -> None:

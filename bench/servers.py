@@ -1,12 +1,14 @@
 """The measured processes: the app, the raw ASGI floor, and PostgreSQL (Linux only)."""
 
+import json
 import os
 import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,7 @@ def app(
         folder / "app.log",
         "app",
         *(["worker"] if worker else []),
+        BROADSHEET_OUTGOING_ALLOW="127.0.0.0/8",
         BROADSHEET_DATABASE_URL=url,
         BROADSHEET_DATA_DIR=str(folder),
         BROADSHEET_RATE_LIMITS=rate_limits,
@@ -114,6 +117,38 @@ def floor(answers: list[Answer], folder: Path) -> AbstractContextManager[Process
     """Start a raw ASGI app that sends response 7 at `/7`."""
     (folder / "answers").write_bytes(pickle.dumps([tuple(answer) for answer in answers]))
     return _process(folder / "floor.log", "floor", str(folder / "answers"))
+
+
+def hook(folder: Path) -> AbstractContextManager[Process]:
+    """Start a receiver of webhooks, which answers GET with how old the messages were that it got."""
+    return _process(folder / "hook.log", "hook")
+
+
+class Hook:
+    """A receiver of webhooks: it notes the type of each message and its age in seconds when it came."""
+
+    def __init__(self) -> None:
+        self.ages: list[tuple[str, float]] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        if scope["method"] == "POST":
+            told = json.loads(body)
+            sent = datetime.fromisoformat(told["timestamp"])
+            self.ages.append((told["type"], time.time() - sent.timestamp()))
+        answer = b"" if scope["method"] == "POST" else json.dumps(self.ages).encode()
+        headers = [(b"content-length", str(len(answer)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
 
 
 class Floor:
@@ -152,11 +187,11 @@ def main(kind: str, *arguments: str) -> None:
     """Serve the app or the floor with the same settings of uvicorn, on a free port, until SIGTERM."""
     logs.configure_logging("json")
     server.exit_on_signals()
-    make = (
-        partial(create_app, Settings(_env_file=None), with_worker="worker" in arguments)
-        if kind == "app"
-        else partial(Floor, *arguments)
-    )
+    make: Callable[[], object] = partial(Floor, *arguments)
+    if kind == "app":
+        make = partial(create_app, Settings(_env_file=None), with_worker="worker" in arguments)
+    elif kind == "hook":
+        make = Hook
     listener = server.bind_socket("127.0.0.1", 0)
     config = server.make_config(partial(_ready, make, listener.getsockname()[1]), trusted_proxies=[])
     server.serve(config, listener)

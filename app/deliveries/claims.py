@@ -9,7 +9,8 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
-from app.db.columns import count_affected
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject
 from app.deliveries.lanes import (
     DELIVERY,
     LANE,
@@ -80,6 +81,15 @@ def _claim_from_lane(
     return sorted(claimed, key=lambda delivery: delivery.position)  # RETURNING has no order
 
 
+_ENDED = ("state", "token", "due_at", "finished_at", "status", "error", "answer")
+_FINISH: Prepared[JsonObject] = Prepared(
+    sa.update(DELIVERY)
+    .where(*(DELIVERY.c[name] == sa.bindparam(f"own_{name}", type_=DELIVERY.c[name].type) for name in ("id", "token")))
+    .values({name: sa.bindparam(f"new_{name}", type_=DELIVERY.c[name].type) for name in _ENDED})
+    .returning(DELIVERY.c.id)
+)
+
+
 def _is_leased(delivery: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:
     return DELIVERY.c.id == delivery.id, DELIVERY.c.token == delivery.token
 
@@ -103,7 +113,8 @@ def finish_delivery(
         "error": outcome.error[:MAX_ERROR_LENGTH],
         "answer": outcome.answer[:MAX_ANSWER_LENGTH],
     }
-    if not count_affected(session.execute(sa.update(DELIVERY).where(*_is_leased(delivery)).values(values))):
+    own = {"own_id": delivery.id, "own_token": delivery.token}
+    if _FINISH.first(session, own | {f"new_{name}": value for name, value in values.items()}) is None:
         return None
     if is_over and delivery.topic:
         promote_topics(session, [Topic(delivery.channel, delivery.endpoint, delivery.topic)], moment)

@@ -23,6 +23,7 @@ from app.deliveries.schemas import Channel, ClaimedDelivery, Outcome
 
 MAX_RUNNING: Final = 128  # deliveries that one process sends at a time
 GATHER_SECONDS: Final = 0.2  # between looks for due deliveries
+REFILL_SECONDS: Final = 0.02  # between the end of an attempt and the next look
 RETRY_SECONDS: Final = 5.0  # pause after the database has failed
 LEASE_MARGIN_SECONDS: Final = 20.0  # that a lease lasts beyond the timeout of an attempt
 MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0  # longest pause that a receiver can request
@@ -82,8 +83,16 @@ class Courier:
                         log.exception("deliveries could not be claimed")
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
-                await asyncio.sleep(GATHER_SECONDS)
+                await self._gather()
                 await wait_for_work(self._news, self._until_due)
+
+    async def _gather(self) -> None:
+        """Let due deliveries gather; not for long when attempts have ended, as their lanes have room again."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=GATHER_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(REFILL_SECONDS)
+        else:
+            await asyncio.sleep(GATHER_SECONDS)
 
     def _until_due(self) -> float:
         """Return the seconds until a lane has its turn; forever while there is no room for its deliveries."""

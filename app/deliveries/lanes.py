@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, TypedDict
+from typing import Final, TypedDict
 
 import sqlalchemy as sa
 from sqlmodel import Session
 
 from app.core.ids import new_id
-from app.db.columns import table_of
-from app.db.rows import Column, fetch_rows, insert_into
+from app.db.columns import is_among, table_of
+from app.db.prepared import Prepared
+from app.db.rows import Column, JsonObject, insert_into
 from app.deliveries.tables import Delivery, DeliveryLane
 
 MAX_PARALLEL: Final = 8  # deliveries of one lane at a time
@@ -22,6 +23,7 @@ BREAKER_PAUSES_SECONDS: Final = (
     600.0,
     900.0,
 )  # between attempts while the breaker is open; the last one repeats
+NOTED_SECONDS: Final = 1.0  # between two successes that are noted
 CHUNK_SIZE: Final = 500
 DELIVERY, LANE = table_of(Delivery), table_of(DeliveryLane)
 
@@ -35,7 +37,7 @@ def first_due(*conditions: Column) -> Column:
 _MOMENT = sa.bindparam("moment", type_=DELIVERY.c.due_at.type)
 _IS_RUNNING = (DELIVERY.c.token.is_not(None), DELIVERY.c.due_at > _MOMENT)
 _RUNNING = sa.select(sa.func.count()).where(DELIVERY.c.lane_id == LANE.c.id, *_IS_RUNNING).scalar_subquery()
-_SELECT_LANES = sa.select(
+_LANE_STATES = sa.select(
     LANE.c.id,
     LANE.c.due_at.label("turn"),
     LANE.c.resumes_at,
@@ -43,7 +45,7 @@ _SELECT_LANES = sa.select(
     first_due(DELIVERY.c.due_at.is_not(None)).label("due"),
     first_due(*_IS_RUNNING).label("lease"),
     _RUNNING.label("running"),
-).where(LANE.c.id.in_(sa.bindparam("ids", expanding=True)))
+)
 
 
 class LaneRow(TypedDict):
@@ -60,7 +62,7 @@ class LaneRow(TypedDict):
     succeeded_at: datetime | None
 
 
-class _LaneState(NamedTuple):
+class _LaneState(TypedDict):
     """A row of `_SELECT_LANES`, which decides when a lane has its next turn."""
 
     id: str
@@ -72,7 +74,29 @@ class _LaneState(NamedTuple):
     running: int
 
 
-_SET_TURN = sa.update(LANE).where(LANE.c.id == sa.bindparam("lane")).values(due_at=sa.bindparam("turn"))
+_SELECT_LANES: Prepared[_LaneState] = Prepared(lambda dialect: _LANE_STATES.where(is_among(dialect, LANE.c.id, "ids")))
+_IS_LANE = LANE.c.id == sa.bindparam("lane", type_=LANE.c.id.type)
+_SET_TURN: Prepared[JsonObject] = Prepared(
+    sa.update(LANE).where(_IS_LANE).values(due_at=sa.bindparam("turn", type_=LANE.c.due_at.type))
+)
+_LOCK_LANES: Prepared[LaneRow] = Prepared(
+    lambda dialect: (
+        sa.select(LANE)
+        .where(is_among(dialect, LANE.c.id, "ids"))
+        .order_by(LANE.c.channel, LANE.c.name)
+        .with_for_update()
+    )
+)
+_CLOSE_BREAKER: Prepared[JsonObject] = Prepared(
+    sa.update(LANE)
+    .where(_IS_LANE)
+    .values(
+        failures=0,
+        failing_since=None,
+        resumes_at=None,
+        succeeded_at=sa.bindparam("succeeded", type_=LANE.c.succeeded_at.type),
+    )
+)
 _RETRY_NOW = sa.update(DELIVERY).where(
     DELIVERY.c.lane_id == sa.bindparam("lane"),
     DELIVERY.c.due_at > _MOMENT,
@@ -107,8 +131,7 @@ def lock_lanes_by_name(session: Session, channel: str, names: Iterable[str]) -> 
 
 def lock_lanes(session: Session, lane_ids: Collection[str]) -> list[LaneRow]:
     """Lock lanes by id and return their rows."""
-    query = sa.select(LANE).where(LANE.c.id.in_(lane_ids)).order_by(LANE.c.channel, LANE.c.name).with_for_update()
-    return fetch_rows(session, query, LaneRow)
+    return _LOCK_LANES.rows(session, {"ids": sorted(lane_ids)})
 
 
 def count_running(session: Session, lane_ids: Collection[str], moment: datetime) -> dict[str, int]:
@@ -124,18 +147,18 @@ def schedule_lanes(session: Session, lane_ids: Collection[str], moment: datetime
     ids = sorted(lane_ids)
     for start in range(0, len(ids), CHUNK_SIZE):
         values = {"ids": ids[start : start + CHUNK_SIZE], "moment": moment}
-        rows = [_LaneState._make(row) for row in session.execute(_SELECT_LANES, values)]
-        turns = [{"lane": row.id, "turn": _next_turn(row, moment, served)} for row in rows]
-        if changed := [turn for turn, row in zip(turns, rows, strict=True) if turn["turn"] != row.turn]:
-            session.connection().execute(_SET_TURN, changed)
+        for row in _SELECT_LANES.rows(session, values):
+            turn = _next_turn(row, moment, served)
+            if turn != row["turn"]:
+                _SET_TURN.run(session, {"lane": row["id"], "turn": turn})
 
 
 def _next_turn(row: _LaneState, moment: datetime, served: bool) -> datetime | None:
-    due = row.lease if row.running >= parallel_limit(row.failures) else row.due
+    due = row["lease"] if row["running"] >= parallel_limit(row["failures"]) else row["due"]
     if due is None:
         return None
-    due = max(due, row.resumes_at or due)
-    return max(due, moment if served or row.turn is None else min(row.turn, moment))
+    due = max(due, row["resumes_at"] or due)
+    return max(due, moment if served or row["turn"] is None else min(row["turn"], moment))
 
 
 def reset_breaker(session: Session, lane_id: str, **more: datetime) -> None:
@@ -145,8 +168,15 @@ def reset_breaker(session: Session, lane_id: str, **more: datetime) -> None:
 
 
 def record_success(session: Session, lane: LaneRow, moment: datetime) -> None:
-    """Record a success; if the breaker was open, waiting retries are due at once."""
-    reset_breaker(session, lane["id"], succeeded_at=moment)
+    """Record a success; if the breaker was open, waiting retries are due at once.
+
+    A lane that works anyway notes the time of its last success once in `NOTED_SECONDS`.
+    """
+    last = lane["succeeded_at"]
+    is_well = not lane["failures"] and lane["failing_since"] is None and lane["resumes_at"] is None
+    if is_well and last is not None and moment - last < timedelta(seconds=NOTED_SECONDS):
+        return
+    _CLOSE_BREAKER.run(session, {"lane": lane["id"], "succeeded": moment})
     if lane["failures"] >= BREAKER_THRESHOLD:
         session.execute(_RETRY_NOW.values(due_at=moment), {"lane": lane["id"], "moment": moment})
 

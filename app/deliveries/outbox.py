@@ -39,18 +39,27 @@ class Topic(NamedTuple):
     topic: str
 
 
-def _is_of_topic(topic: Topic) -> tuple[sa.ColumnElement[bool], ...]:
-    return tuple(DELIVERY.c[name] == value for name, value in topic._asdict().items())
+_IS_OF_TOPIC = tuple(DELIVERY.c[name] == sa.bindparam(name, type_=DELIVERY.c[name].type) for name in Topic._fields)
+_HEAD: Prepared[JsonObject] = Prepared(sa.select(DELIVERY.c.id).where(*_IS_OF_TOPIC, DELIVERY.c.due_at.is_not(None)))
+_FIRST_OPEN: Prepared[JsonObject] = Prepared(
+    sa.select(DELIVERY.c.id)
+    .where(*_IS_OF_TOPIC, _IS_OPEN)
+    .order_by(DELIVERY.c.xid, DELIVERY.c.seq, DELIVERY.c.id)
+    .limit(sa.literal_column("1"))
+)
+_MAKE_DUE: Prepared[JsonObject] = Prepared(
+    sa.update(DELIVERY)
+    .where(DELIVERY.c.id == sa.bindparam("delivery", type_=DELIVERY.c.id.type))
+    .values(due_at=sa.bindparam("moment", type_=DELIVERY.c.due_at.type))
+)
 
 
 def promote_topics(session: Session, topics: Iterable[Topic], moment: datetime) -> None:
     """Make the first open delivery of each topic due, unless one of the topic is. The lanes must be locked."""
     for topic in topics:
-        first = sa.select(DELIVERY.c.id).where(*_is_of_topic(topic), _IS_OPEN)
-        first = first.order_by(DELIVERY.c.xid, DELIVERY.c.seq, DELIVERY.c.id).limit(1)
-        head = sa.select(DELIVERY.c.id).where(*_is_of_topic(topic), DELIVERY.c.due_at.is_not(None))
-        if session.execute(head).first() is None:
-            session.execute(sa.update(DELIVERY).where(DELIVERY.c.id == first.scalar_subquery()).values(due_at=moment))
+        names = topic._asdict()
+        if _HEAD.first(session, names) is None and (first := _FIRST_OPEN.first(session, names)) is not None:
+            _MAKE_DUE.run(session, {"delivery": first[0], "moment": moment})
 
 
 def enqueue(session: Session, delivery: NewDelivery) -> bool:

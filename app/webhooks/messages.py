@@ -22,7 +22,7 @@ from app.events.catalog import (
     LoggedEvent,
     NoticeEvent,
 )
-from app.events.staff_events import EditorialEvent, ModerationEvent
+from app.events.staff_events import CommentHeld, CommentPending, EditorialEvent, ModerationEvent
 from app.identity.schemas import ANONYMOUS
 from app.publication.site import Site
 from app.web import etag
@@ -44,6 +44,16 @@ _Withdrawal = ArticleUnpublished | ArticleRetracted | ArticlePurged | CommentRem
 def _ordering_article(entry: LoggedEvent) -> str | None:
     """Return the article whose messages this one keeps its order with; notices have an order of their own."""
     return None if isinstance(entry.event, NoticeEvent) else entry.article_id
+
+
+def _topic_of(entry: LoggedEvent) -> str | None:
+    """Return what the messages of an event keep their order with.
+
+    What moderators hear of a comment waits for no other comment: under one article many may wait for a decision.
+    """
+    return (
+        entry.subject_id if isinstance(entry.event, ModerationEvent) else _ordering_article(entry) or entry.subject_id
+    )
 
 
 def _article_tag(connection: sa.Connection, article_id: str, site: Site) -> str | None:
@@ -81,9 +91,9 @@ def _build_data(connection: sa.Connection, entry: LoggedEvent, visibility: Visib
     is_always_sent = article_id is None or isinstance(event, _Withdrawal | ModerationEvent | EditorialEvent)
     if not is_always_sent and not visibility.has_article(str(article_id)):
         return None
-    if kind == "comment":
+    if kind == "comment" and not isinstance(event, CommentPending | CommentHeld):  # they are not public
         tag = _comment_tag(connection, event.subject_id)
-    elif isinstance(event, EditorialEvent):
+    elif kind == "comment" or isinstance(event, EditorialEvent):
         pass  # no public resource has changed
     elif article_id is not None and visibility.has_article(article_id):
         tag = _article_tag(connection, article_id, site)
@@ -125,7 +135,7 @@ def build_deliveries(
                 event=event,
                 what=entry.type,
                 content=contents[webhook["names_people"]],
-                topic=_ordering_article(entry) or entry.subject_id,
+                topic=_topic_of(entry),
                 position=entry.position,
             )
 
