@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict
 
 import pydantic_core
 import sqlalchemy as sa
@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from app.core.clock import now
 from app.core.ids import new_id
-from app.db.columns import count_affected
+from app.db.columns import count_affected, is_among
 from app.db.prepared import Prepared
 from app.db.rows import JsonObject, insert_into
 from app.deliveries.lanes import (
@@ -39,8 +39,23 @@ class Topic(NamedTuple):
     topic: str
 
 
+class _Head(TypedDict):
+    """The endpoint and topic of a delivery that is due."""
+
+    endpoint: str
+    topic: str
+
+
 _IS_OF_TOPIC = tuple(DELIVERY.c[name] == sa.bindparam(name, type_=DELIVERY.c[name].type) for name in Topic._fields)
 _HEAD: Prepared[JsonObject] = Prepared(sa.select(DELIVERY.c.id).where(*_IS_OF_TOPIC, DELIVERY.c.due_at.is_not(None)))
+_HEADS_AMONG: Prepared[_Head] = Prepared(
+    lambda dialect: sa.select(DELIVERY.c.endpoint, DELIVERY.c.topic).where(
+        _IS_OF_TOPIC[0],
+        is_among(dialect, DELIVERY.c.endpoint, "endpoints"),
+        is_among(dialect, DELIVERY.c.topic, "topics"),
+        DELIVERY.c.due_at.is_not(None),
+    )
+)
 _FIRST_OPEN: Prepared[JsonObject] = Prepared(
     sa.select(DELIVERY.c.id)
     .where(*_IS_OF_TOPIC, _IS_OPEN)
@@ -95,20 +110,12 @@ def _enqueue(session: Session, channel: str, rows: list[NewDelivery]) -> int:
 
 def _list_blocked(session: Session, channel: str, rows: list[NewDelivery]) -> set[tuple[str, str | None]]:
     """Return endpoint and topic of deliveries that have to wait for one that is due."""
-    endpoints: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        if row.topic:
-            endpoints[row.topic].add(row.endpoint)
-    blocked: set[tuple[str, str | None]] = set()
-    for topic, names in endpoints.items():
-        query = sa.select(DELIVERY.c.endpoint).where(
-            DELIVERY.c.channel == channel,
-            DELIVERY.c.endpoint.in_(sorted(names)),
-            DELIVERY.c.topic == topic,
-            DELIVERY.c.due_at.is_not(None),
-        )
-        blocked |= {(row.endpoint, topic) for row in session.execute(query)}
-    return blocked
+    topics = sorted({row.topic for row in rows if row.topic})
+    if not topics:
+        return set()
+    endpoints = sorted({row.endpoint for row in rows if row.topic})
+    heads = _HEADS_AMONG.rows(session, {"channel": channel, "endpoints": endpoints, "topics": topics})
+    return {(head["endpoint"], head["topic"]) for head in heads}
 
 
 def _values(
