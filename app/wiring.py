@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
+from typing import Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter
@@ -44,6 +45,7 @@ from app.live import routes as live
 from app.mail.digests import DigestSchedule, prune_items, send_digests
 from app.mail.digests import is_due as is_digest_due
 from app.mail.letters import MailChannel
+from app.mail.moderation import is_queue_digest_due, send_queue_digests
 from app.mail.notifications import NEXT_FANOUT, fan_out, on_event, process_requests, prune_fanouts
 from app.moderation import people_routes, rule_routes
 from app.moderation import routes as moderation
@@ -232,6 +234,14 @@ def _release_timer(index_article: IndexArticle, site: Site) -> Callable[[Session
     return partial(publish_due_release, tools=tools, find_caller=_find_caller)
 
 
+def _queue_digests(frequency: Literal["off", "hourly", "daily"], schedule: DigestSchedule) -> dict[str, Timer]:
+    if frequency == "off":
+        return {}
+    send = partial(send_queue_digests, schedule=schedule, frequency=frequency)
+    is_due = partial(is_queue_digest_due, schedule=schedule, frequency=frequency)
+    return {"queue-digests": Timer(send, every=10.0, is_due=is_due)}
+
+
 def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
     """Return the timers of the worker by name."""
     site, schedule = Site.from_settings(settings), DigestSchedule.of(settings)
@@ -250,6 +260,7 @@ def timers(settings: Settings, index_article: IndexArticle) -> dict[str, Timer]:
         "fan-outs": Timer(fan_out, NEXT_FANOUT),
         "replays": Timer(partial(continue_replay, site=site), RUNNING_REPLAY),
         "digests": Timer(partial(send_digests, schedule=schedule), every=10.0, is_due=are_digests_due),
+        **_queue_digests(settings.moderation_digest, schedule),
         "salts": Timer(rotate_secrets, every=3600.0, is_due=is_rotation_due),
         "forget": Timer(_prune, every=3600.0),
         "uploads": Timer(partial(prune_uploads, storage_url=settings.media), every=600.0, is_due=has_expired_uploads),

@@ -243,6 +243,12 @@ class Settings(BaseSettings):
         "address, 60 by its /24 (IPv6: /48) and 300 by its /16 (IPv6: /32).",
     )
     digest_hour: int = Field(7, ge=0, le=23, description="Hour, in `TIME_ZONE`, at which digests are sent.")
+    moderation_digest: Literal["off", "hourly", "daily"] = Field(
+        "off",
+        description="How often people who moderate are sent a mail with what waits for them in the queue: numbers by "
+        "state and reason, and the oldest. Nothing is sent where nothing waits.",
+    )
+    moderation_url: str = Field("", description="Page of your front end that these mails lead to. Empty: no link.")
     digest_day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = Field(
         "monday", description="Day on which weekly digests are sent."
     )
@@ -436,7 +442,7 @@ class Settings(BaseSettings):
             raise ValueError("must be an http or https URL")
         return value.rstrip("/")
 
-    @field_validator("invitation_url", "editor_url")
+    @field_validator("invitation_url", "editor_url", "moderation_url")
     @classmethod
     def _is_page(cls, value: str) -> str:
         if value and not is_http_url(value):

@@ -27,7 +27,7 @@ from app.events.cache_groups import (
     discussion_group_of,
 )
 from app.events.schemas import Position
-from app.events.staff_events import EditorialEvent, ModerationEvent
+from app.events.staff_events import CommentsRemoved, EditorialEvent, ModerationEvent
 
 # ---- articles
 
@@ -415,6 +415,7 @@ Event = (
     | CommentEvent
     | ArticleReacted
     | ModerationEvent
+    | CommentsRemoved
     | EditorialEvent
     | FrontChanged
     | FrontDeleted

@@ -63,6 +63,14 @@ class CommentDecided(_ModerationEvent, name="comment.decided"):
     by: str
 
 
+class CommentsRemoved(EventBase, name="comments.removed"):
+    """An action of a moderator has removed all comments of a person; each has its own event before this one."""
+
+    def cache_groups(self) -> list[str]:
+        """Return none: the events of the comments name them."""
+        return []
+
+
 class ArticleReported(_ModerationEvent, name="article.reported"):
     """A reader reported an article."""
 

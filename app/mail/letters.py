@@ -29,6 +29,7 @@ from app.identity.secrets import Vault
 from app.mail.digests import MAX_ITEMS, list_items
 from app.mail.invitations import EVENT as INVITATION
 from app.mail.invitations import find_invitation_letter
+from app.mail.moderation import MODERATION_MAILS, find_moderation_letter
 from app.mail.notifications import find_correction, is_comment_shown
 from app.mail.schemas import CHANNEL, Content, Letter
 from app.mail.staff import LIST_ID as STAFF_LIST
@@ -116,6 +117,8 @@ def find_letter(
         return find_invitation_letter(connection, content)
     if event_type in STAFF_MAILS:
         return find_staff_letter(connection, event_type, subscriber_id, content, editor_page)
+    if event_type in MODERATION_MAILS:
+        return _link_comment(connection, find_moderation_letter(connection, event_type, subscriber_id, content), site)
     recipient = find_subscriber(connection, subscriber_id)
     if recipient is None or find_suppression(connection, recipient["email"]):
         return None
@@ -145,6 +148,15 @@ def find_letter(
         subscriptions=tuple(live.values()),
         thread=tuple(thread),
     )
+
+
+def _link_comment(connection: sa.Connection, letter: Letter | None, site: Site) -> Letter | None:
+    """Add the address of a comment to a letter about it; None where readers do not see its article."""
+    if letter is None or not isinstance(comment := letter.values.get("comment"), dict):
+        return letter
+    article = _find_articles(connection, [comment["article"]], site).get(comment["article"])
+    link = f"{article['url']}#comment-{comment['id']}" if article else None
+    return letter._replace(values={**letter.values, "link": link})
 
 
 def _confirmed_subscriptions(connection: sa.Connection, ids: Collection[str]) -> dict[str, SubscriptionRow]:
@@ -273,7 +285,10 @@ def _opt_in_letter(connection: sa.Connection, recipient: SubscriberRow, content:
     return Letter(recipient["email"], recipient["id"], "opt_in", values, "subscriptions")
 
 
-TEMPLATES: Final = ("opt_in", "comment", "article", "correction", "digest", INVITATION, STAFF_TEMPLATE)
+TEMPLATES: Final = (
+    *("opt_in", "comment", "article", "correction", "digest"),
+    *(INVITATION, STAFF_TEMPLATE, *MODERATION_MAILS),
+)
 MAX_SUBJECT_LENGTH: Final = 200
 _JOINERS: Final = "\u200c\u200d"
 
@@ -366,6 +381,7 @@ class MailWriter:
             "unsubscribe_all_url": self._link(create_all_token(self.vault, letter.to)),
             "confirm_link": self._confirm(letter),
             "invitation_link": self._invitation(letter),
+            "moderation_page": self.settings.moderation_url or None,
         }
 
     def _link(self, token: str) -> str:

@@ -22,13 +22,21 @@ from app.db.columns import count_affected, table_of
 from app.db.rows import fetch_row, insert_into
 from app.deliveries.outbox import enqueue, enqueue_deliveries
 from app.deliveries.schemas import NewDelivery
-from app.events.catalog import ArticleCorrected, ArticlePublished, CommentEdited, CommentPublished, LoggedEvent
+from app.events.catalog import (
+    ArticleCorrected,
+    ArticlePublished,
+    CommentEdited,
+    CommentPublished,
+    LoggedEvent,
+)
 from app.events.log import find_first_time
 from app.events.schemas import Position
 from app.events.staff_events import (
     ArticleApproved,
     ArticleReturned,
     ArticleSubmitted,
+    CommentDecided,
+    CommentsRemoved,
     NoteChanged,
     NoteCreated,
     TaskChanged,
@@ -37,6 +45,7 @@ from app.events.staff_events import (
 )
 from app.identity.participants import find_participant_by
 from app.mail.digests import NewDigestItem, add_items
+from app.mail.moderation import tell_author, tell_of_removal
 from app.mail.schemas import CHANNEL, LANE, OPT_IN_LANE, Content
 from app.mail.staff import tell_staff
 from app.mail.tables import Fanout
@@ -303,6 +312,10 @@ def on_event(session: Session, entry: LoggedEvent) -> None:
             tell_staff(session, entry)
         case NoteCreated() | NoteChanged() | TaskCreated() | TaskChanged() | TaskDue():
             tell_staff(session, entry)
+        case CommentDecided() as event:
+            tell_author(session, event)
+        case CommentsRemoved(subject_id=action_id):
+            tell_of_removal(session, action_id)
 
 
 def _add_fanout(session: Session, entry: LoggedEvent, event: str, content: Content) -> None:

@@ -23,6 +23,9 @@ class Content(TypedDict, total=False):
     revision: int  # its number
     note: str  # id
     task: str  # id
+    decision: str  # id of an entry of the moderation log
+    appeal: str  # id
+    action: str  # id of an action on a person
     period: str  # of a digest, such as `daily:2026-01-31`
 
 
@@ -31,7 +34,7 @@ class Letter(NamedTuple):
 
     to: str
     subscriber_id: str  # or the id of a person of the staff
-    template: str  # opt_in, comment, article, correction, digest, invitation, staff
+    template: str  # one of `letters.TEMPLATES`
     values: JsonObject  # for the template
     list_id: str  # for filtering (RFC 2919)
     subscriptions: tuple[SubscriptionRow, ...] = ()  # ended by a one-click unsubscribe

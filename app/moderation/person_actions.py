@@ -19,7 +19,8 @@ from app.core.problems import Conflict, Invalid, NotFound
 from app.db.columns import is_among, table_of
 from app.db.prepared import Prepared
 from app.db.rows import JsonObject, fetch_row, get_row
-from app.events.log import PERSON_KEY
+from app.events.log import PERSON_KEY, emit
+from app.events.staff_events import CommentsRemoved
 from app.identity.audit import record_action as audit
 from app.identity.schemas import Actor
 from app.moderation import bans
@@ -229,6 +230,8 @@ def _remove_batch(session: Session, action: ActionRow, until: float) -> JsonObje
         _remove_chunk(session, action, rows)
         removed += len(rows)
         if len(places) < CHUNK_SIZE:
+            if action["removed"] + removed:
+                emit(session, CommentsRemoved(subject_id=action["id"]))
             values: JsonObject = {"state": "done", "due_at": None, "finished_at": now()}
             break
         after = (places[-1]["created_at"], places[-1]["id"])

@@ -27,7 +27,7 @@ from app.identity.schemas import ANONYMOUS
 from app.publication.site import Site
 from app.web import etag
 from app.web.fields import dump_json
-from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS
+from app.webhooks.schemas import EVENT_TYPES, PAYLOAD_MEMBERS, includes_type
 from app.webhooks.webhooks import (
     CHANNEL,
     EnabledWebhook,
@@ -146,7 +146,7 @@ def list_wanted_types(connection: sa.Connection) -> frozenset[str]:
     return frozenset(
         name
         for name in (EVENT_TYPES if webhooks else ())
-        if any(is_wanted(webhook["events"], name, moderation=webhook["moderation"]) for webhook in webhooks)
+        if any(includes_type(webhook["events"], name) for webhook in webhooks)
     )
 
 
