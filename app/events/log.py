@@ -443,7 +443,7 @@ def advance_consumers(session: Session, consumers: Mapping[str, Consumer], limit
     """
     until = time.monotonic() + MAX_BATCH_SECONDS
     cursors = _lock_cursors(session, consumers)
-    if not cursors:
+    if not cursors or limit < 1:
         return 0
     connection, start = session.connection(), min(cursors.values())
     types = {reader: _list_types(connection, consumers[reader]) for reader in cursors}
