@@ -181,7 +181,7 @@ def _describe_removal(connection: sa.Connection, action_id: str) -> JsonObject |
 def _queue_letter(connection: sa.Connection, person_id: str) -> Letter | None:
     """Return what waits where a person moderates; None where nothing does."""
     person = find_person(connection, person_id)
-    query = sa.select(_PERSON.c.email).where(_PERSON.c.id == person_id)
+    query = sa.select(_PERSON.c.email).where(_PERSON.c.id == person_id, _PERSON.c.mails)
     address: str | None = connection.execute(query).scalar_one_or_none()
     if person is None or address is None or not person.may("comments:moderate"):
         return None
@@ -218,7 +218,12 @@ def send_queue_digests(session: Session, schedule: DigestSchedule, frequency: Fr
     if run["period"] == period:
         return 0
     session.execute(sa.update(RUN).where(RUN.c.frequency == QUEUE_RUN).values(values))
-    is_there = _PERSON.c.email.is_not(None) & _PERSON.c.accepted_at.is_not(None) & _PERSON.c.suspended_at.is_(None)
+    is_there = (
+        _PERSON.c.mails
+        & _PERSON.c.email.is_not(None)
+        & _PERSON.c.accepted_at.is_not(None)
+        & _PERSON.c.suspended_at.is_(None)
+    )
     people = session.execute(sa.select(_PERSON.c.id).where(is_there).order_by(_PERSON.c.id)).scalars().all()
     moderators = [
         one for one in people if (person := find_person(session.connection(), one)) and person.may("comments:moderate")
