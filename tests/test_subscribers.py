@@ -59,12 +59,6 @@ def events_of(value: object) -> set[str]:
     return {kind.name for kind in kinds if isinstance(kind, type) and issubclass(kind, EventBase)}
 
 
-def find_class(name: str) -> object:
-    """Find a class or union of events by the name that it has in code."""
-    own = name.rpartition(".")[2]
-    return getattr(catalog, own, None) or getattr(staff_events, own, None)
-
-
 def matched(source: str) -> Iterator[str]:
     """Yield the names of the events that some code names in `case` patterns or with `isinstance`."""
     for node in ast.walk(ast.parse(dedent(source))):
