@@ -5,7 +5,6 @@ import gc
 import json
 import os
 import random
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +23,7 @@ from sqlmodel import SQLModel
 from starlette.testclient import TestClient
 
 import app.wiring  # noqa: F401  brings every table into the metadata
+from app import services
 from app.articles.cached_json import rebuild_stale
 from app.core.settings import Settings
 from app.db import Database, migrations, open_database, sqlite
@@ -37,6 +37,7 @@ from app.openapi import document
 from app.publication.site import Site
 from app.web import dispatch
 from tests import processes, quick_client
+from tests.sqlite_store import SqliteStore
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
 
@@ -92,15 +93,20 @@ class _Connections:
                 kept.pop().close()
 
 
-connections = _Connections()
+connections, sqlite_store = _Connections(), SqliteStore()
 
 
 def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:
     """An engine that knows the SQL that others have compiled: each test has four of its own."""
+    location = sa.make_url(url)
+    kind = (location.get_backend_name(), options.get("isolation_level"))
+    if create := options.get("creator"):
+        options["creator"] = sqlite_store.creator(location.database, kind, create)
     engine = _new_engine(url, **options)
-    kind = (engine.dialect.name, options.get("isolation_level"))
     if engine.dialect.name == "postgresql":
         connections.serve(engine, kind)
+    elif create:
+        sqlite_store.serve(engine)
     first: Any = _first.get(kind)
     if first is None or getattr(first.dialect, "server_version_info", None) is None:
         _first[kind] = engine  # the first one that gets to know its server is the one to share with
@@ -138,6 +144,7 @@ def _share_document(api: FastAPI) -> dict[str, Any]:
 
 
 document._make = _share_document
+services.select_article_uses = cache(services.select_article_uses)
 _make_index, _indexes = dispatch.RouteIndex, dict[tuple[int, ...], dispatch.RouteIndex]()
 
 
@@ -164,20 +171,29 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the many cases of one rule PostgreSQL runs one, another each time: they differ in what is asked, not in the
-    store. Those marked `large` are not among them. `CASES=all` runs them all.
+    store. Those marked `large` are not among them. Of the rules of a module marked `portable` it runs a third, others
+    each time. `CASES=all` runs them all.
     """
     if os.environ.get("CASES") == "all":
         return
-    rules: dict[str, list[pytest.Item]] = {}
+    cases_of: dict[str, dict[str, list[pytest.Item]]] = {"sqlite": {}, "postgresql": {}}
     for item in items:
         params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        if params.get("database_url") == "postgresql" and len(params) > 1:
-            rules.setdefault(item.nodeid.partition("[")[0], []).append(item)
+        if (kind := params.get("database_url")) in cases_of:
+            cases_of[kind].setdefault(item.nodeid.partition("[")[0], []).append(item)
+    rules, portable = dict[str, list[pytest.Item]](), dict[str, list[str]]()
+    for rule, cases in sorted(cases_of["postgresql"].items()):
+        is_portable = rule in cases_of["sqlite"] and cases[0].get_closest_marker("portable")
+        if is_portable:
+            portable.setdefault(rule.partition("::")[0], []).append(rule)
+        if is_portable or len(cases[0].callspec.params) > 1:  # type: ignore[attr-defined]
+            rules[rule] = cases
     chance = random.Random(config.getoption("randomly_seed", 0))
+    left_out = {rule for names in portable.values() for rule in chance.sample(names, len(names) * 2 // 3)}
     dropped: set[pytest.Item] = set()
-    for _, cases in sorted(rules.items()):
+    for rule, cases in sorted(rules.items()):
         cases.sort(key=lambda item: item.nodeid)
-        small = [item for item in cases if not item.get_closest_marker("large")]
+        small = [item for item in cases if rule not in left_out and not item.get_closest_marker("large")]
         dropped |= {*cases} - {*chance.sample(small, min(1, len(small)))}
     config.hook.pytest_deselected(items=[item for item in items if item in dropped])
     items[:] = [item for item in items if item not in dropped]
@@ -220,11 +236,12 @@ def empty_postgres(postgres_url: str) -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A migrated, empty SQLite file to copy."""
     path = tmp_path_factory.mktemp("sqlite") / "template.db"
     migrations.upgrade(f"sqlite:///{path}")
-    return path
+    yield path
+    sqlite_store.close()
 
 
 @pytest.fixture
@@ -241,12 +258,10 @@ def report(record_property: Callable[[str, object], None], capsys: pytest.Captur
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def database_url(request: pytest.FixtureRequest) -> str:
     """An empty, migrated store."""
     if request.param == "sqlite":
-        path = tmp_path / "broadsheet.db"
-        shutil.copy(request.getfixturevalue("sqlite_template"), path)
-        return f"sqlite:///{path}"
+        return f"sqlite:///{sqlite_store.empty(request.getfixturevalue('sqlite_template'))}"
     request.getfixturevalue("empty_postgres")()
     url: str = request.getfixturevalue("postgres_url")
     return url

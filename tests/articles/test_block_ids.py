@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests import make
+
+pytestmark = pytest.mark.portable
 
 Headers = dict[str, str]
 HTML = "<h2>Fog</h2><p>A &amp; <em>b</em>.</p><ul><li>One</li></ul><pre><code>a\n\nb</code></pre>"

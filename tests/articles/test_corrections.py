@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
@@ -10,6 +11,8 @@ from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
 from tests import make
+
+pytestmark = pytest.mark.portable
 
 Headers = dict[str, str]
 

@@ -7,6 +7,8 @@ from starlette.testclient import TestClient
 
 from tests.make import Headers, draft, ok
 
+pytestmark = pytest.mark.portable
+
 ANY = {"If-Match": "*"}
 
 

@@ -21,6 +21,8 @@ from app.events.tables import Event
 from app.wiring import CONSUMERS
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 Put = Callable[..., dict[str, Any]]
 ANY = {"If-Match": "*"}

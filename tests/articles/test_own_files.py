@@ -16,6 +16,8 @@ from app.db import Database
 from app.main import create_app
 from tests.make import act, author, draft, ok, patched, published
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 API = "https://api.example/news"
 

@@ -27,6 +27,8 @@ from app.publication.site import Site
 from app.web.paging import PageInfo
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 PARTNER = Actor("key", new_id(), "A partner", (Grant(frozenset({"syndicate"})),))
 

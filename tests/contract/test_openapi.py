@@ -18,6 +18,8 @@ from tests import make
 from tests.contract.day import Checked, Headers, live, staff, subscribe
 from tests.document import operation_at, operations, with_schemas
 
+pytestmark = pytest.mark.portable
+
 LATER = (
     "webhook",
     "delivery",

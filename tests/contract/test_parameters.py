@@ -10,6 +10,8 @@ from tests import make
 from tests.contract.day import Headers
 from tests.document import operation_at
 
+pytestmark = pytest.mark.portable
+
 ID = "0199aaaa-0000-7000-8000-000000000000"
 VALUES: list[tuple[str, str, list[str], list[str]]] = [
     ("/v1/articles", "state", ["any", "draft", "draft, retracted"], ["", "draft,", "none", "any,draft", "draft;x"]),

@@ -12,6 +12,8 @@ from app.db import Database
 from app.editorial.locks import prune_locks
 from tests.make import draft, explain, ok, patched, published, section
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
 TEXT = "<p>The council met on Monday.</p><p>It will build a bridge over the river.</p>"

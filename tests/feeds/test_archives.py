@@ -13,6 +13,8 @@ from tests.articles.stock import Piece, put
 from tests.feeds.conftest import API
 from tests.feeds.readback import found
 
+pytestmark = pytest.mark.portable
+
 BEGIN = datetime(2025, 11, 30, 23, 30, tzinfo=UTC)
 
 

@@ -17,6 +17,8 @@ from tests.articles.stock import Piece, put
 from tests.feeds.conftest import API
 from tests.feeds.readback import found, parsed
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 FORMS = ("rss", "atom", "json")
 ANY = {"If-Match": "*"}

@@ -20,6 +20,8 @@ from app.web.responses import negotiate_media_type
 from tests import make
 from tests.feeds.conftest import API
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 KINDS = {
     "jsonld": "application/ld+json",

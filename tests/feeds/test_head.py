@@ -11,6 +11,8 @@ from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 SITE, PICTURE = "https://site.example", "https://pictures.example/share.jpg"
 ANY = {"If-Match": "*"}

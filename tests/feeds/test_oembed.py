@@ -8,6 +8,8 @@ from starlette.testclient import TestClient
 from tests import make
 from tests.feeds.readback import found
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

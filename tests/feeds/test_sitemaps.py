@@ -15,6 +15,8 @@ from tests.articles.stock import Piece, put
 from tests.feeds.conftest import API
 from tests.feeds.readback import found
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

@@ -18,6 +18,8 @@ from app.articles.list_parameters import ListQuery
 from app.core.problems import Problem
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 CANARY = "zqxcanary7"
 MARKED = f"{CANARY} <b>"  # names are told if they are harmless; this one is not

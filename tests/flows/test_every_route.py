@@ -19,6 +19,8 @@ from app.main import create_app
 from tests import make
 from tests.document import operation_at
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 PARTS = {"form": "rss", "month": "2026-01", "part": "2026-01", "suffix": "txt", "n": "1", "code": "not_found"}
 PARTS |= {"participant": "0" * 32}

@@ -8,6 +8,8 @@ from starlette.testclient import TestClient
 
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 OWN = Path(__file__).parent / "pages" / "own-page.txt"
 REAL = Path(__file__).parents[3] / "shared" / "data" / "seed-page.txt"

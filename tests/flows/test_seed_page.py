@@ -2,10 +2,13 @@
 
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests import make
 from tests.make import Headers, bearer, ok
+
+pytestmark = pytest.mark.portable
 
 TEXT = "<p>The bridge was slow. Everyone loved it for that.</p>"
 

@@ -22,6 +22,8 @@ from tests import make
 from tests.effort import effort
 from tests.flows.vectors import make_vectors
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 VECTORS = [
     "<script>alert(1)</script>",

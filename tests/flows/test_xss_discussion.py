@@ -17,6 +17,8 @@ from tests.flows.test_xss import VECTORS, faults, is_harmless, sendable
 from tests.importers.disqus.exports import disqus, post, thread
 from tests.make import Headers, bearer, ok
 
+pytestmark = pytest.mark.portable
+
 ELEMENTS = set("a blockquote br code del em li ol p pre s strong ul".split())
 LINK = {"href", "rel", "title"}
 

@@ -17,6 +17,8 @@ from app.fronts.fronts import is_indexed
 from tests import make
 from tests.articles.stock import BEGIN, Piece, clear, put, terms
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 NEW = {"If-None-Match": "*"}
 

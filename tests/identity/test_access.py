@@ -20,6 +20,8 @@ from app.web.rate_limits import Limiter
 from app.web.routing import Router
 from tests.services import replace_services
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 MakeKey = Callable[..., Headers]
 UNKNOWN = "01890000-0000-7000-8000-000000000000"

@@ -28,6 +28,8 @@ from app.identity.tokens import hash_token, is_well_formed
 from app.people.grants import find_grants_of_owner
 from app.publication.section_tree import find_descendants
 
+pytestmark = pytest.mark.portable
+
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Headers = dict[str, str]
 

@@ -14,6 +14,8 @@ from app.web.rate_limits import Limiter
 from tests.make import Headers, ok
 from tests.services import replace_services
 
+pytestmark = pytest.mark.portable
+
 
 def bearer(token: str) -> Headers:
     return {"Authorization": f"Bearer {token}"}

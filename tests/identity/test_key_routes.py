@@ -13,6 +13,8 @@ from app.core.ids import new_id
 from app.db import Database
 from app.identity.tables import Audit
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 

@@ -1,5 +1,6 @@
 """Tokens cost nothing: what is done with them counts for the network address as well."""
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.core.ids import new_id
@@ -7,6 +8,8 @@ from app.core.settings import Settings
 from app.db import Database
 from app.main import create_app
 from tests import make
+
+pytestmark = pytest.mark.portable
 
 
 def test_many_guests_at_one_address_have_the_limits_of_one(settings: Settings, db: Database) -> None:

@@ -23,6 +23,8 @@ from app.identity.schemas import ANONYMOUS, SYSTEM, Actor, Claims
 from app.identity.secrets import GUEST_PREFIX, Vault
 from app.identity.tokens import hash_token, make_token
 
+pytestmark = pytest.mark.portable
+
 Statements = list[str]
 
 

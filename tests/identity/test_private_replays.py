@@ -27,6 +27,8 @@ from app.main import create_app
 from app.web.routing import Router
 from tests.make import Headers, ok
 
+pytestmark = pytest.mark.portable
+
 NOTES = Router()
 gone: set[str] = set()
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+import pytest
 from starlette.testclient import TestClient
+
+pytestmark = pytest.mark.portable
 
 
 def test_anonymous(client: TestClient) -> None:

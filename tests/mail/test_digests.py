@@ -21,6 +21,8 @@ from app.mail.digests import ITEM, RUN, DigestSchedule, is_due
 from tests.mail.post import Mailbox, one_click, table, text_of, work, worker_alone
 from tests.make import Headers, act, ok, published, said, version
 
+pytestmark = pytest.mark.portable
+
 Subscribed = Callable[..., dict[str, Any]]
 ANN = "ann@mail.example"
 BERLIN = ZoneInfo("Europe/Berlin")

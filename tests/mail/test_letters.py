@@ -21,6 +21,8 @@ from app.mail.schemas import OPT_IN_LANE, Letter
 from tests.mail.post import Mailbox, table, text_of, work, worker_alone
 from tests.make import Headers, ok, published, said
 
+pytestmark = pytest.mark.portable
+
 Subscribed = Callable[..., dict[str, Any]]
 ANN = "ann@mail.example"
 HEADERS = {

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.mail.post import Mailbox, work
 from tests.make import Headers, author, notice, ok, published
+
+pytestmark = pytest.mark.portable
 
 Subscribed = Callable[..., dict[str, Any]]
 ANN, BO = "ann@mail.example", "bo@mail.example"

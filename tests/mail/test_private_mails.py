@@ -20,6 +20,8 @@ from tests.mail.post import Mailbox, work, worker_alone
 from tests.make import Headers, author, bearer, comment, ok, published, said, section, series
 from tests.moderation.stock import decide
 
+pytestmark = pytest.mark.portable
+
 Subscribed = Callable[..., dict[str, Any]]
 HEADERS = {
     *("Subject", "From", "To", "Date", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"),

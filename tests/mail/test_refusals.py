@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
@@ -14,6 +15,8 @@ from app.subscriptions.subscriptions import SUBSCRIBER
 from app.subscriptions.suppressions import SUPPRESSION
 from tests.mail.post import Mailbox, everything, table, work
 from tests.make import Headers, ok, published
+
+pytestmark = pytest.mark.portable
 
 ANN, BO = "ann@mail.example", "bo@mail.example"
 

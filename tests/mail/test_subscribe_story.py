@@ -1,5 +1,6 @@
 """The reference page's “Subscribe / Notify of / guest”: asked for, confirmed, told of a reply once, and let go."""
 
+import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
@@ -7,6 +8,8 @@ from app.db import Database
 from app.deliveries.lanes import DELIVERY
 from tests.mail.post import Mailbox, everything, links, one_click, text_of, token_in, work, worker_alone
 from tests.make import Headers, bearer, ok, published, said
+
+pytestmark = pytest.mark.portable
 
 ANN = "ann@mail.example"
 

@@ -18,6 +18,8 @@ from app.mail.notifications import FANOUT
 from tests.mail.post import Mailbox, table, text_of, token_in, work, worker_alone
 from tests.make import Headers, act, author, comment, draft, ok, patched, published, said, section, version
 
+pytestmark = pytest.mark.portable
+
 Subscribed = Callable[..., dict[str, Any]]
 ANN, BO = "ann@mail.example", "bo@mail.example"
 

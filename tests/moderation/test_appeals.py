@@ -29,6 +29,8 @@ from app.moderation.schemas import AppealIn
 from tests.make import Headers, ok
 from tests.moderation.stock import by_token, comment, decide, guest, ids, participant, queued, report, state_of, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 PLEASE = AppealIn(text="Please look again.")
 

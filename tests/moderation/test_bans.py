@@ -17,6 +17,8 @@ from tests.make import Headers, ok, section
 from tests.moderation.cases import STRANGER
 from tests.moderation.stock import comment, participant, report, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 HASH = "c" * 64
 

@@ -25,6 +25,8 @@ from tests.effort import effort
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import PARTICIPANT, C, comment, decide, participant, queued, report, state_of, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 STATES = ("pending", "published", "rejected", "spam", "removed")
 MODERATOR = Actor("key", new_id(), grants=(Grant(frozenset({"comments:moderate"})),))

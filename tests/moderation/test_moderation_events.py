@@ -15,6 +15,8 @@ from tests.make import Headers, ok
 from tests.moderation.stock import decide, report
 from tests.receiver import Receiver, work_through
 
+pytestmark = pytest.mark.portable
+
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:

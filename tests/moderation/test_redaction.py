@@ -13,6 +13,8 @@ from tests import make
 from tests.make import Headers, ok
 from tests.moderation.stock import stored
 
+pytestmark = pytest.mark.portable
+
 SAID = "Call me at *0664 123*, or 0664 123 at night."
 
 

@@ -24,6 +24,8 @@ from app.moderation.schemas import ReportIn
 from tests.make import Headers, act, bearer, draft, ok, published, section
 from tests.moderation.stock import C, by_token, comment, decide, guest, participant, queued, report, state_of, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 ABUSE = ReportIn(reason="abuse")
 

@@ -25,6 +25,8 @@ from tests.make import Headers, published
 from tests.moderation.cases import STRANGER, submission
 from tests.moderation.stock import comment, participant, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 TEXT = "None of this is as the article says it is."
 HERE, THERE = "a" * 64, "b" * 64

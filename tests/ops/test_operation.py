@@ -26,6 +26,8 @@ from tests import make
 from tests.document import operations
 from tests.processes import ROOT
 
+pytestmark = pytest.mark.portable
+
 only_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

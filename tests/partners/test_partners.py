@@ -17,6 +17,8 @@ from app.partners import partners
 from app.partners.partners import FETCH, PartnerAccessLog
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 FAR = {"embargoed_until": "2999-01-01T00:00:00Z"}
 

@@ -22,6 +22,8 @@ from tests.contract.day import Checked
 from tests.make import ok
 from tests.people.provider import REDIRECT_URI, Provider
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

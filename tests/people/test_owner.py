@@ -1,10 +1,13 @@
 """The first person: how the owner of a new installation comes in."""
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.cli.demo import about_owner, invite_owner
 from app.db import Database
 from tests import make
+
+pytestmark = pytest.mark.portable
 
 
 def invite(db: Database) -> str | None:

@@ -17,6 +17,8 @@ from app.people.grants import LastAdmin
 from app.people.people import set_grants
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 ROLES = {
     "reporter": {"content:read", "content:write"},

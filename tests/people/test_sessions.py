@@ -18,6 +18,8 @@ from app.people import sessions
 from app.people.sessions import IDLE_LIFETIME, RETRY_LIFETIME, SESSION_LIFETIME
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

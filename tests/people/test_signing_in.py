@@ -25,6 +25,8 @@ from app.people.tables import Person
 from tests import make
 from tests.people.authenticator import Authenticator, encode
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 CONTEXTS = ("Ada Lovelace", "ada@example.com", "The Harbour Times", "harbourtimes.example")
 PASSWORD, OTHER = "a good long sentence", "yet another sentence"

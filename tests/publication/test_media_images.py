@@ -6,6 +6,7 @@ import resource
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -291,16 +292,17 @@ def gif_of(*frames: tuple[int, int]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "data",
+    "make_data",
     [
-        png_of(10_000, 10_000, b"\0"),
-        jpeg_of(10_000, 10_000),
-        b"GIF89a\x10'\x10'\0\0\0,\0\0\0\0\x10'\x10'\0\x08\0;",
-        encode(Image.new("1", (10_000, 10_000)), "WEBP", lossless=True, method=0),
+        lambda: png_of(10_000, 10_000, b"\0"),
+        lambda: jpeg_of(10_000, 10_000),
+        lambda: b"GIF89a\x10'\x10'\0\0\0,\0\0\0\0\x10'\x10'\0\x08\0;",
+        lambda: encode(Image.new("1", (10_000, 10_000)), "WEBP", lossless=True, method=0),
     ],
     ids=["png", "jpeg", "gif", "webp"],
 )
-def test_a_hundred_megapixels_are_refused_before_they_take_memory(data: bytes) -> None:
+def test_a_hundred_megapixels_are_refused_before_they_take_memory(make_data: Callable[[], bytes]) -> None:
+    data = make_data()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UnreadableImage) as caught:
         decode_picture(data, max_bytes=5_000_000)

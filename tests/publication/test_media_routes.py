@@ -22,6 +22,8 @@ from app.publication import media_library
 from app.publication.storage import StorageFull, StorageUnavailable
 from tests.services import replace_services
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]

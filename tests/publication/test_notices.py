@@ -11,6 +11,8 @@ from app.db import Database
 from app.publication.notices import delete_notices_of
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 WORDS = {"placement": "before", "text": "Opinions are the author's own."}

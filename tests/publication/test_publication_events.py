@@ -11,6 +11,8 @@ from app.events.catalog import LoggedEvent
 from app.events.log import read_after
 from app.events.schemas import START
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 

@@ -22,6 +22,8 @@ from app.publication.storage import open_storage
 from app.web.offload import Offload
 from tests.make import ok
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

@@ -17,6 +17,8 @@ from app.people.staff_names import is_staff_name
 from app.publication.tables import Author
 from tests import make as make_one
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 ALIKE = ["Ann Marlow", "ann marlow", "АNN МARLОW", "Ann  Marlοw.", "A\u200bnn Mar1ow", "Ánn Marlow"]

@@ -16,6 +16,8 @@ from app.publication.storage import NoSuchFile, open_storage
 from app.publication.uploads import has_expired_uploads, key_of_upload, prune_uploads
 from tests.make import ok
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 Begin = Callable[..., dict[str, Any]]
 

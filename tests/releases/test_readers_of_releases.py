@@ -15,7 +15,7 @@ ITEMS = 90  # fewer than a page of a list holds
 
 @pytest.mark.long
 def test_readers_see_all_or_nothing(client: TestClient, editor: Headers, make_key: Any) -> None:
-    readers, number = effort("READERS", 4, long=32), effort("RELEASED", 20, long=ITEMS)
+    readers, number = effort("READERS", 3, long=32), effort("RELEASED", 8, long=ITEMS)
     drafts = [make.draft(client, editor, f"New {n}") for n in range(number // 2)]
     old = [make.published(client, editor, f"Old {n}") for n in range(number // 2)]
     for article in old:

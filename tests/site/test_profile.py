@@ -12,6 +12,8 @@ from app.publication.media_library import create_reference
 from tests import make
 from tests.mail.post import work
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 SITE = "https://site.example"
 

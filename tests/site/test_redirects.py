@@ -14,6 +14,8 @@ from app.site.resolving import resolve_address
 from tests import make
 from tests.effort import effort
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 SITE = "https://site.example"
 TABLE_SCAN = re.compile(r"SCAN (article|section|tag|author|series|front|redirect|address|former_slug|site_profile)\b")

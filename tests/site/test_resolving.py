@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 from app.core.settings import Settings
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 SITE = "https://site.example"
 

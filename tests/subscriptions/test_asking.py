@@ -12,6 +12,8 @@ from app.subscriptions.subscriptions import SUBSCRIPTION
 from tests.mail.post import Mailbox, one_click, table, token_in, work
 from tests.make import Headers, author, bearer, draft, guest, ok, published, said, section, series
 
+pytestmark = pytest.mark.portable
+
 ASK = "/v1/subscriptions"
 
 

@@ -15,6 +15,8 @@ from app.subscriptions.subscriptions import SUBSCRIBER, SUBSCRIPTION
 from tests.mail.post import Mailbox, everything, links, one_click, table, text_of, token_in, work
 from tests.make import Headers, bearer, ok
 
+pytestmark = pytest.mark.portable
+
 CONFIRM = "/v1/subscriptions/confirm"
 
 

@@ -17,6 +17,8 @@ from tests.effort import effort
 from tests.mail.post import Mailbox, table, work
 from tests.make import Headers, said
 
+pytestmark = pytest.mark.portable
+
 REQUESTS = effort("REQUESTS", 12, long=2000)
 
 

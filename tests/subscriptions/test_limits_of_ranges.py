@@ -9,6 +9,8 @@ from app.subscriptions.opt_ins import MAX_MAILS_BY_ORIGIN
 from tests.mail.post import Mailbox, work
 from tests.make import ok, said
 
+pytestmark = pytest.mark.portable
+
 
 def from_(client: TestClient, host: str) -> TestClient:
     return TestClient(client.app, client=(host, 50000), raise_server_exceptions=False)

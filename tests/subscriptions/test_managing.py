@@ -11,6 +11,8 @@ from app.subscriptions.subscriptions import SUBSCRIBER, SUBSCRIPTION
 from tests.mail.post import Mailbox, everything, table, work, worker_alone
 from tests.make import Headers, bearer, guest, ok, published, said
 
+pytestmark = pytest.mark.portable
+
 MINE = "/v1/subscriptions"
 Subscribed = Callable[..., dict[str, Any]]
 

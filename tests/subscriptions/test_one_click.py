@@ -13,6 +13,8 @@ from app.subscriptions.suppressions import SUPPRESSION
 from tests.mail.post import LINK, Mailbox, everything, links, one_click, table, text_of, work, worker_alone
 from tests.make import Headers, act, bearer, ok, published, said, section, version
 
+pytestmark = pytest.mark.portable
+
 ANN = "ann@mail.example"
 Subscribed = Callable[..., dict[str, Any]]
 

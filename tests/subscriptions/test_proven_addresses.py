@@ -14,6 +14,8 @@ from tests import make
 from tests.mail.post import Mailbox, table, token_in, work
 from tests.make import Headers, bearer, comment, ok, said
 
+pytestmark = pytest.mark.portable
+
 ANN = "ann@mail.example"
 Reader = Callable[..., Headers]
 

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests.mail.post import Mailbox, work
 from tests.make import Headers, ok, published
+
+pytestmark = pytest.mark.portable
 
 ALL = "/v1/subscribers"
 

@@ -11,6 +11,8 @@ from app.subscriptions.subscriptions import SUBSCRIPTION
 from tests.mail.post import Mailbox, everything, table, work, worker_alone
 from tests.make import Headers, guest, ok, published, section
 
+pytestmark = pytest.mark.portable
+
 ALL = "/v1/suppressions"
 Subscribed = Callable[..., dict[str, Any]]
 

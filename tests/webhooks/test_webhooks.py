@@ -29,6 +29,8 @@ from tests.make import ok
 from tests.receiver import Receiver
 from tests.webhooks.conftest import Headers, sent, verified
 
+pytestmark = pytest.mark.portable
+
 Work = Callable[[], None]
 URL = "/v1/webhooks"
 

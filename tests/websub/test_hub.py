@@ -25,6 +25,8 @@ from app.websub.schemas import parse_topic
 from tests import make
 from tests.receiver import Receiver, work_through
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 FEEDS = "https://api.example/feeds"
 SITE = f"{FEEDS}/site.atom"

@@ -23,6 +23,8 @@ from tests.importers.disqus.exports import HEAD, disqus, post, thread
 from tests.importers.wordpress.exports import Loaded as WordPress
 from tests.importers.wordpress.exports import dump, export, item
 
+pytestmark = pytest.mark.portable
+
 SHARED = Path(__file__).parents[3].parent / "shared" / "data" / "disqus-export.xml"
 A = table_of(Article)
 SITE = Site("https://site.example", "/{section}/{slug}")

@@ -19,6 +19,8 @@ from app.publication.storage import open_storage
 from tests.importers.wordpress.exports import Loaded, dump, export, item, picture
 from tests.make import Headers, ok
 
+pytestmark = pytest.mark.portable
+
 
 def png(color: str, size: int = 40) -> bytes:
     file = io.BytesIO()

@@ -14,6 +14,8 @@ from app.importers.discussion.store import COMMENT
 from tests.importers.discussion.counting import by_text, check_counters, stored
 from tests.importers.wordpress.exports import Loaded, author, comment, dump, export, item
 
+pytestmark = pytest.mark.portable
+
 Import = Callable[..., Loaded]
 P = table_of(Participant)
 VOTES = ("wpdiscuz_votes_seperate", 'a:2:{s:4:"like";i:7;s:7:"dislike";i:-2;}')

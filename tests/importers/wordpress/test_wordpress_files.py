@@ -23,6 +23,8 @@ from tests.importers.discussion.counting import check_counters, stored
 from tests.importers.wordpress.exports import FILES, HARBOUR, Loaded, author, comment, dump, export, item
 from tests.make import Headers, ok
 
+pytestmark = pytest.mark.portable
+
 EXPECTED: dict[str, dict[str, dict[str, int]]] = {
     "harbour": {
         "authors": {"came": 2, "new": 2},

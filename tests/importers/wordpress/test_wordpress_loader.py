@@ -21,6 +21,8 @@ from app.search.indexing import index_article
 from tests.importers.wordpress.exports import Loaded, author, category, dump, export, item, picture
 from tests.make import Headers, act, ok, patched, section
 
+pytestmark = pytest.mark.portable
+
 ARTICLE = table_of(Article)
 Import = Callable[..., Loaded]
 

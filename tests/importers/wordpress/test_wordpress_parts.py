@@ -12,6 +12,8 @@ from app.importers.streams import BrokenFile
 from tests.importers.wordpress.exports import Loaded, author, category, comment, dump, export, item, picture
 from tests.make import ok
 
+pytestmark = pytest.mark.portable
+
 HEAD = (author("mara", "Mara Lind", 1), author("finn", "Finn Berg", 2), category("news", description="All of it"))
 POST: dict[str, Any] = {
     "creator": "mara",
