@@ -27,6 +27,7 @@ from app.identity.schemas import SCOPES, SYSTEM, Actor, Grant, Scope
 from app.identity.tokens import hash_token, is_well_formed
 from app.people.grants import find_grants_of_owner
 from app.publication.section_tree import find_descendants
+from tests.conftest import sqlite_store
 
 pytestmark = pytest.mark.portable
 
@@ -65,7 +66,7 @@ def test_what_is_no_key(key: str) -> None:
     assert not is_well_formed(KEY_PREFIX, key)
 
 
-def test_the_key_itself_is_stored_nowhere(db: Database) -> None:
+def test_the_key_itself_is_stored_nowhere(db: Database, request: pytest.FixtureRequest) -> None:
     _, key = make(db)
     stored = b""
     with db.connect() as connection:
@@ -74,6 +75,7 @@ def test_the_key_itself_is_stored_nowhere(db: Database) -> None:
         row = find_api_key_by_hash(connection, hash_token(key))
     path = db.engines()[0].url.database
     if db.dialect == "sqlite" and path:
+        request.addfinalizer(sqlite_store.close)  # to close a file ends what locks this process has on it
         for suffix in ("", "-wal"):
             with open(path + suffix, "rb") as file:
                 stored += file.read()
