@@ -110,7 +110,7 @@ class History:
 
 
 class Unanswered(Exception):
-    """The server was killed."""
+    """The server was killed, or lost its connection to the store: whether something was written is not known."""
 
 
 class Story:
@@ -150,6 +150,8 @@ class Story:
             answer = await self.clients[server].request(method, path, json=body, headers=sent)
         except httpx2.TransportError as error:
             raise Unanswered from error
+        if answer.status_code == 503 and self.store.startswith("postgresql"):
+            raise Unanswered  # where it had just been opened, its connection to the store was cut with the others
         assert answer.status_code == status, (path, answer.status_code, answer.text)
         return answer
 
