@@ -96,6 +96,7 @@ def _in_time(lines: Iterator[str]) -> Iterator[str]:
 @contextmanager
 def following(address: str, url: str, **headers: str) -> Iterator[Reader]:
     """Open a stream of a running server, and read its first counts."""
+    _document()  # made before the time begins in which events must come: it takes seconds, on a busy machine many
     with httpx2.Client(base_url=address, timeout=PATIENCE) as client, client.stream("GET", url, headers=headers) as it:
         assert it.status_code == 200, it.read()
         reader = Reader(_in_time(it.iter_lines()), it.request.url.path)
