@@ -1,6 +1,7 @@
 """An OpenID provider on the loopback, which can misbehave.
 
-`python -m tests.people.provider 9009` runs one to try sign-in by hand.
+`python -m tests.people.provider 9009` runs one to try sign-in by hand; a page to return to and the user's e-mail address
+may follow.
 """
 
 import base64
@@ -66,6 +67,7 @@ class Provider:
 
     def __init__(self, port: int = 0, client_id: str = "broadsheet", client_secret: str = "a shared / secret+") -> None:
         self.client_id, self.client_secret = client_id, client_secret
+        self.redirect_uri = REDIRECT_URI
         self.user: dict[str, Any] = {
             "sub": "ann",
             "name": "Ann Marlow",
@@ -109,7 +111,7 @@ class Provider:
             "issuer": self.issuer,
             "client_id": self.client_id,
             "client_secret": self.client_secret,
-            "redirect_uris": [REDIRECT_URI],
+            "redirect_uris": [self.redirect_uri],
             **more,
         }
 
@@ -165,7 +167,7 @@ class Provider:
 
     def authorize(self, asked: dict[str, str]) -> Reply:
         """Answer at the authorization endpoint with a redirect."""
-        if asked.get("client_id") != self.client_id or asked.get("redirect_uri") != REDIRECT_URI:
+        if asked.get("client_id") != self.client_id or asked.get("redirect_uri") != self.redirect_uri:
             return make_reply({"error": "invalid_request"}, 400)
         if asked.get("response_type") != "code" or "openid" not in asked.get("scope", "").split():
             return make_reply({"error": "invalid_scope"}, 400)
@@ -277,6 +279,8 @@ def _make_handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
 
 if __name__ == "__main__":
     with Provider(int(sys.argv[1])) as running:
+        running.redirect_uri = sys.argv[2] if len(sys.argv) > 2 else REDIRECT_URI
+        running.user["email"] = sys.argv[3] if len(sys.argv) > 3 else running.user["email"]
         sys.stdout.write(f"export BROADSHEET_OIDC='{json.dumps([running.settings()])}'\n")
         sys.stdout.flush()
         running.thread.join()

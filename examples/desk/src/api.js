@@ -5,11 +5,13 @@ const STORED = "desk.session"; // shared by the tabs of a browser: {access_token
 const RENEW_BEFORE_MS = 60_000;
 const RECONNECT_MS = 2_000;
 
-/** An error answer (RFC 9457), told apart by `code`. */
+/** An error answer (RFC 9457), told apart by `code`; its message is for people. */
 export class Problem extends Error {
   constructor(status, details = {}) {
-    const errors = details.errors?.map((error) => `${error.pointer ?? error.parameter ?? ""} ${error.detail}`.trim());
-    super([details.detail ?? details.title ?? `The server answered ${status}.`, ...(errors ?? [])].join(" "));
+    const errors = (details.errors ?? []).map((error) => [error.pointer?.replace("/", ""), error.detail].filter(Boolean).join(": "));
+    const isSaid = errors.some((error) => error.endsWith(details.detail));
+    const sentences = [isSaid ? null : (details.detail ?? details.title ?? `The server answered ${status}.`), ...errors];
+    super(sentences.filter(Boolean).join(" "));
     Object.assign(this, { status, code: details.code, details });
   }
 }
@@ -45,29 +47,44 @@ setInterval(() => {
   if (session?.expires_at && Date.now() > session.expires_at - RENEW_BEFORE_MS) renew(session.access_token).catch(() => {});
 }, RENEW_BEFORE_MS / 4);
 
-async function send(method, path, { body, version, headers = {}, token = readSession()?.access_token, ...options } = {}) {
-  headers = { Accept: "application/json", ...headers };
-  if (token) headers.Authorization = `Bearer ${token}`;
-  if (version) headers["If-Match"] = version;
-  if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (method === "POST") headers["Idempotency-Key"] = options.once ?? crypto.randomUUID();
-  const init = { method, headers, body: body && JSON.stringify(body), credentials: "omit", cache: "no-store", ...options };
-  return fetch(API + path, init).catch((error) => {
-    throw error.name === "AbortError" ? error : new Problem(0, { detail: "The server cannot be reached. Nothing was saved." });
-  });
+const unanswered = new Map(); // keys of POST requests by what was sent: sent again, they are done once
+
+async function send(method, path, { body, version, headers, token = readSession()?.access_token, ...options } = {}) {
+  const content = body && JSON.stringify(body);
+  const what = `${method} ${path} ${content}`;
+  const key = method === "POST" && (unanswered.get(what) ?? crypto.randomUUID());
+  const sent = {
+    Accept: "application/json",
+    ...(token && { Authorization: `Bearer ${token}` }),
+    ...(version && { "If-Match": version }),
+    ...(content && { "Content-Type": "application/json" }),
+    ...(key && { "Idempotency-Key": key }),
+    ...headers,
+  };
+  try {
+    const answer = await fetch(API + path, { method, headers: sent, body: content, credentials: "omit", cache: "no-store", ...options });
+    unanswered.delete(what);
+    return answer;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    if (key) unanswered.set(what, key);
+    throw new Problem(0, { detail: "The server cannot be reached. What you typed is still here: try again in a moment." });
+  }
 }
 
 async function open(method, path, options) {
   const { access_token: token, refresh_token: isRenewable } = readSession() ?? {};
   let answer = await send(method, path, options);
-  if (answer.status === 401 && isRenewable && options.token === undefined) {
+  const isRefused = () => answer.status === 401 && options.token === undefined && token;
+  if (isRefused() && isRenewable) {
     await renew(token);
-    answer = await send(method, path, options);
+    if (readSession()) answer = await send(method, path, options);
   }
   if (answer.ok) return answer;
-  if (answer.status === 401 && options.token === undefined && token) {
+  if (isRefused()) {
     storeSession(null);
     dispatchEvent(new Event("signed-out"));
+    throw new Problem(401, { detail: "Your session has ended. Sign in again to go on where you were." });
   }
   throw new Problem(answer.status, await answer.json().catch(() => ({})));
 }
@@ -85,8 +102,20 @@ export async function call(method, path, options = {}) {
   return { data: text ? JSON.parse(text) : null, version: answer.headers.get("ETag") };
 }
 
+const shorthand = (method) => async (path, body, options) => (await call(method, path, { body, ...options })).data;
 export const get = async (path, options) => (await call("GET", path, options)).data;
-export const post = async (path, body, options) => (await call("POST", path, { body, ...options })).data;
+export const [post, put, patch, remove] = ["POST", "PUT", "PATCH", "DELETE"].map(shorthand);
+
+/** Read a list to its end. */
+export async function all(path, options) {
+  const items = [];
+  for (let cursor = ""; cursor !== null; ) {
+    const { data, page } = await get(`${path}${path.includes("?") ? "&" : "?"}limit=100${cursor && `&cursor=${cursor}`}`, options);
+    items.push(...data);
+    cursor = page.next;
+  }
+  return items;
+}
 
 /** A query string of those parameters that have a value. */
 export const query = (parameters) => `?${new URLSearchParams(Object.entries(parameters).filter(([, value]) => value))}`;
@@ -99,10 +128,10 @@ export async function* follow(path, signal) {
   for (let last; !signal.aborted; ) {
     try {
       const headers = { Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
-      const answer = await open("GET", path, { headers, signal });
+      const { body } = await open("GET", path, { headers, signal });
       yield { type: "open" }; // what was read before may be old by now
       let text = "";
-      for await (const piece of readPieces(answer.body.pipeThrough(new TextDecoderStream()))) {
+      for await (const piece of readPieces(body.pipeThrough(new TextDecoderStream()))) {
         const frames = (text + piece).split("\n\n");
         text = frames.pop();
         for (const frame of frames) {

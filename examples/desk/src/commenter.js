@@ -1,75 +1,52 @@
 // Somebody who comments, as moderators see them: what they wrote, bans, notes, and what to do about all of it at once.
 import { get, post } from "./api.js";
-import { ask, button, field, form, h, say, time } from "./dom.js";
+import { action, actions, field, form, h, list, section, time } from "./dom.js";
 
 const BANS = { "": "No ban", full: "Ban: refuse what they send", shadow: "Shadow ban: show it to them alone" };
 const DAY_MS = 86_400_000;
+const banFields = () => [
+  field("Ban", { name: "ban" }, BANS),
+  field("Days", { name: "days", type: "number", min: 1, hint: "Empty: without an end." }),
+  h("label", h("input", { type: "checkbox", name: "all" }), " Remove all comments"),
+  field("Reason, told to the author", { name: "reason", maxlength: 2000 }),
+];
 
 export async function showCommenter({ signal, parts: [id], redraw }) {
   const path = `/v1/moderation/people/${id}`;
-  const lists = ["", "/comments?limit=50", "/notes?limit=20", "/actions?limit=10"];
-  const [person, comments, notes, actions] = await Promise.all(lists.map((list) => get(path + list, { signal })));
+  const read = (part) => get(part, { signal });
+  const [person, comments, notes, measures] = await Promise.all([
+    read(path),
+    list(`${path}/comments`, drawComment, { read }),
+    list(`${path}/notes`, ({ text, created_at: at }) => [h("p.words", text), h("small", time(at))], { read }),
+    list(`${path}/actions`, drawMeasure, { read }),
+  ]);
 
-  const act = async () => {
-    const answer = await ask(
-      `What to do about ${person.name}`,
-      [
-        field("Ban", { tag: "select", name: "ban" }, Object.entries(BANS).map(([value, label]) => h("option", { value }, label))),
-        field("Days", { name: "days", type: "number", min: 1, hint: "Empty: without an end." }),
-        h("label", {}, h("input", { type: "checkbox", name: "all" }), " Remove all comments"),
-        field("Reason, told to the author", { name: "reason", maxlength: 2000 }),
-      ],
-      { act: "Do it" },
-    );
-    if (!answer) return;
-    const { ban, days, all, reason } = answer;
+  function drawComment({ text, state, article, created_at: at }) {
+    return [h("p.words", text), h("small", `${state}, on ${article.title}, `, time(at))];
+  }
+
+  function drawMeasure({ id: measure, ban, removed, state, created_at: at }) {
+    const undo = () => post(`${path}/actions/${measure}/undo`).finally(redraw);
+    return [`${ban ?? "no"} ban, comments removed: ${removed}, ${state}, `, time(at), " ", state === "done" && action("Undo", undo, { done: "Undone." })];
+  }
+
+  const act = async ({ ban, days, all, reason }) => {
     const until = ban && days ? new Date(Date.now() + days * DAY_MS).toISOString() : null;
-    await post(`${path}/actions`, { ban: ban || null, until, remove_all: Boolean(all), reason: reason || null });
-    say("Done. Comments are removed one after the other.");
+    await post(`${path}/actions`, { ban: ban ?? null, until, remove_all: Boolean(all), reason: reason ?? null });
     redraw();
   };
-  const undo = async (action) => {
-    await post(`${path}/actions/${action.id}/undo`);
-    redraw();
-  };
-
-  const tallies = Object.entries(person.comments).map(([state, count]) => `${count} ${state}`);
-  const bans = person.bans.map((ban) => h("li", {}, "From ", time(ban.created_at), ban.until && [" until ", time(ban.until)], ban.reason && `: ${ban.reason}`));
+  const drawBan = ({ created_at: since, until, reason }) =>
+    h("li", "From ", time(since), until && [" until ", time(until)], reason && `: ${reason}`);
+  const tallies = Object.entries(person.comments).map(([state, count]) => `${count} ${state}`).join(", ") || "No comments";
+  const addNote = async (values) => (await post(`${path}/notes`, values), redraw());
+  const options = { title: `What to do about ${person.name}`, go: "Do it", fields: banFields, done: "Done. Comments are removed one after the other." };
   return [
-    h("h2", {}, person.name),
-    h("p", {}, `${tallies.join(", ") || "No comments"}; reported ${person.reports_of} times; sent ${person.reports_by} reports.`),
-    h("p", { class: "actions" }, button("Ban or remove…", act)),
-    bans.length > 0 && [h("h3", {}, "Bans"), h("ul", {}, bans)],
-    actions.data.length > 0 && h("h3", {}, "Done so far"),
-    actions.data.map((action) =>
-      h(
-        "p",
-        {},
-        `${action.ban ?? "no"} ban, comments removed: ${action.removed}, ${action.state}, `,
-        time(action.created_at),
-        " ",
-        action.state === "done" && button("Undo", () => undo(action)),
-      ),
-    ),
-    h("h3", {}, "Notes"),
-    notes.data.map(({ text, created_at: at }) => h("p", { class: "words" }, text, " ", h("small", {}, time(at)))),
-    form(
-      async ({ text }) => {
-        await post(`${path}/notes`, { text });
-        redraw();
-      },
-      field("For moderators", { name: "text", required: true }),
-      h("button", {}, "Add the note"),
-    ),
-    h("h3", {}, "Comments"),
-    h(
-      "ol",
-      { class: "notes" },
-      comments.data.map(({ text, state, article, created_at: at }) =>
-        h("li", {}, h("p", { class: "words" }, text), h("small", {}, `${state}, on ${article.title}, `, time(at))),
-      ),
-    ),
-  ]
-    .flat(2)
-    .filter(Boolean);
+    h("h2", person.name),
+    h("p", `${tallies}; reported ${person.reports_of} times; sent ${person.reports_by} reports.`),
+    actions(action("Ban or remove…", act, options)),
+    person.bans.length > 0 && section("Bans", h("ul", person.bans.map(drawBan))),
+    section("Done so far", measures.elements),
+    section("Notes", notes.elements, form(addNote, field("For moderators", { name: "text", required: true }), h("button", "Add the note"))),
+    section("Comments", comments.elements),
+  ];
 }

@@ -1,59 +1,55 @@
 // Writing: an article's text in Markdown, its preview as the server renders it, and what to do when two people save.
-import { call, get, post, query } from "./api.js";
-import { ask, button, field, form, frame, h, say, time } from "./dom.js";
+import { call, get, post } from "./api.js";
+import { actions, ask, field, form, frame, h, say, section, time } from "./dom.js";
 import { drawNotes } from "./notes.js";
 import { drawPresence } from "./presence.js";
 import { drawWorkflow } from "./workflow.js";
 
-const WHOLE = query({ revision: "latest", formats: "html,markdown" });
 const PARTS = { title: "Title", dek: "Standfirst", section: "Section", markdown: "Text" };
-const NEW = { state: "new", title: "", dek: null, section: null, body: { markdown: "", html: "" } };
+const NEW = { state: "new", title: "", dek: null, section: undefined, body: { markdown: "", html: "" } };
 
-/** What the form edits of an article. */
-const partsOf = ({ title, dek, section, body }) => ({
-  title,
-  dek: dek ?? "",
-  section: section?.slug ?? "",
-  markdown: body.markdown ?? "",
-});
-/** A change of some parts, as the API takes it. */
-const changeOf = ({ markdown, dek, section, ...parts }) => ({
+/** What the form edits of an article, and a change of some of it as the API takes it. */
+const partsOf = ({ title, dek, section: of, body }) => ({ title, dek: dek ?? "", section: of?.slug ?? "", markdown: body.markdown });
+const changeOf = ({ markdown, dek, section: of, ...parts }) => ({
   ...parts,
   ...(dek !== undefined && { dek: dek || null }),
-  ...(section !== undefined && { section: section || null }),
+  ...(of !== undefined && { section: of || null }),
   ...(markdown !== undefined && { body: { markdown } }),
 });
 
 export async function editArticle({ me, signal, parts: [id] }) {
   const isNew = id === "new";
   const path = `/v1/articles/${id}`;
-  const [sections, loaded] = await Promise.all([
-    get("/v1/sections?limit=100&fields=slug,name", { signal }),
-    isNew ? { data: NEW } : call("GET", path + WHOLE, { signal }),
-  ]);
-  let { data: article, version } = loaded;
+  const read = () => call("GET", `${path}?revision=latest&formats=html,markdown`, { signal });
+  let { data: article, version } = isNew ? { data: NEW } : await read();
+  let base = partsOf(article); // what the form's changes are changes of
+  let revision = article.editing?.latest_revision;
 
-  const canWrite = me.may("content:write");
-  const initial = partsOf(article);
+  // What is not saved survives leaving the page, and comes back with it and the version that it was written on.
+  const keptFor = (article) => `desk.unsaved.${me.id}.${article}`;
+  const keep = (typed, of = id) => sessionStorage.setItem(keptFor(of), JSON.stringify({ typed, base, revision, version }));
+  const forget = () => sessionStorage.removeItem(keptFor(id));
+  const unsaved = JSON.parse(sessionStorage.getItem(keptFor(id)));
+  if (unsaved) ({ base, revision, version } = unsaved);
+
+  const canWrite = me.may("content:write", article.section);
+  const sections = { "": "None", ...Object.fromEntries(me.sections.map(({ slug, name }) => [slug, name])) };
   const editor = form(
     save,
-    field("Title", { name: "title", value: initial.title, required: true, maxlength: 300, readonly: !canWrite }),
-    field("Standfirst", { name: "dek", value: initial.dek, readonly: !canWrite }),
-    field(
-      "Section",
-      { tag: "select", name: "section", value: initial.section, disabled: !canWrite },
-      h("option", { value: "" }, "None"),
-      sections.data.map(({ slug, name }) => h("option", { value: slug }, name)),
-    ),
-    field("Text in Markdown", { tag: "textarea", name: "markdown", rows: 18, value: initial.markdown, readonly: !canWrite }),
-    h("p", { class: "actions" }, canWrite && h("button", { "aria-keyshortcuts": "Control+S" }, "Save"), h("output")),
+    field("Title", { name: "title", required: true, maxlength: 300, readonly: !canWrite }),
+    field("Standfirst", { name: "dek", readonly: !canWrite }),
+    field("Section", { name: "section", disabled: !canWrite }, sections),
+    field("Text in Markdown", { tag: "textarea", name: "markdown", rows: 18, readonly: !canWrite }),
+    actions(canWrite && h("button", { "aria-keyshortcuts": "Control+S" }, "Save"), h("output")),
   );
+  fill({ ...base, ...unsaved?.typed });
   const preview = frame("Preview", article.body.html);
-  const [workflow, notes] = isNew ? [] : await Promise.all([drawWorkflow({ me, path, current, reload }), drawNotes({ me, path, preview })]);
-  const presence = isNew ? null : drawPresence({ me, signal, path, current: () => article, reload });
+  const [workflow, notes] = isNew ? [] : await Promise.all([drawWorkflow({ me, path, article, current, reload }), drawNotes({ me, path, article, preview })]);
+  const presence = isNew ? null : drawPresence({ me, signal, path, isNewer: (other) => other > revision, reload });
+  if (unsaved) say("Your text that was not saved is here again.");
 
-  /** Values of the form that differ from other ones: from what was saved, if none are given. */
-  function changes(others = partsOf(article)) {
+  /** Values of the form that differ from others: from those of the version that it was written on, if none are given. */
+  function changes(others = base) {
     const values = Object.keys(PARTS).map((name) => [name, editor.elements[name].value]);
     return Object.fromEntries(values.filter(([name, value]) => value !== others[name]));
   }
@@ -64,78 +60,76 @@ export async function editArticle({ me, signal, parts: [id] }) {
   }
 
   function showState() {
-    const count = Object.keys(changes()).length;
-    editor.querySelector("output").replaceChildren(
-      ...(count ? ["Not saved"] : isNew ? [] : [`Revision ${article.editing.latest_revision}, `, time(article.editing.edited_at)]),
-    );
+    const isChanged = Object.keys(changes()).length;
+    const saved = isNew ? [] : [`Revision ${revision}, `, time(article.editing.edited_at)];
+    editor.querySelector("output").replaceChildren(...(isChanged ? ["Not saved"] : saved));
   }
 
-  /** Take over what the server has now; keep what was typed here since then. */
-  async function reload(mine = changes()) {
-    ({ data: article, version } = await call("GET", path + WHOLE));
-    fill({ ...partsOf(article), ...mine });
+  /** Show a version of the server, with what was typed on top of it. */
+  async function show(newer, typed) {
+    ({ data: article, version } = newer);
+    [base, revision] = [partsOf(article), article.editing.latest_revision];
+    fill({ ...base, ...typed });
+    if (Object.keys(changes()).length) keep(changes());
+    else forget();
     preview.show(article.body.html);
     await Promise.all([workflow.update(article), notes.load()]);
   }
 
+  /**
+   * Read what the server has now, and keep what was typed here. Where somebody else changed the same part, the writer
+   * sees both and chooses. Returns the choice, which is `mine` where there was none to make; null if it was left open.
+   */
+  async function reload() {
+    const newer = await read();
+    const [mine, theirs] = [changes(), partsOf(newer.data)];
+    const both = Object.keys(mine).filter((name) => base[name] !== theirs[name] && mine[name] !== theirs[name]);
+    const choice = both.length ? await askWhich(both, mine, theirs) : "mine";
+    if (choice) await show(newer, choice === "theirs" ? {} : mine);
+    return choice;
+  }
+
+  async function askWhich(both, mine, theirs) {
+    const [{ actor_name: who, created_at: at }] = (await get(`${path}/revisions?limit=1`)).data;
+    const told = h("p", who ?? "Somebody", " saved this article, ", time(at), ". Your text is not saved yet.");
+    const texts = both.map((name) => compare(PARTS[name], mine[name], theirs[name]));
+    const choices = { merge: "Edit mine further", mine: "Keep mine instead of theirs", theirs: "Discard mine" };
+    return (await ask("Somebody saved before you", [told, ...texts], choices))?.choice ?? null;
+  }
+
   async function save() {
-    const mine = changes();
-    const sent = changes({});
+    const [mine, sent] = [changes(), changes({})];
     if (isNew) {
-      const created = await post("/v1/articles", changeOf(mine));
+      const created = await call("POST", "/v1/articles", { body: changeOf(mine) });
       forget();
-      return location.replace(`#/article/${created.id}`);
+      [base, revision, version] = [partsOf(created.data), 1, created.version];
+      if (Object.keys(changes(sent)).length) keep(changes(sent), created.data.id); // typed in the meantime
+      return location.replace(`#/article/${created.data.id}`);
     }
     if (!Object.keys(mine).length) return say("Nothing has changed.");
     try {
-      ({ data: article, version } = await call("PATCH", path, { body: changeOf(mine), version }));
+      const saved = await call("PATCH", path, { body: changeOf(mine), version });
+      await show(saved, changes(sent)); // the server writes Markdown in its own way
+      const dropped = (saved.data.dropped ?? []).map(({ element, near }) => `${element} near “${near}”`);
+      say(dropped.length ? `Saved, but without what texts may not contain: ${dropped.join(", ")}.` : "Saved.", dropped.length > 0);
     } catch (error) {
       if (error.code !== "stale_version") throw error;
-      return resolveConflict(mine);
+      if ((await reload()) === "mine") await save(); // a change of other parts, or a step, is not in the way
     }
-    forget();
-    await reload(changes(sent)); // the server writes Markdown in its own way
-    say("Saved.");
   }
 
-  /** Somebody changed the article first. Where both changed the same part, the writer sees both and chooses. */
-  async function resolveConflict(mine) {
-    const [{ data: theirs, version: newest }, revisions] = await Promise.all([
-      call("GET", path + WHOLE),
-      get(`${path}/revisions?limit=1`),
-    ]);
-    const [was, now] = [partsOf(article), partsOf(theirs)];
-    const both = Object.keys(mine).filter((name) => was[name] !== now[name] && mine[name] !== now[name]);
-    let choice = "mine"; // a change of other parts, or a step such as a return, is not in the way
-    if (both.length) {
-      const [{ actor_name: who, created_at: at }] = revisions.data;
-      const told = h("p", {}, who ?? "Somebody", " saved this article, ", time(at), ". Your text is not saved yet.");
-      const choices = { merge: "Edit mine further", mine: "Save mine over theirs", theirs: "Discard mine" };
-      const texts = both.map((name) => compare(PARTS[name], mine[name], now[name]));
-      choice = (await ask("Somebody saved before you", [told, ...texts], choices))?.choice;
-      if (!choice) return;
-    }
-    [article, version] = [theirs, newest];
-    fill(choice === "theirs" ? now : { ...now, ...mine });
-    if (choice === "mine") return save();
-    preview.show(theirs.body.html);
-    await Promise.all([workflow.update(article), notes.load()]);
-  }
-
-  // What is not saved survives leaving the page, and comes back with it.
-  const kept = `desk.unsaved.${id}`;
-  const forget = () => sessionStorage.removeItem(kept);
-  const unsaved = JSON.parse(sessionStorage.getItem(kept));
-  fill({ ...initial, ...unsaved });
-  if (unsaved) say("Your text that was not saved is here again.");
   editor.addEventListener("input", () => {
-    sessionStorage.setItem(kept, JSON.stringify(changes()));
+    keep(changes());
     showState();
     presence?.touch();
   });
-  const isShortcut = (event) => (event.ctrlKey || event.metaKey) && event.key === "s";
-  const onkeydown = (event) => isShortcut(event) && (event.preventDefault(), canWrite && editor.requestSubmit());
+  const onkeydown = (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.key !== "s") return;
+    event.preventDefault();
+    if (canWrite) editor.requestSubmit();
+  };
   addEventListener("keydown", onkeydown, { signal });
+  addEventListener("beforeunload", (event) => Object.keys(changes()).length && event.preventDefault(), { signal });
 
   /** The revision that is shown, which actions are about; text that is not saved has none. */
   function current() {
@@ -144,10 +138,9 @@ export async function editArticle({ me, signal, parts: [id] }) {
   }
 
   return h(
-    "div",
-    { class: "columns" },
-    h("div", {}, presence?.element, editor),
-    h("div", {}, h("section", { "aria-labelledby": "preview-title" }, h("h2", { id: "preview-title" }, "Preview"), preview), workflow?.element, notes?.element),
+    "div.columns",
+    h("div", presence?.element, editor),
+    h("div", section("Preview", preview), workflow?.element, notes?.element),
   );
 }
 
@@ -155,8 +148,8 @@ export async function editArticle({ me, signal, parts: [id] }) {
 function compare(label, mine, theirs) {
   const side = (title, text, other) => {
     const lines = new Set(other.split("\n"));
-    const marked = text.split("\n").map((line) => [h(lines.has(line) ? "span" : "mark", {}, line), "\n"]);
-    return h("div", {}, h("h3", {}, title), h("pre", { tabindex: "0", "aria-label": title }, marked.flat()));
+    const marked = text.split("\n").map((line) => [h(lines.has(line) ? "span" : "mark", line), "\n"]);
+    return h("div", h("h3", title), h("pre", { tabindex: "0", "aria-label": title }, marked));
   };
-  return h("div", { class: "columns" }, side(`${label}, yours`, mine, theirs), side(`${label}, theirs`, theirs, mine));
+  return h("div.columns", side(`${label}, yours`, mine, theirs), side(`${label}, theirs`, theirs, mine));
 }

@@ -1,33 +1,32 @@
 // Who else is at an article: a soft lock says who types, and the newest revision whether somebody saved.
-import { call, get } from "./api.js";
-import { attempt, button, h, time } from "./dom.js";
+import { call, get, put } from "./api.js";
+import { action, attempt, h, time } from "./dom.js";
 
 const LOOK_MS = 15_000;
 const LOCK_SECONDS = 60;
 
 /** Draw who else edits; `touch` is called when something was typed here, which others are then told. */
-export function drawPresence({ me, signal, path, current, reload }) {
-  const element = h("div", { class: "presence", role: "status" });
+export function drawPresence({ me, signal, path, isNewer, reload }) {
+  const element = h("div.presence", { role: "status" });
   let isTyping = false;
   let lock = null;
+  const isOthers = () => lock && lock.actor_id !== me.id;
 
   async function look() {
-    if (document.visibilityState !== "visible") return;
+    if (document.visibilityState !== "visible" || !navigator.onLine) return;
     const newest = await get(`${path}?revision=latest&include=lock&fields=editing,lock`, { signal });
     ({ lock } = newest);
     if (isTyping && !isOthers()) await take();
-    const isOld = newest.editing.latest_revision > current().editing.latest_revision;
+    const { latest_revision: revision } = newest.editing;
+    const takeOver = action("Take over", () => take(true).then(look), { done: null });
     element.replaceChildren(
-      ...(isOthers() ? [h("p", {}, `${lock.by} has been editing this article since `, time(lock.since), ". ", button("Take over", () => take(true)))] : []),
-      ...(isOld ? [h("p", {}, `There is a newer revision, ${newest.editing.latest_revision}. `, button("Read it", () => reload()))] : []),
+      ...(isOthers() ? [h("p", `${lock.by} has been editing this article since `, time(lock.since), ". ", takeOver)] : []),
+      ...(isNewer(revision) ? [h("p", `There is a newer revision, ${revision}. `, action("Read it", () => reload().then(look), { done: null }))] : []),
     );
   }
 
-  const isOthers = () => lock && lock.actor_id !== me.id;
-
   async function take(force = false) {
-    ({ data: lock } = await call("PUT", `${path}/lock`, { body: { seconds: LOCK_SECONDS, force }, signal }));
-    if (force) await look();
+    lock = await put(`${path}/lock`, { seconds: LOCK_SECONDS, force }, { signal });
   }
 
   function touch() {

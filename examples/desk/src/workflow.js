@@ -1,75 +1,90 @@
 // From a draft to readers: submitting, returning, approving, publishing now or at a time. Each step names the revision
 // that was on the screen, and the version it was read with.
 import { call, get, post } from "./api.js";
-import { ask, button, field, h, say, time } from "./dom.js";
+import { action, ask, field, h, section, tag, time, timeField, toTime } from "./dom.js";
+import { addToRelease } from "./releases.js";
+import { newTask } from "./tasks.js";
 
-/** Draw what can be done with an article; `current` gives the article and version that an action is about. */
-export async function drawWorkflow({ me, path, current, reload }) {
+const HOUR_MS = 3_600_000;
+const noteField = (required) => () =>
+  field("Note to colleagues", { tag: "textarea", name: "note", rows: 4, required, maxlength: 4000, autofocus: true });
+const whenField = () => timeField("Publish at", Date.now() + HOUR_MS, { name: "at", required: true });
+
+/** Draw what can be done with an article; `current` gives what an action is about: the article as shown, and its version. */
+export async function drawWorkflow({ me, path, article: shown, current, reload }) {
   const state = h("p");
-  const actions = h("p", { class: "actions" });
-  const steps = h("ol", { class: "steps", "aria-label": "Steps so far" });
-  const title = h("h2", { id: "workflow-title" }, "On its way");
-  const element = h("section", { "aria-labelledby": "workflow-title" }, title, state, actions, steps);
+  const reasons = h("div");
+  const possible = h("p.actions");
+  const steps = h("ol.rows", { "aria-label": "Steps so far" });
+  const element = section("On its way", state, possible, reasons, steps);
+  const task = await newTask(shown.id);
 
-  /** A button that sends one request about the shown version, and reads the article again. */
-  const action = (label, method, step, makeBody, done) =>
-    button(label, async () => {
-      const { article, version } = current();
-      const body = await makeBody?.(article.editing.latest_revision);
-      if (body === null) return;
-      await call(method, `${path}/${step}`, { body, version });
-      await reload();
-      say(done);
-    });
+  /**
+   * A button that sends one request about what is shown when it is pressed, not what others save while a note is typed,
+   * and reads the article again whatever came of it.
+   */
+  function step(label, method, name, done, { fields, makeBody } = {}) {
+    let asked;
+    const run = async (values) => {
+      const { article, version } = fields ? asked : current();
+      const body = makeBody?.(article.editing.latest_revision, values);
+      await call(method, `${path}/${name}`, { body, version }).finally(reload);
+    };
+    return action(label, run, { fields: fields && (() => ((asked = current()), fields())), done });
+  }
+  const withNote = (revision, { note }) => ({ revision, note });
+  const withTime = (revision, { at }) => ({ revision, at: toTime(at) });
 
-  const askNote = (label, isRequired) => async (revision) => {
-    const attributes = { tag: "textarea", name: "note", rows: 4, required: isRequired, maxlength: 4000, autofocus: true };
-    const answer = await ask(label, field("Note to colleagues", attributes), { send: label });
-    return answer && { revision, ...(answer.note && { note: answer.note }) };
-  };
-  const askTime = async (revision) => {
-    const inAnHour = new Date(Date.now() + 3_600_000 - new Date().getTimezoneOffset() * 60_000);
-    const attributes = { type: "datetime-local", step: 1, name: "at", value: inAnHour.toISOString().slice(0, 16), required: true };
-    const answer = await ask("Schedule", field("Publish at", attributes), { schedule: "Schedule" });
-    return answer && { at: new Date(answer.at).toISOString(), revision };
-  };
-  const linkPreview = async () => {
+  async function linkPreview() {
+    const { article } = current();
     const { token, expires_at: until } = await post(`${path}/previews`, { hours: 72 });
-    const address = field("Whoever has this address may read it", {
-      value: `${current().article.url}?preview=${token}`,
-      readonly: true,
-    });
-    await ask("A link to the newest text", [address, h("p", {}, "It ends ", time(until), ".")], {});
-  };
+    const address = { value: `${article.url}?preview=${token}`, readonly: true };
+    await ask("A link to the newest text", [field("Whoever has this address may read it", address), h("p", "It ends ", time(until), ".")]);
+  }
 
-  async function update({ state: name, published_at: since, editing }) {
+  /** Why a step is not offered, or may be refused; the server decides. */
+  function explain({ section: of, editing: { approval, latest_revision: latest } }, { required, four_eyes: needsAnother, roles }) {
+    const isApproved = approval.state === "approved" && approval.revision === latest;
+    const needed = `Readers see a text of ${of?.name ?? "no section"} only once it is approved`;
+    const by = [roles && `by ${roles.join(" or ")}`, needsAnother && "by somebody who wrote none of it"].filter(Boolean).join(", ");
+    return [
+      !me.may("content:publish", of) && "You cannot publish here: none of your roles includes it. Submit the text, and an editor publishes it.",
+      required && !isApproved && [needed, by && `, ${by}`, "."].filter(Boolean).join(""),
+    ];
+  }
+
+  async function update(article) {
+    const { state: name, published_at: since, section: of, editing } = article;
     const { approval, scheduled_at: at, scheduled_revision: scheduled } = editing;
+    const rulePath = of ? `/v1/sections/${of.id}/approval` : "/v1/approval";
+    const [{ data }, { effective }] = await Promise.all([get(`${path}/approval?limit=10`), get(rulePath)]);
     state.replaceChildren(
-      h("span", { class: `tag ${name}` }, name),
-      approval.state === "none" ? "" : h("span", { class: `tag ${approval.state}` }, `revision ${approval.revision} ${approval.state}`),
+      tag(name),
+      ...(approval.state === "none" ? [] : [h(`span.tag.${approval.state}`, `revision ${approval.revision} ${approval.state}`)]),
       ...(at ? [` Revision ${scheduled} goes public `, time(at), "."] : []),
       ...(since ? [" Public since ", time(since), "."] : []),
     );
-    const isPublisher = me.may("content:publish");
-    const possible = [
-      me.may("content:write") && action("Submit…", "POST", "submit", askNote("Submit", false), "Submitted."),
-      me.may("content:approve") && action("Return…", "POST", "return", askNote("Return", true), "Returned to its writers."),
-      me.may("content:approve") && action("Approve…", "POST", "approve", askNote("Approve", false), "Approved."),
-      isPublisher && action("Publish", "POST", "publish", (revision) => ({ revision }), "Published: readers see it now."),
-      isPublisher && action("Schedule…", "PUT", "schedule", askTime, "Scheduled."),
-      isPublisher && at && action("Do not publish then", "DELETE", "schedule", null, "Not scheduled any more."),
-      isPublisher && name === "published" && action("Unpublish", "POST", "unpublish", null, "No longer public."),
-      button("Preview link…", linkPreview),
+    const [writes, approves, publishes] = ["write", "approve", "publish"].map((scope) => me.may(`content:${scope}`, of));
+    const buttons = [
+      writes && step("Submit…", "POST", "submit", "Submitted.", { fields: noteField(false), makeBody: withNote }),
+      approves && step("Return…", "POST", "return", "Returned to its writers.", { fields: noteField(true), makeBody: withNote }),
+      approves && step("Approve…", "POST", "approve", "Approved.", { fields: noteField(false), makeBody: withNote }),
+      publishes && step("Publish", "POST", "publish", "Published: readers see it now.", { makeBody: (revision) => ({ revision }) }),
+      publishes && step("Schedule…", "PUT", "schedule", "Scheduled.", { fields: whenField, makeBody: withTime }),
+      publishes && at && step("Do not publish then", "DELETE", "schedule", "Not scheduled any more."),
+      publishes && name === "published" && step("Unpublish", "POST", "unpublish", "No longer public."),
+      writes && [addToRelease(current), task],
+      action("Preview link…", linkPreview, { done: null }),
     ];
-    actions.replaceChildren(...possible.filter(Boolean));
-    const { data } = await get(`${path}/approval?limit=10`);
+    possible.replaceChildren(...buttons.flat().filter(Boolean));
+    reasons.replaceChildren(...explain(article, effective).filter(Boolean).map((reason) => h("p", h("small", reason))));
     steps.replaceChildren(
-      ...data.map(({ action: step, revision, by, at: when, note }) =>
-        h("li", {}, `${by} ${step} revision ${revision}, `, time(when), note && h("blockquote", {}, note)),
+      ...data.map(({ action: done, revision, by, at: when, note }) =>
+        h("li", `${by} ${done} revision ${revision}, `, time(when), note && h("blockquote", note)),
       ),
     );
   }
 
-  await update(current().article);
+  await update(shown);
   return { element, update };
 }

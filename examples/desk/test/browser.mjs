@@ -22,7 +22,7 @@ export const close = () => browser?.close();
 
 /** Open the desk in a browser of its own; any error in it fails the test, except of requests that may be refused. */
 export async function open(t, desk, { mayRefuse = false, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1200, height: 900 }, ...options });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
   const errors = [];
   page.on("pageerror", (error) => errors.push(String(error)));
@@ -56,10 +56,10 @@ export async function audit(page, name) {
     await page.screenshot({ path: join(PICTURES, `${name}-${colorScheme}.png`) });
   }
   const size = page.viewportSize();
-  await page.setViewportSize({ width: 360, height: 740 });
+  await page.setViewportSize({ width: 390, height: 844 });
   const width = await page.evaluate("document.documentElement.scrollWidth");
-  await page.screenshot({ path: join(PICTURES, `${name}-360.png`) });
-  assert.ok(width <= 360, `${name} is ${width} pixels wide on a telephone`);
+  await page.screenshot({ path: join(PICTURES, `${name}-390.png`) });
+  assert.ok(width <= 390, `${name} is ${width} pixels wide on a telephone`);
   await page.setViewportSize(size);
 }
 

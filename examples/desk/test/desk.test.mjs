@@ -56,15 +56,106 @@ test("whoever saves second sees both texts and overwrites nothing unseen", async
   const dialog = page.getByRole("dialog", { name: "Somebody saved before you" });
   await dialog.getByText("Theirs.").waitFor();
   await audit(page, "conflict");
-  await dialog.getByRole("button", { name: "Save mine over theirs" }).click();
+  await dialog.getByRole("button", { name: "Keep mine instead of theirs" }).click();
   await page.getByText("Saved.", { exact: true }).waitFor();
-  const saved = await demo.send("GET", `/v1/articles/${id}?revision=latest&formats=markdown`);
+  const read = () => demo.send("GET", `/v1/articles/${id}?revision=latest&formats=markdown`);
+  const saved = await read();
   assert.deepEqual([saved.title, saved.body.markdown], ["Two pens, one hand", "One line.\n\nMine."]);
-  // what is not saved comes back
+  // what is not saved comes back, and still belongs to the version that it was written on
   await text.fill("Not saved yet.");
   await page.getByRole("link", { name: "Articles" }).click();
+  await demo.send("PATCH", `/v1/articles/${id}`, { body: { markdown: "Saved by a colleague." } });
   await page.getByRole("link", { name: "Two pens, one hand" }).click();
   assert.equal(await text.inputValue(), "Not saved yet.");
+  await page.getByRole("button", { name: "Read it" }).click(); // there is a newer revision
+  await dialog.getByText("Saved by a colleague.").waitFor();
+  await page.keyboard.press("Escape");
+  await text.press("Control+s");
+  await dialog.getByText("Saved by a colleague.").waitFor();
+  await dialog.getByRole("button", { name: "Edit mine further" }).click();
+  assert.equal((await read()).body.markdown, "Saved by a colleague.");
+  await text.fill("Saved by a colleague, and by me.");
+  await text.press("Control+s");
+  await until(async () => (await read()).body.markdown === "Saved by a colleague, and by me.");
+});
+
+test("what was typed survives a lost connection, and is saved once", async (t) => {
+  const page = await open(t, demo.desk, { mayRefuse: true });
+  await signInWithKey(page, demo.key);
+  await page.getByRole("link", { name: "New article" }).click();
+  await page.getByLabel("Title").fill("The line went dead");
+  await page.getByLabel("Text in Markdown").fill("Hello?\n\n<script>alert(1)</script>");
+  await page.context().setOffline(true);
+  await page.getByText("You are offline.").waitFor();
+  await page.context().setOffline(false);
+  let isLost = false;
+  await page.route("**/v1/articles", async (route) => {
+    if (isLost || route.request().method() !== "POST") return route.continue();
+    isLost = true;
+    await route.fetch(); // it arrives, and its answer does not
+    await route.abort();
+  });
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("The server cannot be reached.").waitFor();
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText("On its way").waitFor();
+  const articles = await demo.send("GET", "/v1/articles?state=any&q=dead&fields=title");
+  assert.equal(articles.data.length, 1);
+  // a refusal leaves the dialog open, with what was typed
+  await page.getByRole("button", { name: "Return…" }).click();
+  const dialog = page.getByRole("dialog", { name: "Return" });
+  await dialog.getByRole("textbox").fill("A long note, which took a while.");
+  await page.context().setOffline(true);
+  await dialog.getByRole("button", { name: "Return" }).click();
+  await dialog.getByText("The server cannot be reached.").waitFor();
+  assert.equal(await dialog.getByRole("textbox").inputValue(), "A long note, which took a while.");
+  await page.context().setOffline(false);
+  await dialog.getByRole("button", { name: "Return" }).click();
+  await page.getByText("Returned to its writers.").waitFor();
+  await page.getByRole("button", { name: "Schedule…" }).click();
+  const schedule = page.getByRole("dialog", { name: "Schedule" });
+  await schedule.getByLabel("Publish at").fill("2001-01-01T12:00:00");
+  await schedule.getByRole("button", { name: "Schedule" }).click();
+  await schedule.getByText(/future/).waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByLabel("Text in Markdown").fill("Hello?\n\n<script>alert(1)</script>");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByText(/without what texts may not contain: script/).waitFor();
+});
+
+test("two articles become public at once, and are undone at once", async (t) => {
+  const page = await open(t, demo.desk);
+  await signInWithKey(page, demo.key);
+  const titles = ["The tide tables are late", "The tide is on time"];
+  for (const title of titles) {
+    const { id } = await demo.send("POST", "/v1/articles", { title, body: { markdown: "It comes twice a day." } });
+    await page.goto(`${demo.desk}/#/article/${id}`);
+    await page.getByRole("button", { name: "Add to a release…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Add revision 1" });
+    if (title === titles[0]) await dialog.getByLabel("Name of a new one").fill("Tides");
+    else await dialog.getByLabel("Release").selectOption("Tides");
+    await dialog.getByRole("button", { name: "Add" }).click();
+    await page.getByRole("link", { name: title }).waitFor();
+  }
+  await audit(page, "release");
+  await page.getByRole("button", { name: "Preview link…" }).click();
+  const preview = page.getByRole("dialog", { name: "A link to the release" });
+  const token = new URL(await preview.getByRole("textbox").inputValue()).searchParams.get("release");
+  await preview.getByRole("button", { name: "Close" }).click();
+  const count = async (query = "") => {
+    const { data } = await demo.send("GET", `/v1/articles?limit=50&fields=title${query}`, undefined, null);
+    return data.filter(({ title }) => titles.includes(title)).length;
+  };
+  assert.deepEqual([await count(), await count(`&release=${token}`)], [0, 2]);
+  await page.getByRole("button", { name: "Publish" }).click();
+  await page.getByText("public since").waitFor();
+  assert.equal(await count(), 2);
+  await page.getByRole("button", { name: "Roll back" }).click();
+  await page.getByText("Readers see what they saw before.").waitFor();
+  assert.equal(await count(), 0);
+  await page.getByRole("link", { name: "Releases" }).click();
+  await page.getByRole("link", { name: "Tides" }).waitFor();
+  await audit(page, "releases");
 });
 
 test("comments are moderated by keyboard alone", async (t) => {

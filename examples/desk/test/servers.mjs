@@ -28,13 +28,26 @@ async function findPorts() {
   }
 }
 
-export async function startDemo(settings = {}) {
+const PYTHON = process.env.PYTHON ?? join(ROOT, ".venv/bin/python");
+
+/** Run the OpenID provider of the server's tests, with one user; return the setting that names it. */
+async function startProvider(desk, email) {
+  const port = String(await findPorts());
+  const child = spawn(PYTHON, ["-m", "tests.people.provider", port, `${desk}/`, email], { cwd: ROOT });
+  const [line] = await once(child.stdout, "data");
+  return { setting: String(line).match(/'(.*)'/)[1], stop: () => child.kill() };
+}
+
+/** Start the demo; with `providerUser`, the address of one who signs in through a provider. */
+export async function startDemo({ providerUser, ...settings } = {}) {
   const folder = await mkdtemp(join(tmpdir(), "broadsheet-desk-"));
   const port = await findPorts();
+  const desk = `http://localhost:${port + 1}`;
+  const provider = providerUser && (await startProvider(desk, providerUser));
+  if (provider) settings = { ...settings, OIDC: provider.setting };
   const env = { ...process.env, BROADSHEET_DATA_DIR: folder, BROADSHEET_LOG_LEVEL: "warning" };
   for (const [name, value] of Object.entries(settings)) env[`BROADSHEET_${name}`] = value;
-  const command = process.env.PYTHON ?? join(ROOT, ".venv/bin/python");
-  const child = spawn(command, ["-m", "app", "demo", "--port", String(port)], { cwd: ROOT, env });
+  const child = spawn(PYTHON, ["-m", "app", "demo", "--port", String(port)], { cwd: ROOT, env });
   let printed = "";
   child.stdout.on("data", (data) => (printed += data));
   child.stderr.on("data", (data) => (printed += data));
@@ -46,7 +59,7 @@ export async function startDemo(settings = {}) {
   const key = (await readFile(join(folder, "editor.key"), "utf8")).trim();
   return {
     api,
-    desk: `http://localhost:${port + 1}`,
+    desk,
     key,
     printed: () => printed,
     /** Send a request with the editor's key, another token, or null for none; return its JSON. */
@@ -58,6 +71,7 @@ export async function startDemo(settings = {}) {
       return text && JSON.parse(text);
     },
     async stop() {
+      provider?.stop();
       child.kill();
       if (child.exitCode === null) await once(child, "exit");
       await rm(folder, { recursive: true, force: true });
