@@ -43,12 +43,18 @@ export function form(onsubmit, ...children) {
 export const button = (label, onclick, attributes = {}) =>
   h("button", { type: "button", onclick: (event) => attempt(() => onclick(event), event.currentTarget), ...attributes }, label);
 
-/** A button for an action, which asks for values first if `fields` makes some, and says when it is `done`. */
+/**
+ * A button for an action, which asks for values first if `fields` makes some, and says when it is `done`. Where the
+ * action draws the page anew, the focus goes to its button again, or else to the title.
+ */
 export const action = (label, run, { title, go = label.replace("…", ""), fields, done = "Done." } = {}) =>
   button(label, async () => {
     if (!fields) await run({});
     else if (!(await ask(title ?? go, fields(), { go }, async (values) => (await run(values), true)))) return;
     if (done) say(done);
+    if (document.activeElement !== document.body) return;
+    const same = [...document.querySelectorAll("main button")].find(({ textContent }) => textContent === label);
+    (same ?? document.querySelector("h1"))?.focus();
   });
 
 export const actions = (...children) => h("p.actions", children);

@@ -33,12 +33,14 @@ export async function editArticle({ me, signal, parts: [id] }) {
   if (unsaved) ({ base, revision, version } = unsaved);
 
   const canWrite = me.may("content:write", article.section);
-  const sections = { "": "None", ...Object.fromEntries(me.sections.map(({ slug, name }) => [slug, name])) };
+  const possible = me.sections.filter((of) => of.slug === base.section || me.may("content:write", of));
+  const mayBeNone = me.may("content:write", null) || (!isNew && !base.section);
+  const sections = { ...(mayBeNone && { "": "None" }), ...Object.fromEntries(possible.map(({ slug, name }) => [slug, name])) };
   const editor = form(
     save,
     field("Title", { name: "title", required: true, maxlength: 300, readonly: !canWrite }),
     field("Standfirst", { name: "dek", readonly: !canWrite }),
-    field("Section", { name: "section", disabled: !canWrite }, sections),
+    field("Section", { name: "section", disabled: !canWrite, required: !mayBeNone }, sections),
     field("Text in Markdown", { tag: "textarea", name: "markdown", rows: 18, readonly: !canWrite }),
     actions(canWrite && h("button", { "aria-keyshortcuts": "Control+S" }, "Save"), h("output")),
   );

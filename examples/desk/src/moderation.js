@@ -60,7 +60,7 @@ export async function moderateQueue({ signal }) {
   /** Take a card off the list; return the one after it, which has the focus if that one had it. */
   function takeOff(card) {
     const next = card.nextElementSibling ?? card.previousElementSibling;
-    const isCurrent = card.contains(document.activeElement) || document.activeElement === document.body;
+    const isCurrent = [document.body, items].includes(document.activeElement) || card.contains(document.activeElement);
     card.remove();
     if (isCurrent) select(next ?? items);
     showRest();

@@ -9,8 +9,8 @@ const OPEN = ["open", "failed"]; // states in which a release is changed
 export async function listReleases({ me, signal }) {
   const open = ({ id }) => (location.hash = `#/release/${id}`);
   const make = action("New release…", async ({ name }) => open(await post(PATH, { name })), { title: "New release", fields: nameField, done: null });
-  const drawRow = ({ id, name, items, state, scheduled_at: due, published_at: since, actor_name: by }) => {
-    const at = since ?? due;
+  const drawRow = ({ id, name, items, state, scheduled_at: due, published_at: since, rolled_back_at: undone, actor_name: by }) => {
+    const at = undone ?? since ?? due;
     return [[h("a", { href: `#/release/${id}` }, name), h("small", by)], `${items} changes`, [tag(state), at && time(at)]];
   };
   const releases = await list(PATH, drawRow, { read: (path) => get(path, { signal }), columns: ["Name", "Holds", "State"] });
@@ -50,7 +50,7 @@ export async function showRelease({ me, signal, parts: [id], redraw }) {
     h("h2", name),
     h("p", tag(state), due && ["goes public ", time(due), ". "], since && ["public since ", time(since), ". "], undone && ["rolled back ", time(undone), "."]),
     failure && h("p.wrong", failure.detail),
-    publishes || h("p", h("small", "You cannot publish: none of your roles includes it.")),
+    !publishes && h("p", h("small", "You cannot publish: none of your roles includes it.")),
     actions(
       publishes && isOpen && step("Publish", "POST", "/publish", "Published: readers see all of it now."),
       publishes && isOpen && step("Schedule…", "PUT", "/schedule", "Scheduled.", { fields: whenField, body: ({ at }) => ({ at: toTime(at) }) }),

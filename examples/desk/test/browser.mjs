@@ -45,8 +45,9 @@ export async function signInWithKey(page, key) {
   await page.getByRole("button", { name: "Sign out" }).waitFor();
 }
 
-/** Check a view as axe does, light and dark, and that it fits a telephone; take its pictures. */
+/** Check a view: its texts, as axe does, light and dark, and that it fits a telephone; take its pictures. */
 export async function audit(page, name) {
+  assert.doesNotMatch(await page.innerText("body"), /\b(true|false|undefined|null|NaN)\b|\[object/, name);
   for (const colorScheme of ["dark", "light"]) {
     await page.emulateMedia({ colorScheme });
     const { violations } = await page.evaluate(`${AXE}; axe.run({ resultTypes: ["violations"], iframes: false })`);

@@ -151,6 +151,8 @@ test("invitation to appeal", { timeout: 600_000 }, async (t) => {
   const rea = await arriveWithPasskey(t, "Rea", await invite(first, "Rea", "Reporter", "Harbour"));
   await rea.getByRole("link", { name: "New article" }).click();
   await rea.getByLabel("Title").fill(TITLE);
+  assert.deepEqual(await rea.getByLabel("Section").getByRole("option").allTextContents(), ["Ferries", "Harbour"]); // one is inside the other
+  assert.equal(await rea.getByLabel("Section").inputValue(), "");
   await rea.getByLabel("Section").selectOption("Harbour");
   await rea.getByLabel("Text in Markdown").fill(DRAFT);
   await press(rea, "Save");
@@ -161,6 +163,7 @@ test("invitation to appeal", { timeout: 600_000 }, async (t) => {
   await press(rea, "Submit…");
   await answer(rea, "Submit", "Submit", "For the morning, if it can be.");
   await status(rea, "Submitted.");
+  assert.equal(await rea.locator(":focus").textContent(), "Submit…"); // the focus is where it was
   await rea.getByLabel("Standfirst").fill("A town runs late, and is early.");
 
   // note → return
