@@ -8,10 +8,9 @@ const RECONNECT_MS = 2_000;
 /** An error answer (RFC 9457), told apart by `code`; its message is for people. */
 export class Problem extends Error {
   constructor(status, details = {}) {
-    const errors = (details.errors ?? []).map((error) => [error.pointer?.replace("/", ""), error.detail].filter(Boolean).join(": "));
-    const isSaid = errors.some((error) => error.endsWith(details.detail));
-    const sentences = [isSaid ? null : (details.detail ?? details.title ?? `The server answered ${status}.`), ...errors];
-    super(sentences.filter(Boolean).join(" "));
+    const { title, detail = title ?? `The server answered ${status}.`, errors = [] } = details;
+    const parts = errors.map((error) => (error.pointer ? `${error.pointer.slice(1)}: ${error.detail}` : error.detail));
+    super((parts.some((part) => part.endsWith(detail)) ? parts : [detail, ...parts]).join(" "));
     Object.assign(this, { status, code: details.code, details });
   }
 }
@@ -62,7 +61,8 @@ async function send(method, path, { body, version, headers, token = readSession(
     ...headers,
   };
   try {
-    const answer = await fetch(API + path, { method, headers: sent, body: content, credentials: "omit", cache: "no-store", ...options });
+    const init = { method, headers: sent, body: content, credentials: "omit", cache: "no-store", ...options };
+    const answer = await fetch(API + path, init);
     unanswered.delete(what);
     return answer;
   } catch (error) {

@@ -17,14 +17,16 @@ const FILTERS = {
 
 export async function listArticles({ me, signal }) {
   const names = Object.keys(FILTERS);
+  const onchange = () => attempt(articles.load);
   const filters = form(
     () => articles.load(),
-    field("Show", { name: "show", onchange: () => attempt(articles.load) }, Object.fromEntries(names.map((name) => [name, name]))),
-    field("Search", { type: "search", name: "q", onchange: () => attempt(articles.load) }),
+    field("Show", { name: "show", onchange }, Object.fromEntries(names.map((name) => [name, name]))),
+    field("Search", { type: "search", name: "q", onchange }),
     me.may("content:write") && h("a.button", { href: "#/article/new" }, "New article"),
   );
   filters.className = "filters";
-  const parameters = () => ({ ...FILTERS[filters.elements.show.value], q: filters.elements.q.value, sort: "-edited_at", fields: FIELDS });
+  const { show, q } = filters.elements;
+  const parameters = () => ({ ...FILTERS[show.value], q: q.value, sort: "-edited_at", fields: FIELDS });
   const read = (path) => get(path, { signal });
   const articles = await list("/v1/articles", drawRow, { read, parameters, columns: ["Title", "Section", "State", "Edited"] });
   const refresh = () => document.visibilityState === "visible" && attempt(articles.load);
@@ -32,7 +34,8 @@ export async function listArticles({ me, signal }) {
   return [filters, articles.elements];
 }
 
-function drawRow({ id, title, section, state, revision, authors, editing: { approval, latest_revision: latest, edited_at: at } }) {
+function drawRow({ id, title, section, state, revision, authors, editing }) {
+  const { approval, latest_revision: latest, edited_at: at } = editing;
   return [
     [h("a", { href: `#/article/${id}` }, title), h("small", authors.map(({ name }) => name).join(", "))],
     section?.name,

@@ -11,6 +11,8 @@ const banFields = () => [
   field("Reason, told to the author", { name: "reason", maxlength: 2000 }),
 ];
 
+const noteField = () => field("For moderators", { name: "text", required: true });
+
 export async function showCommenter({ signal, parts: [id], redraw }) {
   const path = `/v1/moderation/people/${id}`;
   const read = (part) => get(part, { signal });
@@ -27,7 +29,8 @@ export async function showCommenter({ signal, parts: [id], redraw }) {
 
   function drawMeasure({ id: measure, ban, removed, state, created_at: at }) {
     const undo = () => post(`${path}/actions/${measure}/undo`).finally(redraw);
-    return [`${ban ?? "no"} ban, comments removed: ${removed}, ${state}, `, time(at), " ", state === "done" && action("Undo", undo, { done: "Undone." })];
+    const what = `${ban ?? "no"} ban, comments removed: ${removed}, ${state}, `;
+    return [what, time(at), " ", state === "done" && action("Undo", undo, { done: "Undone." })];
   }
 
   const act = async ({ ban, days, all, reason }) => {
@@ -39,14 +42,15 @@ export async function showCommenter({ signal, parts: [id], redraw }) {
     h("li", "From ", time(since), until && [" until ", time(until)], reason && `: ${reason}`);
   const tallies = Object.entries(person.comments).map(([state, count]) => `${count} ${state}`).join(", ") || "No comments";
   const addNote = async (values) => (await post(`${path}/notes`, values), redraw());
-  const options = { title: `What to do about ${person.name}`, go: "Do it", fields: banFields, done: "Done. Comments are removed one after the other." };
+  const done = "Done. Comments are removed one after the other.";
+  const options = { title: `What to do about ${person.name}`, go: "Do it", fields: banFields, done };
   return [
     h("h2", person.name),
     h("p", `${tallies}; reported ${person.reports_of} times; sent ${person.reports_by} reports.`),
     actions(action("Ban or remove…", act, options)),
     person.bans.length > 0 && section("Bans", h("ul", person.bans.map(drawBan))),
     section("Done so far", measures.elements),
-    section("Notes", notes.elements, form(addNote, field("For moderators", { name: "text", required: true }), h("button", "Add the note"))),
+    section("Notes", notes.elements, form(addNote, noteField(), h("button", "Add the note"))),
     section("Comments", comments.elements),
   ];
 }

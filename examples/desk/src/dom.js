@@ -132,14 +132,16 @@ export function ask(title, content, choices = {}, run = (answer) => answer) {
       event.preventDefault();
       const { value: choice } = event.submitter;
       const answer = async () => {
-        resolve(choice ? await run({ ...valuesOf(event.target), choice }) : null);
+        const result = choice ? await run({ ...valuesOf(event.target), choice }) : null;
         dialog.close();
+        dialog.remove(); // at once, so that it does not keep the focus
+        resolve(result);
       };
       attempt(answer, dialog, (text) => (wrong.textContent = text));
     });
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(null); // unless it was answered
+      resolve(null); // left by Escape
     });
   });
 }

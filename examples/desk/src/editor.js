@@ -9,7 +9,12 @@ const PARTS = { title: "Title", dek: "Standfirst", section: "Section", markdown:
 const NEW = { state: "new", title: "", dek: null, section: undefined, body: { markdown: "", html: "" } };
 
 /** What the form edits of an article, and a change of some of it as the API takes it. */
-const partsOf = ({ title, dek, section: of, body }) => ({ title, dek: dek ?? "", section: of?.slug ?? "", markdown: body.markdown });
+const partsOf = (article) => ({
+  title: article.title,
+  dek: article.dek ?? "",
+  section: article.section?.slug ?? "",
+  markdown: article.body.markdown,
+});
 const changeOf = ({ markdown, dek, section: of, ...parts }) => ({
   ...parts,
   ...(dek !== undefined && { dek: dek || null }),
@@ -27,8 +32,10 @@ export async function editArticle({ me, signal, parts: [id] }) {
 
   // What is not saved survives leaving the page, and comes back with it and the version that it was written on.
   const keptFor = (article) => `desk.unsaved.${me.id}.${article}`;
-  const keep = (typed, of = id) => sessionStorage.setItem(keptFor(of), JSON.stringify({ typed, base, revision, version }));
-  const forget = () => sessionStorage.removeItem(keptFor(id));
+  function keep(typed, of = id) {
+    if (Object.keys(typed).length) sessionStorage.setItem(keptFor(of), JSON.stringify({ typed, base, revision, version }));
+    else sessionStorage.removeItem(keptFor(of));
+  }
   const unsaved = JSON.parse(sessionStorage.getItem(keptFor(id)));
   if (unsaved) ({ base, revision, version } = unsaved);
 
@@ -46,7 +53,8 @@ export async function editArticle({ me, signal, parts: [id] }) {
   );
   fill({ ...base, ...unsaved?.typed });
   const preview = frame("Preview", article.body.html);
-  const [workflow, notes] = isNew ? [] : await Promise.all([drawWorkflow({ me, path, article, current, reload }), drawNotes({ me, path, article, preview })]);
+  const panels = () => [drawWorkflow({ me, path, article, current, reload }), drawNotes({ me, path, article, preview })];
+  const [workflow, notes] = isNew ? [] : await Promise.all(panels());
   const presence = isNew ? null : drawPresence({ me, signal, path, isNewer: (other) => other > revision, reload });
   if (unsaved) say("Your text that was not saved is here again.");
 
@@ -57,7 +65,9 @@ export async function editArticle({ me, signal, parts: [id] }) {
   }
 
   function fill(parts) {
-    for (const [name, value] of Object.entries(parts)) if (editor.elements[name].value !== value) editor.elements[name].value = value;
+    for (const [name, value] of Object.entries(parts)) {
+      if (editor.elements[name].value !== value) editor.elements[name].value = value; // else the cursor would move
+    }
     showState();
   }
 
@@ -72,8 +82,7 @@ export async function editArticle({ me, signal, parts: [id] }) {
     ({ data: article, version } = newer);
     [base, revision] = [partsOf(article), article.editing.latest_revision];
     fill({ ...base, ...typed });
-    if (Object.keys(changes()).length) keep(changes());
-    else forget();
+    keep(changes());
     preview.show(article.body.html);
     await Promise.all([workflow.update(article), notes.load()]);
   }
@@ -103,9 +112,9 @@ export async function editArticle({ me, signal, parts: [id] }) {
     const [mine, sent] = [changes(), changes({})];
     if (isNew) {
       const created = await call("POST", "/v1/articles", { body: changeOf(mine) });
-      forget();
+      keep({});
       [base, revision, version] = [partsOf(created.data), 1, created.version];
-      if (Object.keys(changes(sent)).length) keep(changes(sent), created.data.id); // typed in the meantime
+      keep(changes(sent), created.data.id); // typed in the meantime
       return location.replace(`#/article/${created.data.id}`);
     }
     if (!Object.keys(mine).length) return say("Nothing has changed.");

@@ -7,7 +7,14 @@ const PAGE = 50;
 const REFILL_BELOW = 15;
 const ARRIVALS = ["comment.pending", "comment.held", "comment.reported", "comment.appealed"];
 const DECISIONS = { a: "approve", r: "reject", s: "spam", d: "remove" };
-const DONE = { approve: "Approved", reject: "Rejected", spam: "Marked as spam", remove: "Removed", restore: "Restored", decline: "Appeal declined" };
+const DONE = {
+  approve: "Approved",
+  reject: "Rejected",
+  spam: "Marked as spam",
+  remove: "Removed",
+  restore: "Restored",
+  decline: "Appeal declined",
+};
 const KEYS = {
   j: "next comment",
   k: "previous comment",

@@ -38,7 +38,7 @@ export async function drawNotes({ me, path, article, preview }) {
       "li",
       { class: done ? "done" : "" },
       anchor && h("blockquote", anchor.exact, isLost),
-      [note, ...answers].map(({ by, text: words, created_at: at }) => h("p.words", h("strong", by), " ", h("small", time(at)), "\n", words)),
+      [note, ...answers].map(drawText),
       done ? h("small", `Done, ${doneBy}`) : mayWrite && [reply, action("Done", finish, { done: null })],
     );
   }
@@ -46,6 +46,8 @@ export async function drawNotes({ me, path, article, preview }) {
   await load();
   return { element, load };
 }
+
+const drawText = ({ by, text, created_at: at }) => h("p.words", h("strong", by), " ", h("small", time(at)), "\n", text);
 
 /** The words selected in the preview, with what stands before them (W3C Web Annotation, TextQuoteSelector). */
 function readSelection(preview) {

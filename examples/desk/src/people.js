@@ -20,7 +20,8 @@ export async function listPeople({ me, signal }) {
   async function invite({ id, name }) {
     const { url, expires_at: until } = await post(`/v1/people/${id}/invitations`);
     const address = field(`Give this address to ${name}, and to nobody else`, { value: url, readonly: true });
-    await ask("Invitation", [address, h("p", "It works once, until ", time(until), ". If the server sends mail, it is on its way.")]);
+    const told = h("p", "It works once, until ", time(until), ". If the server sends mail, it is on its way.");
+    await ask("Invitation", [address, told]);
   }
 
   async function add({ name, email, ...grant }) {
@@ -32,13 +33,13 @@ export async function listPeople({ me, signal }) {
   function drawPerson(person) {
     const { id, name, email, state, grants, signed_in_at: at } = person;
     const byHand = grants.filter(({ provider }) => !provider); // those by groups of a provider change at sign-in
-    const give = async (rest) => (await put(`/v1/people/${id}/grants`, rest.map(({ role, sections }) => ({ role, sections }))), people.load());
-    const suspend = async (suspended) => (await patch(`/v1/people/${id}`, { suspended }), people.load());
+    const give = (rest) => put(`/v1/people/${id}/grants`, rest.map(({ role, sections }) => ({ role, sections }))).finally(people.load);
+    const suspend = (suspended) => patch(`/v1/people/${id}`, { suspended }).finally(people.load);
     const drawGrant = (grant) => {
-      const where = grant.sections ? `, ${grant.sections.map((section) => sectionNames[section] ?? "another section").join(", ")}` : "";
-      const label = `${roleNames[grant.role] ?? grant.role}${where}`;
-      const isMine = me.may("admin") && byHand.includes(grant);
-      return h("li", label, isMine && action("Take away", () => give(byHand.filter((other) => other !== grant)), { title: label }));
+      const where = (grant.sections ?? []).map((section) => sectionNames[section] ?? "another section");
+      const take = () => give(byHand.filter((other) => other !== grant));
+      const mayTake = me.may("admin") && byHand.includes(grant);
+      return h("li", [roleNames[grant.role] ?? grant.role, ...where].join(", "), mayTake && action("Take away", take));
     };
     return [
       [h("strong", name), email && h("small", email), at && h("small", "signed in ", time(at))],
@@ -48,12 +49,14 @@ export async function listPeople({ me, signal }) {
         actions(
           action("Give a role…", (values) => give([...byHand, grantOf(values)]), { fields: roleFields }),
           state !== "suspended" && action("Invite again", () => invite(person), { done: null }),
-          id !== me.person && (state === "suspended" ? action("Let in again", () => suspend(false)) : action("Suspend", () => suspend(true))),
+          id !== me.person && state !== "suspended" && action("Suspend", () => suspend(true)),
+          state === "suspended" && action("Let in again", () => suspend(false)),
         ),
     ];
   }
 
-  const people = await list("/v1/people", drawPerson, { read: (path) => get(path, { signal }), columns: ["Name", "Roles", "State", ""] });
+  const read = (path) => get(path, { signal });
+  const people = await list("/v1/people", drawPerson, { read, columns: ["Name", "Roles", "State", ""] });
   const inviteButton = action("Invite…", add, { title: "Invite", fields: inviteFields, done: "Invited." });
   return [me.may("admin") && actions(inviteButton), people.elements];
 }

@@ -18,10 +18,11 @@ export function drawPresence({ me, signal, path, isNewer, reload }) {
     ({ lock } = newest);
     if (isTyping && !isOthers()) await take();
     const { latest_revision: revision } = newest.editing;
+    const readIt = action("Read it", () => reload().then(look), { done: null });
     const takeOver = action("Take over", () => take(true).then(look), { done: null });
     element.replaceChildren(
       ...(isOthers() ? [h("p", `${lock.by} has been editing this article since `, time(lock.since), ". ", takeOver)] : []),
-      ...(isNewer(revision) ? [h("p", `There is a newer revision, ${revision}. `, action("Read it", () => reload().then(look), { done: null }))] : []),
+      ...(isNewer(revision) ? [h("p", `There is a newer revision, ${revision}. `, readIt)] : []),
     );
   }
 

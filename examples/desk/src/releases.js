@@ -8,7 +8,7 @@ const OPEN = ["open", "failed"]; // states in which a release is changed
 
 export async function listReleases({ me, signal }) {
   const open = ({ id }) => (location.hash = `#/release/${id}`);
-  const make = action("New release…", async ({ name }) => open(await post(PATH, { name })), { title: "New release", fields: nameField, done: null });
+  const make = action("New release…", async (values) => open(await post(PATH, values)), { fields: nameField, done: null });
   const drawRow = ({ id, name, items, state, scheduled_at: due, published_at: since, rolled_back_at: undone, actor_name: by }) => {
     const at = undone ?? since ?? due;
     return [[h("a", { href: `#/release/${id}` }, name), h("small", by)], `${items} changes`, [tag(state), at && time(at)]];
@@ -23,14 +23,18 @@ export async function showRelease({ me, signal, parts: [id], redraw }) {
   const { name, state, scheduled_at: due, published_at: since, rolled_back_at: undone, failure } = release;
   const isOpen = OPEN.includes(state);
   const [writes, publishes] = [me.may("content:write"), me.may("content:publish")];
-  const [items, check] = await Promise.all([all(`${path}/items`, { signal }), isOpen && writes && post(`${path}/check`, undefined, { signal })]);
+  const [items, check] = await Promise.all([
+    all(`${path}/items`, { signal }),
+    isOpen && writes && post(`${path}/check`, undefined, { signal }),
+  ]);
   const step = (label, method, part, done, options = {}) =>
     action(label, (values) => call(method, path + part, { body: options.body?.(values), version }).finally(redraw), { ...options, done });
 
   async function linkPreview() {
     const [{ token, expires_at: until }, site] = await Promise.all([post(`${path}/previews`, {}), get("/v1/site?fields=url")]);
-    const address = field("Whoever has this address may read the site as it will be", { value: `${site.url}/?release=${token}`, readonly: true });
-    await ask("A link to the release", [address, h("p", "It ends ", time(until), ". The front end has to pass ", h("code", "release"), " on to the API.")]);
+    const address = { value: `${site.url}/?release=${token}`, readonly: true };
+    const told = h("p", "It ends ", time(until), ". The front end has to pass ", h("code", "release"), " on to the API.");
+    await ask("A link to the release", [field("Whoever has this address may read the site as it will be", address), told]);
   }
 
   function drawItem({ id: item, op, article, revision, title, front, notice, redirect }) {
@@ -45,15 +49,22 @@ export async function showRelease({ me, signal, parts: [id], redraw }) {
     );
   }
 
+  const whenOf = ({ at }) => ({ at: toTime(at) });
   const whenField = () => timeField("Publish at", Date.now() + 3_600_000, { name: "at", required: true });
   return [
     h("h2", name),
-    h("p", tag(state), due && ["goes public ", time(due), ". "], since && ["public since ", time(since), ". "], undone && ["rolled back ", time(undone), "."]),
+    h(
+      "p",
+      tag(state),
+      due && ["goes public ", time(due), ". "],
+      since && ["public since ", time(since), ". "],
+      undone && ["rolled back ", time(undone), "."],
+    ),
     failure && h("p.wrong", failure.detail),
     !publishes && h("p", h("small", "You cannot publish: none of your roles includes it.")),
     actions(
       publishes && isOpen && step("Publish", "POST", "/publish", "Published: readers see all of it now."),
-      publishes && isOpen && step("Schedule…", "PUT", "/schedule", "Scheduled.", { fields: whenField, body: ({ at }) => ({ at: toTime(at) }) }),
+      publishes && isOpen && step("Schedule…", "PUT", "/schedule", "Scheduled.", { fields: whenField, body: whenOf }),
       publishes && state === "scheduled" && step("Do not publish then", "DELETE", "/schedule", "Not scheduled any more."),
       publishes && state === "published" && step("Roll back", "POST", "/rollback", "Readers see what they saw before."),
       writes && action("Preview link…", linkPreview, { done: null }),

@@ -16,7 +16,8 @@ function enter(tokens) {
 
 /** A form with a password, which asks for a one-time code where the server wants one. */
 function passwordForm(path, fields, submit, more) {
-  const code = field("Code", { name: "totp", autocomplete: "one-time-code", hint: "From your authenticator app, or a recovery code." });
+  const hint = "From your authenticator app, or a recovery code.";
+  const code = field("Code", { name: "totp", autocomplete: "one-time-code", hint });
   code.hidden = true;
   const send = async (values) => {
     try {
@@ -93,7 +94,7 @@ export async function acceptInvitation({ parts: [token] }) {
   const fields = [
     newPassword("Password"),
     field("Your name", { name: "name", autocomplete: "name", hint: "Empty: the name by which you were invited." }),
-    field("Your e-mail", { name: "email", type: "email", autocomplete: "email", hint: "Only for the owner, who has none here yet." }),
+    field("Your e-mail", { name: "email", type: "email", autocomplete: "email", hint: "Only where you were invited without one." }),
   ];
   return h(
     "div.narrow",

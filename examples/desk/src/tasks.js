@@ -43,7 +43,7 @@ export async function listTasks({ me, signal }) {
     const isLate = !done && due && Date.parse(due) < Date.now();
     return [
       h("p", h("strong", title), article && [", ", h("a", { href: `#/article/${article.id}` }, article.title)]),
-      h("p", h("small", { class: isLate ? "wrong" : "" }, names[assignee] ?? "Nobody yet", due && [isLate ? ", was due " : ", due ", time(due)], done && `, done by ${by}`)),
+      h(isLate ? "p.wrong" : "p", names[assignee] ?? "Nobody yet", due && [", due ", time(due)], done && `, done by ${by}`),
       me.may("content:write") &&
         actions(
           step(done ? "Open again" : "Done", () => send({ done: !done }), { done: null }),

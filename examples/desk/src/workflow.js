@@ -6,6 +6,7 @@ import { addToRelease } from "./releases.js";
 import { newTask } from "./tasks.js";
 
 const HOUR_MS = 3_600_000;
+const INSTEAD = "Submit the text, and an editor publishes it.";
 const noteField = (required) => () =>
   field("Note to colleagues", { tag: "textarea", name: "note", rows: 4, required, maxlength: 4000, autofocus: true });
 const whenField = () => timeField("Publish at", Date.now() + HOUR_MS, { name: "at", required: true });
@@ -39,7 +40,8 @@ export async function drawWorkflow({ me, path, article: shown, current, reload }
     const { article } = current();
     const { token, expires_at: until } = await post(`${path}/previews`, { hours: 72 });
     const address = { value: `${article.url}?preview=${token}`, readonly: true };
-    await ask("A link to the newest text", [field("Whoever has this address may read it", address), h("p", "It ends ", time(until), ".")]);
+    const told = h("p", "It ends ", time(until), ".");
+    await ask("A link to the newest text", [field("Whoever has this address may read it", address), told]);
   }
 
   /** Why a step is not offered, or may be refused; the server decides. */
@@ -48,7 +50,7 @@ export async function drawWorkflow({ me, path, article: shown, current, reload }
     const needed = `Readers see a text of ${of?.name ?? "no section"} only once it is approved`;
     const by = [roles && `by ${roles.join(" or ")}`, needsAnother && "by somebody who wrote none of it"].filter(Boolean).join(", ");
     return [
-      !me.may("content:publish", of) && "You cannot publish here: none of your roles includes it. Submit the text, and an editor publishes it.",
+      !me.may("content:publish", of) && `You cannot publish here: none of your roles includes it. ${INSTEAD}`,
       required && !isApproved && [needed, by && `, ${by}`, "."].filter(Boolean).join(""),
     ];
   }
