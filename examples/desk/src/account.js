@@ -21,10 +21,10 @@ async function setUpCodes() {
   await ask("Recovery codes", [h("p", words), h("pre", { tabindex: "0" }, codes.recovery_codes.join("\n"))]);
 }
 
-export async function showAccount({ me, signal, redraw }) {
+export async function showAccount({ me, signal }) {
   if (me.kind !== "person") return h("p", `You use the API key “${me.name}”. Keys have no password and no sessions.`);
   const read = (path) => get(path, { signal });
-  const change = (run) => async (values) => (await run(values), redraw());
+  const change = (run) => async (values) => (await run(values), dispatchEvent(new Event("signed-in"))); // reads who one is anew
   const end = (path, label = "Remove") => action(label, change(() => remove(path)));
   const [{ email, methods }, { providers }, passkeys, accounts, sessions] = await Promise.all([
     read(PATH),
@@ -39,12 +39,14 @@ export async function showAccount({ me, signal, redraw }) {
   }
 
   const addPasskey = async ({ name }) => post(PASSKEYS, { name, credential: await makePasskey(`${PASSKEYS}/options`) });
-  const rename = async (values) => (await patch(PATH, values), dispatchEvent(new Event("signed-in")));
+  const rename = change((values) => patch(PATH, values));
   const setPassword = change((values) => put(`${PATH}/password`, values));
   const usesCodes = methods.includes("totp");
   const link = ({ id, name }) => action(`Link ${name}`, () => goToProvider(id, ACCOUNTS), { done: null });
   const again = action("Sign in again", () => signOut(location.hash), { done: null });
+  const factor = "Your roles need a second factor: set up one-time codes, or add a passkey and sign in with it.";
   return [
+    me.needs_second_factor && h("p.wrong", factor),
     h("p", `${email}. What is below can be changed within 15 minutes after signing in. `, again),
     h(
       "div.columns",
