@@ -186,7 +186,7 @@ async def sign_out(request: Request, actor: AdminOrSelf) -> Response:
     """End the session of the access token of this request, in every process within a second."""
     if actor.person is None or actor.session is None:
         raise Forbidden("Only people sign out. Revoke a key instead.")
-    return await write(request, actor, sessions.end_session, actor.person, actor.session, status=204)
+    return await write(request, actor, sessions.sign_out, status=204)
 
 
 roles_router = Router(prefix="/v1/roles", tags=["people"])

@@ -180,6 +180,14 @@ def end_session(session: Session, actor: Actor, person_id: str, session_id: str)
     record_action(session, actor, "session.end", "session", session_id, {})
 
 
+def sign_out(session: Session, actor: Actor) -> None:
+    """End the session of the caller, unless another request of it has done so just now."""
+    row = session.get(PersonSession, actor.session)
+    if row is not None:
+        session.delete(row)
+        record_action(session, actor, "session.end", "session", row.id, {})
+
+
 def prune_sessions(session: Session) -> int:
     """Delete sessions that have expired; return their number."""
     moment = now()

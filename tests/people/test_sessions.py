@@ -148,6 +148,15 @@ def test_people_end_their_own_sessions(client: TestClient, db: Database, uncache
     assert me(client, ada.access) == 401
 
 
+def test_who_signs_out_twice_at_once_is_signed_out(
+    client: TestClient, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second request was let in before the first had ended the session."""
+    monkeypatch.setattr(sessions, "SESSION_CACHE_SECONDS", 60.0)
+    ada = make.person(client, db, "Ada")
+    assert [client.post("/v1/sign-out", headers=ada.headers).status_code for _ in range(2)] == [204, 204]
+
+
 @pytest.mark.parametrize("how", ["suspended", "deleted", "ended"])
 def test_who_may_not_sign_in_is_refused_in_every_process(
     settings: Settings, client: TestClient, db: Database, admin: Headers, how: str, monkeypatch: pytest.MonkeyPatch
