@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import requests
+import sqlalchemy as sa
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
@@ -21,10 +22,12 @@ from app.identity import keys
 from app.identity.schemas import SCOPES, SYSTEM
 from app.main import create_app
 from app.people import sessions
+from app.people.people import PERSON
 from tests import make
 from tests.contract.day import Checked, Headers, live, subscribe
 from tests.contract.staff import bodies_of, employ
 
+REVIVE_AFTER = 50  # requests
 COMBINED = (("content:read", "content:write"), ("content:read", "content:write", "content:publish"))
 NOT_COMPARED = {"date", "etag", "x-request-id", "last-modified", "content-length", "broadsheet-position", "expires"}
 _MASKS = [
@@ -100,6 +103,8 @@ class Server:
     callers: dict[str, Headers] = field(default_factory=dict)
     things: dict[str, list[str]] = field(default_factory=dict)
     bodies: dict[str, list[Any]] = field(default_factory=dict)  # that mean something, by operation
+    people: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Twins:
@@ -110,6 +115,18 @@ class Twins:
         self.faults: dict[str, str] = {}
         self.statuses: dict[str, set[int]] = {}
         self.asked = 0
+
+    def revive(self) -> None:
+        """Restore the people and sessions that were there at first: else all callers would be signed out soon."""
+        for server in self.servers:
+            store: Database = server.client.app.state.services.database  # type: ignore[attr-defined]
+            with store.transaction() as session:
+                for person in server.people:
+                    session.execute(PERSON.update().where(PERSON.c.id == person["id"]).values(person))
+                known = set(session.execute(sa.select(sessions.SESSION.c.id)).scalars())
+                lost = [row for row in server.sessions if row["id"] not in known]
+                if lost:
+                    session.execute(sessions.SESSION.insert(), lost)
 
     def send(self, label: str, request: requests.PreparedRequest, caller: str) -> Any:
         """Ask both, and compare what they answer with the document and with each other; the first answer."""
@@ -133,6 +150,8 @@ class Twins:
             if answer.status_code >= 500:
                 self.note(f"{server.name}: {label} {answer.status_code}", request, caller)
         self.asked += 1
+        if self.asked % REVIVE_AFTER == 0:
+            self.revive()
         self.statuses.setdefault(label, set()).add(answers[0].status_code)
         for difference in differences(*answers):
             self.note(f"{label}: {difference[:300]}", request, caller)
@@ -194,6 +213,9 @@ def _populate(server: Server, db: Database) -> None:
     server.callers |= people
     server.things |= more
     server.bodies = bodies_of(server.checked, server.client, db, admin)
+    with db.connect() as connection:
+        server.people = [dict(row) for row in connection.execute(sa.select(PERSON)).mappings()]
+        server.sessions = [dict(row) for row in connection.execute(sa.select(sessions.SESSION)).mappings()]
 
 
 @contextmanager
@@ -203,6 +225,7 @@ def twins(settings: Settings, urls: dict[str, str], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(ids.uuid_utils, "uuid7", numbers)
     monkeypatch.setattr(secrets, "token_hex", numbers.token_hex)
     monkeypatch.setattr(sessions, "ACCESS_LIFETIME", timedelta(days=1))  # else one of the two would end first
+    monkeypatch.setattr(sessions, "SESSION_CACHE_SECONDS", -1)
     try:
         for name, url in urls.items():
             own = settings.model_copy(update={"database_url": url, "data_dir": settings.data_dir / name})
