@@ -54,7 +54,7 @@ from app.publication.site import Site
 from app.publication.storage import open_storage
 from app.reactions.services import ReactionServices
 from app.related.links import include_related
-from app.releases.previews import find_view as find_release_view
+from app.releases.overlays import find_overlay
 from app.search.indexing import index_article
 from app.search.listing import list_matching as search_articles
 from app.search.routes import router as search_router
@@ -196,7 +196,7 @@ def build_services(settings: Settings) -> Services:
         ),
         formats=FORMATS,
         early_access=is_named,
-        find_release_view=partial(find_release_view, articles=ArticlesWithNotices()),
+        find_overlay=partial(find_overlay, articles=ArticlesWithNotices(), site=Site.from_settings(settings)),
         access_log=PartnerAccessLog(database),
         pipeline=pipeline,
         moderation=RulesForComments(),

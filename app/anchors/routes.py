@@ -25,7 +25,7 @@ from app.publication.site import Site
 from app.web.fields import dump_json, parse_fields
 from app.web.paging import ListOut, Page
 from app.web.responses import database, reply, reply_list
-from app.web.routing import ReadParameters, RouteOptions, Router
+from app.web.routing import PreviewedParameters, RouteOptions, Router
 
 router = Router(prefix="/v1", tags=["anchors"])
 PASSAGE_EDIT: RouteOptions = {"response_model": PassageOut, "responses": document_problems(WrongState)}
@@ -96,7 +96,7 @@ async def create_prompt(request: Request, article: RefPath, body: PromptIn, acto
 
 
 @router.get("/anchors/{anchor}", summary="Get an anchor", response_model=PassageOut, responses=RETRACTED)
-async def get_anchor(request: Request, anchor: IdPath, query: ReadParameters, actor: Public) -> Response:
+async def get_anchor(request: Request, anchor: IdPath, query: PreviewedParameters, actor: Public) -> Response:
     """Get an anchor, with the ETag needed to change it."""
     site = ArticleServices.of(request).site
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import all_or_none
 from app.text.inputs import Length, LongText, OneLine, Visible, Whole
-from app.web.paging import PageQuery
+from app.web.paging import PageQuery, PreviewedQuery
 
 AnchorKind = Literal["passage", "prompt"]
 AnchorState = Literal["anchored", "moved", "changed", "orphaned", "detached"]
@@ -90,7 +90,7 @@ class PassageOut(AnchorOut):
     created_at: datetime
 
 
-class AnchorQuery(PageQuery):
+class AnchorQuery(PreviewedQuery, PageQuery):
     """Parameters of the list of an article's anchors."""
 
     kind: AnchorKind | None = Field(None, description="Only anchors of this kind.")

@@ -29,7 +29,7 @@ from app.publication.responses import REDIRECT_RESPONSE, redirect_former_slug
 from app.web.fields import FieldTree, dump_json, parse_fields
 from app.web.paging import ReadQuery
 from app.web.responses import database, reply, settings
-from app.web.routing import ReadParameters, RouteOptions, Router
+from app.web.routing import PreviewedParameters, ReadParameters, RouteOptions, Router
 
 router = Router(prefix="/v1", tags=["discussion"])
 SETTINGS: RouteOptions = {"response_model": DiscussionSettingsOut}
@@ -119,7 +119,9 @@ async def set_section_discussion(
 
 
 @router.get("/articles/{article}/discussion", summary="Get the discussion settings of an article", **SETTINGS)
-async def get_article_discussion(request: Request, article: RefPath, query: ReadParameters, actor: Public) -> Response:
+async def get_article_discussion(
+    request: Request, article: RefPath, query: PreviewedParameters, actor: Public
+) -> Response:
     """Return the discussion settings of an article, own and effective."""
     row = await database(request).read(discussion_settings.find_article_settings, article)
     if row is None or not is_visible(row, actor):

@@ -9,7 +9,7 @@ from app.core.clock import Moment
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import references
 from app.text.inputs import Length, OneLine, Whole
-from app.web.paging import ReadQuery
+from app.web.paging import PreviewedReadQuery
 
 State = Literal["open", "closed", "hidden"]
 Moderation = Literal["post", "pre"]
@@ -82,7 +82,7 @@ class CountsOut(BaseModel):
     missing: list[str] = Field(description="Requested articles that do not exist or are not public.")
 
 
-class CountsQuery(ReadQuery):
+class CountsQuery(PreviewedReadQuery):
     """Parameters of counts; `fields` selects members of each count."""
 
     articles: str = Field(

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 
 from app.articles.reading import ARTICLE, REVISION
-from app.articles.schemas import PAGE_TYPE, ApprovalState, AsOf, FormatQuery, ReleaseToken, State
+from app.articles.schemas import PAGE_TYPE, ApprovalState, AsOf, FormatQuery, State
 from app.articles.tables import WINDOW_DAYS
 from app.core.clock import TimeOrDay
 from app.core.ids import is_id
@@ -22,7 +22,7 @@ from app.events.cache_groups import ARTICLES_GROUP
 from app.identity.tables import ApiKey
 from app.publication.references import TERM_TABLES, Kind, resolve_references
 from app.text.inputs import LANGUAGE_FORM, is_language, normalise_language_tag
-from app.web.paging import PageQuery, Sort
+from app.web.paging import PageQuery, PreviewedQuery, Sort
 
 SORTS = {
     sort.name: sort
@@ -75,7 +75,7 @@ Words = Annotated[str, Field(min_length=1, max_length=300, json_schema_extra=NOT
 """The words of a search."""
 
 
-class FilterQuery(PageQuery, FormatQuery):
+class FilterQuery(PreviewedQuery, PageQuery, FormatQuery):
     """Filters of a list of articles."""
 
     section: Filters = Field([], description=f"{_FILTER} Includes subsections, unless `descendants=false`.")
@@ -168,7 +168,6 @@ class ListQuery(FilterQuery):
         return any(value is not None for value in named) or self.sort in EDITOR_SORTS
 
     as_of: AsOf = None
-    release: ReleaseToken = None
 
     @property
     def states(self) -> tuple[str, ...] | None:

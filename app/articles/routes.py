@@ -1,6 +1,6 @@
 """Routes that read articles: one, its neighbours, lists, and paths of the publication's site."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from functools import partial
 from typing import Annotated, get_args
@@ -170,7 +170,7 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     """Return the media type of the response; 400 for parameters that only JSON has."""
     accept = request.headers.get("accept")
     kind = negotiate_media_type(accept, (JSON_TYPE, *formats)) if accept else JSON_TYPE
-    if kind != JSON_TYPE and (extra := sorted(query.model_fields_set - {"min_position"})):
+    if kind != JSON_TYPE and (extra := sorted(query.model_fields_set - {"min_position", "release"})):
         raise InvalidParameter(
             extra[0],
             f"{extra[0]}: not supported with this media type. Remove it, or request application/json.",
@@ -178,45 +178,27 @@ def _choose_media_type(request: Request, query: ArticleQuery, formats: Collectio
     return kind
 
 
-OpenView = Callable[[sa.Connection], views.View]
-"""Returns the view of a request; 404 for an unknown token."""
-
-
-def choose_view(request: Request, as_of: datetime | None, release: str | None, actor: Actor) -> OpenView:
-    """Return how to open the view that a request names by exactly one of two parameters.
-
-    401 or 403 to callers who may not read the past, 400 for the future.
-    """
-    if as_of is None:
-        find = ArticleServices.of(request).find_release_view
-
-        def open_release(connection: sa.Connection) -> views.View:
-            view = find(connection, release or "")
-            if view is None:
-                raise NotFound
-            return view
-
-        return open_release
+def choose_view(as_of: datetime, release: str | None, actor: Actor) -> views.View:
+    """Return what readers saw at a time; 401 or 403 to callers who may not read the past, 400 for the future."""
     if release is not None:
         raise InvalidParameter("release", "release: not with as_of.")
     if not actor.may("content:read"):
         raise refusal(actor, "as_of requires the scope content:read.")
     if as_of > now():
         raise InvalidParameter("as_of", "as_of: must not be in the future.")
-    past = views.make_view_as_of(as_of, actor)
-    return lambda _connection: past
+    return views.make_view_as_of(as_of, actor)
 
 
-async def _read_view(
-    request: Request, ref: str, query: ArticleQuery, actor: Actor, formats: tuple[str, ...]
+async def _read_past(
+    request: Request, ref: str, as_of: datetime, query: ArticleQuery, actor: Actor, formats: tuple[str, ...]
 ) -> RenderedArticle:
-    """Render an article as readers saw it at a time, or will see it after a release; 404 if they do not."""
+    """Render an article as readers saw it at a time; 404 if they did not."""
     if extra := sorted(query.model_fields_set & {"preview", "revision", "include", "block_ids"}):
-        raise InvalidParameter(extra[0], f"{extra[0]}: not with as_of or release.")
-    open_view, site = choose_view(request, query.as_of, query.release, actor), ArticleServices.of(request).site
+        raise InvalidParameter(extra[0], f"{extra[0]}: not with as_of.")
+    view, site = choose_view(as_of, query.release, actor), ArticleServices.of(request).site
 
     def find(connection: sa.Connection) -> RenderedArticle:
-        rendered = views.render_entry(connection, open_view(connection), ref, site, formats)
+        rendered = views.render_entry(connection, view, ref, site, formats)
         if rendered is None:
             raise NotFound
         return rendered
@@ -224,15 +206,19 @@ async def _read_view(
     return await database(request).scan_fresh(find)
 
 
-async def _list_view(
-    request: Request, query: ListQuery, filters: tuple[Filter, ...], fields: FieldTree, actor: Actor
+async def _list_past(
+    request: Request,
+    as_of: datetime,
+    query: ListQuery,
+    filters: tuple[Filter, ...],
+    fields: FieldTree,
+    actor: Actor,
 ) -> Response:
-    """Answer with a page of what readers saw at a time, or will see after a release."""
-    services, open_view = ArticleServices.of(request), choose_view(request, query.as_of, query.release, actor)
-    parameter = "release" if query.as_of is None else "as_of"
+    """Answer with a page of what readers saw at a time."""
+    services, view = ArticleServices.of(request), choose_view(as_of, query.release, actor)
 
     def find(connection: sa.Connection) -> listing.ArticlePage:
-        return views.list_entries(connection, open_view(connection), query, filters, services.site, parameter)
+        return views.list_entries(connection, view, query, filters, services.site)
 
     page = await services.database.scan_fresh(find)
     body = render_page(page.articles, page.page, fields, actor, services.access_log)
@@ -269,8 +255,11 @@ async def get_article(
         missing = "revision requires the scope content:read or content:write."
         raise refusal(actor, missing)
     site, drafts = services.site, actor.reads_drafts
-    if query.as_of is not None or query.release is not None:
-        rendered = (await _read_view(request, article, query, actor, formats)).limit_to(actor, services.access_log)
+    if special and query.release is not None:
+        raise InvalidParameter("release", "release: not with preview or revision.")
+    if query.as_of is not None:
+        past = await _read_past(request, article, query.as_of, query, actor, formats)
+        rendered = past.limit_to(actor, services.access_log)
         return reply(request, rendered.select(fields).json, groups=(), version=rendered.version, private=True)
     has_ids, needed = _shows_block_ids(query, formats), _list_needed(query, formats)
 
@@ -359,8 +348,10 @@ async def list_articles(request: Request, query: Annotated[ListQuery, Query()], 
         query = query.model_copy(update={"formats": named_formats})
     filters = parse_filters(query)
     services = ArticleServices.of(request)
-    if query.as_of is not None or query.release is not None:
-        return await _list_view(request, query, filters, fields, actor)
+    if query.as_of is not None:
+        return await _list_past(request, query.as_of, query, filters, fields, actor)
+    if query.release is not None and query.sort.lstrip("-") == "title":
+        raise InvalidParameter("sort", "sort: no previews in the order of titles.")
     if query.q is not None:
         run = services.query_processes.scan
     else:

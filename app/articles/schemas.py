@@ -11,7 +11,7 @@ from app.core.models import BaseModel
 from app.core.schema_rules import any_of
 from app.db.rows import JsonObject
 from app.publication.schemas import LEVEL_DESCRIPTION, BreadcrumbOut, ImageOut, Level, PageUrl, SeoOut
-from app.web.paging import ListOut, ReadQuery
+from app.web.paging import ListOut, PreviewedQuery, ReadQuery
 
 State = Literal["draft", "scheduled", "published", "unpublished", "retracted"]
 ApprovalState = Literal["none", "submitted", "approved", "returned"]
@@ -281,17 +281,7 @@ AsOf = Annotated[
 ]
 
 
-ReleaseToken = Annotated[
-    str | None,
-    Field(
-        min_length=1,
-        max_length=200,
-        description="Token of a preview link of a release: what readers will see after it.",
-    ),
-]
-
-
-class ArticleQuery(FormatQuery):
+class ArticleQuery(PreviewedQuery, FormatQuery):
     """Parameters of reading an article."""
 
     block_ids: bool = Field(
@@ -313,10 +303,9 @@ class ArticleQuery(FormatQuery):
         None, max_length=200, description="Token of a preview link; returns the newest revision."
     )
     as_of: AsOf = None
-    release: ReleaseToken = None
 
 
-class NeighboursQuery(FormatQuery):
+class NeighboursQuery(PreviewedQuery, FormatQuery):
     """Parameters of an article's neighbours."""
 
     within: Literal["site", "section", "series"] = Field("site", description="The articles among which to look.")

@@ -11,7 +11,6 @@ from app.articles.listing import SearchArticles
 from app.articles.projection import IndexArticle
 from app.articles.reading import EarlyAccess
 from app.articles.rendering import AccessLog
-from app.articles.views import FindReleaseView
 from app.identity.schemas import Actor
 from app.publication.services import PublicationServices
 
@@ -31,5 +30,4 @@ class ArticleServices(PublicationServices):
     includes: Mapping[str, Include]
     formats: Mapping[str, SendFormat]
     early_access: EarlyAccess
-    find_release_view: FindReleaseView
     access_log: AccessLog

@@ -1,4 +1,4 @@
-"""Views: what readers saw at a moment, or will see after a release, instead of what they see now.
+"""Views: what readers saw at a moment, instead of what they see now.
 
 A view is a set of entries: articles in a revision, at an address, with facts beside the text. They are read from the
 tables of revisions and terms, not from cached JSON. Names of terms and counts are those of today.
@@ -6,8 +6,7 @@ tables of revisions and terms, not from cached JSON. Names of terms and counts a
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol, TypedDict, cast
+from typing import Final, NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
@@ -53,8 +52,6 @@ class View(NamedTuple):
 
     entries: sa.Subquery  # columns of EntryRow
     sections: frozenset[str] | None = None  # only articles that are in these; None: any
-    notices: Mapping[str, ShownNotice | None] = MappingProxyType({})  # by id: other than now; None: deleted
-    fronts: Mapping[str, JsonObject] = MappingProxyType({})  # by id, or the slug of a new one: their content as sent
 
 
 class EntryRow(TypedDict):
@@ -67,13 +64,7 @@ class EntryRow(TypedDict):
     published_at: datetime | None
     listed_at: datetime
     updated_at: datetime
-    facts: JsonObject | None  # None: those of now
-
-
-class FindReleaseView(Protocol):
-    """Finds what the holder of a token of a release sees, or None; implemented by the room `releases`."""
-
-    def __call__(self, connection: sa.Connection, token: str, /) -> View | None: ...
+    facts: JsonObject
 
 
 def make_view_as_of(moment: datetime, actor: Actor) -> View:
@@ -149,13 +140,12 @@ def _overlay(
     out |= {name: revision[name] for name in ("title", "dek", "type", "language", "excerpt", "word_count")}
     out |= {"reading_minutes": revision["reading_minutes"], "revision": entry["revision"]}
     out |= {name: entry[name] for name in ("slug", "featured", "published_at", "listed_at", "updated_at")}
-    if entry["facts"] is not None:
-        facts = entry["facts"]
-        out |= {name: facts.get(name) for name in FACTS} | {"corrections": facts.get("corrections") or []}
-        times = {name: facts[name] for name in TIME_FACTS if facts.get(name)}
-        out |= {name: datetime.fromisoformat(str(value)) for name, value in times.items()}
-        image = found.media.get(str(facts.get("seo_image_id")), {})
-        out |= {f"seo_image_{column.key}_of": image.get(column.key) for column in MEDIA.c}
+    facts = entry["facts"]
+    out |= {name: facts.get(name) for name in FACTS} | {"corrections": facts.get("corrections") or []}
+    times = {name: facts[name] for name in TIME_FACTS if facts.get(name)}
+    out |= {name: datetime.fromisoformat(str(value)) for name, value in times.items()}
+    seo_image = found.media.get(str(facts.get("seo_image_id")), {})
+    out |= {f"seo_image_{column.key}_of": seo_image.get(column.key) for column in MEDIA.c}
     out |= found.sections.get(revision["section_id"]) or dict.fromkeys(column.key for column in SECTION_COLUMNS)
     series = found.series.get(revision["series_id"]) or {}
     out |= {f"series_{name}": series.get(name) for name in ("id", "slug", "name")}
@@ -166,18 +156,17 @@ def _overlay(
     return out | {f"body_{name}": revision[name] for name in formats}
 
 
-def _add_notices(connection: sa.Connection, view: View, rows: Sequence[JsonObject]) -> None:
-    """Give each row the notices of what it is filed under in the view: from the widest scope to the narrowest."""
+def _add_notices(connection: sa.Connection, rows: Sequence[JsonObject]) -> None:
+    """Give each row the notices of what it is filed under in a view: from the widest scope to the narrowest."""
     places = [_list_places(row) for row in rows]
     targets = sorted({target for place in places for _, target in place if target is not None})
     query = sa.select(*(NOTICE.c[name] for name in ShownNotice.__annotations__))
-    stored = fetch_rows(
+    notices = fetch_rows(
         connection, query.where(NOTICE.c.target_id.is_(None) | NOTICE.c.target_id.in_(targets)), ShownNotice
     )
-    notices = {**{row["id"]: row for row in stored}, **view.notices}
     for row, place in zip(rows, places, strict=True):
         ranks = {where: rank for rank, where in enumerate(place)}
-        shown = [each for each in notices.values() if each and (each["scope"], each["target_id"]) in ranks]
+        shown = [each for each in notices if (each["scope"], each["target_id"]) in ranks]
         shown.sort(key=lambda each: (ranks[each["scope"], each["target_id"]], each["position"]))
         names = ("id", "placement", "scope", "html", "text")
         row["notices"] = [{name: cast(JsonObject, each)[name] for name in names} for each in shown]
@@ -193,7 +182,7 @@ def _list_places(row: JsonObject) -> list[tuple[str, str | None]]:
 
 
 def fetch_entries(
-    connection: sa.Connection, view: View, entries: Sequence[EntryRow], formats: tuple[str, ...] = ()
+    connection: sa.Connection, entries: Sequence[EntryRow], formats: tuple[str, ...] = ()
 ) -> list[FullArticleRow]:
     """Return entries as rows of `select_articles`, in their order."""
     if not entries:
@@ -204,7 +193,7 @@ def fetch_entries(
     query = sa.select(REVISION.c.article_id, *(REVISION.c[name] for name in names))
     is_pinned = sa.tuple_(REVISION.c.article_id, REVISION.c.n).in_(pins)
     revisions = {row["article_id"]: row for row in connection.execute(query.where(is_pinned)).mappings()}
-    seo_images = {str(image) for entry in entries if (image := (entry["facts"] or {}).get("seo_image_id"))}
+    seo_images = {str(image) for entry in entries if (image := entry["facts"].get("seo_image_id"))}
     found = _look_up(connection, list(revisions.values()), seo_images)
     out = [_overlay(rows[entry["id"]], entry, revisions[entry["id"]], found, formats) for entry in entries]
     if PICTURED_FORMATS.intersection(formats):
@@ -213,13 +202,12 @@ def fetch_entries(
                 sa.literal(row["id"], ARTICLE.c.id.type), sa.literal(row["revision"], sa.Integer())
             )
             row["pictures"] = connection.execute(pictures).scalar_one_or_none()
-    _add_notices(connection, view, out)
+    _add_notices(connection, out)
     return [cast(FullArticleRow, row) for row in out]
 
 
 def render_entries(
     connection: sa.Connection,
-    view: View,
     entries: Sequence[EntryRow],
     site: Site,
     formats: tuple[str, ...] = (),
@@ -230,7 +218,7 @@ def render_entries(
         rendering.RenderedArticle(
             dump_json(model, reading.present_article(row, site, formats)), (row["id"],), row["version"]
         )
-        for row in fetch_entries(connection, view, entries, formats)
+        for row in fetch_entries(connection, entries, formats)
     ]
 
 
@@ -250,7 +238,7 @@ def render_entry(
     entry = find_entry(connection, view, ref)
     if entry is None:
         return None
-    (article,) = render_entries(connection, view, [entry], site, formats, SingleArticleOut)
+    (article,) = render_entries(connection, [entry], site, formats, SingleArticleOut)
     return article
 
 
@@ -298,21 +286,21 @@ def select_listed(
     return query if includes_pages else query.where(REVISION.c.type != PAGE_TYPE)
 
 
-def _check_query(query: ListQuery, parameter: str) -> None:
+def _check_query(query: ListQuery) -> None:
     """Answer 400 for parameters that views do not have."""
     extra = next((name for name in ("q", "state", "changed", "editor") if getattr(query, name) is not None), None)
     if extra is None and query.sort.lstrip("-") not in SORT_COLUMNS:
         extra = "sort"
     if extra is not None:
         orders = " Orders are published_at and updated_at." if extra == "sort" else ""
-        raise InvalidParameter(extra, f"{extra}: not with {parameter}.{orders}")
+        raise InvalidParameter(extra, f"{extra}: not with as_of.{orders}")
 
 
 def list_entries(
-    connection: sa.Connection, view: View, query: ListQuery, filters: tuple[Filter, ...], site: Site, parameter: str
+    connection: sa.Connection, view: View, query: ListQuery, filters: tuple[Filter, ...], site: Site
 ) -> ArticlePage:
-    """Return a page of the articles of a view; `parameter` is that which names the view."""
-    _check_query(query, parameter)
+    """Return a page of the articles of a view."""
+    _check_query(query)
     filters = resolve_filters(connection, filters, query)
     entry = view.entries.c
     includes_pages = any(each.names_pages for each in filters)
@@ -328,4 +316,4 @@ def list_entries(
     column = entry[SORT_COLUMNS[query.sort.lstrip("-")]]
     page = fetch_page(connection, statement, SORTS[query.sort], column, query, EntryRow)
     formats = rendering.parse_formats(query.formats, ())
-    return ArticlePage(render_entries(connection, view, page["data"], site, formats), page["page"], filters)
+    return ArticlePage(render_entries(connection, page["data"], site, formats), page["page"], filters)

@@ -14,7 +14,7 @@ from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import both, not_together
 from app.text.inputs import Length, OneLine, Prose
 from app.text.names import PersonName
-from app.web.paging import PageOut, PageQuery, ReadQuery, Sort
+from app.web.paging import PageOut, PageQuery, PreviewedQuery, PreviewedReadQuery, Sort
 
 State = Literal["pending", "published", "rejected", "spam", "removed"]
 SortName = Literal["newest", "oldest", "best", "controversial"]
@@ -158,7 +158,7 @@ class OwnRepliesQuery(PageQuery):
     )
 
 
-class CommentQuery(PageQuery):
+class CommentQuery(PreviewedQuery, PageQuery):
     """Parameters of the list of an article's comments."""
 
     view: Literal["threads", "all", "inline"] = Field(
@@ -172,14 +172,14 @@ class CommentQuery(PageQuery):
     anchor: str | None = Field(None, max_length=36, description="Only comments on this passage, by its id.")
 
 
-class ReplyQuery(PageQuery):
+class ReplyQuery(PreviewedQuery, PageQuery):
     """Parameters of the list of replies to a comment."""
 
     sort: SortName = Field("oldest", description="As in the list of an article's comments.")
     replies: int = Field(0, ge=0, le=10, description="Maximum number of first replies of each.")
 
 
-class OneCommentQuery(ReadQuery):
+class OneCommentQuery(PreviewedReadQuery):
     """Parameters of one comment."""
 
     include: Literal["ancestors"] | None = Field(None, description="`ancestors`: the comments above it in the thread.")

@@ -111,16 +111,16 @@ def _raise_wrapped(connection: sa.Connection, cursor: DBAPICursor, sql: str, err
     ) from error
 
 
-def _call_listeners(
-    listeners: Collection[Callable[..., object]],
-    connection: sa.Connection,
-    cursor: DBAPICursor,
-    sql: str,
-    parameters: object,
-) -> None:
-    """Call what listens to statements, as `execute` does."""
+_Listeners = Collection[Callable[..., tuple[str, Any]]]
+
+
+def _prepare_execution(
+    listeners: _Listeners, connection: sa.Connection, cursor: DBAPICursor, sql: str, parameters: Any
+) -> tuple[str, Any]:
+    """Call what listens to statements before they run, as `execute` does; return what it makes of the statement."""
     for listener in listeners:
-        listener(connection, cursor, sql, parameters, None, False)
+        sql, parameters = listener(connection, cursor, sql, parameters, None, False)
+    return sql, parameters
 
 
 def _is_heard(connection: sa.Connection) -> bool:
@@ -173,16 +173,18 @@ class Prepared(Generic[R]):
         compiled = self._compiled.get(dialect.name) or self._compile(dialect)
         parameters = compiled.bind(values)
         cursor = connection.connection.cursor()
-        is_heard = _is_heard(connection)
+        is_heard, sql = _is_heard(connection), compiled.sql
         if is_heard:
-            _call_listeners(connection.dispatch.before_cursor_execute, connection, cursor, compiled.sql, parameters)
+            listeners = connection.dispatch.before_cursor_execute
+            sql, parameters = _prepare_execution(listeners, connection, cursor, sql, parameters)
         try:
-            cursor.execute(compiled.sql, parameters)
+            cursor.execute(sql, parameters)
             fetched = fetch(cursor)
             if is_heard:
-                _call_listeners(connection.dispatch.after_cursor_execute, connection, cursor, compiled.sql, parameters)
+                for listener in connection.dispatch.after_cursor_execute:
+                    listener(connection, cursor, sql, parameters, None, False)
         except dialect.loaded_dbapi.Error as error:
-            _raise_wrapped(connection, cursor, compiled.sql, error)
+            _raise_wrapped(connection, cursor, sql, error)
         cursor.close()
         return fetched, compiled
 

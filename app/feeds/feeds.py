@@ -26,7 +26,6 @@ from app.comments import reading as comments
 from app.comments.schemas import CommentQuery
 from app.core.clock import format_rfc3339, month_bounds, month_of
 from app.core.ids import is_id
-from app.core.models import BaseModel
 from app.core.problems import NotFound
 from app.db.rows import Statement, fetch_rows
 from app.events.cache_groups import ARTICLES_GROUP, SITE_GROUP, discussion_cache_groups
@@ -52,6 +51,7 @@ from app.publication.section_tree import select_descendants
 from app.publication.site import Site
 from app.publication.term_queries import path_of_section
 from app.text.inputs import is_slug
+from app.web.paging import PreviewedQuery
 
 ARCHIVE_PAGE_SIZE = 250
 MAX_FEED_ENTRIES = 50
@@ -77,7 +77,7 @@ MonthPath = Annotated[str, AfterValidator(_check_month), Field(json_schema_extra
 TermKind = Literal["section", "tag", "author"]
 
 
-class ArchiveQuery(BaseModel):
+class ArchiveQuery(PreviewedQuery):
     """Parameters of a month's archive."""
 
     page: int = Field(1, ge=1, le=100_000, description=f"A page of {ARCHIVE_PAGE_SIZE} entries; 1 has the newest.")

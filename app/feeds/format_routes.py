@@ -27,7 +27,7 @@ from app.identity.access import Public
 from app.identity.schemas import Actor
 from app.publication.responses import REDIRECT_RESPONSE
 from app.web.responses import reply, settings
-from app.web.routing import Router
+from app.web.routing import ReleaseParameters, Router
 
 
 class ArticleFormat(NamedTuple):
@@ -102,7 +102,9 @@ async def send_article(request: Request, ref: str, actor: Actor, suffix: str, ta
 @router.get(
     "/{article}.{suffix}", summary="Get an article in another format", responses=_RESPONSES, response_class=Response
 )
-async def get_article_format(request: Request, article: RefPath, suffix: SuffixPath, actor: Public) -> Response:
+async def get_article_format(
+    request: Request, article: RefPath, suffix: SuffixPath, _query: ReleaseParameters, actor: Public
+) -> Response:
     """Return an article by id or slug as `jsonld` (schema.org), `ninjs` (IPTC ninjs 3.1), `md` (CommonMark) or `txt`.
 
     The URL of the article itself returns the same for the media type in `Accept`.

@@ -11,6 +11,7 @@ from app.db.rows import JsonObject
 from app.feeds.article_json import ImageJson, PreviewJson
 from app.feeds.content import complete_url, summary_of
 from app.feeds.schemas import Publication, to_uri
+from app.web.paging import PreviewedQuery
 
 WIDTH, HEIGHT = 600, 240  # suggested size of the box, in pixels
 MIN_SIZE = (220, 120)  # where there is less room, the answer is a link
@@ -18,7 +19,7 @@ MAX_PATH_LENGTH = 500
 _Pixels = Field(None, ge=1, le=100_000, description="Room on the page, in pixels.")
 
 
-class OEmbedQuery(BaseModel):
+class OEmbedQuery(PreviewedQuery):
     """A request of a consumer (oembed.com §2.2)."""
 
     url: str = Field(min_length=8, max_length=2048, description="URL of an article on the publication's site.")

@@ -30,7 +30,7 @@ from app.site.resolving import NOT_FOUND_DETAIL, resolve_address
 from app.web.fields import dump_json
 from app.web.keeping import KEPT_UNTIL
 from app.web.responses import JSON_TYPE, REDIRECT_CACHE_CONTROL, database, reply, settings
-from app.web.routing import Router
+from app.web.routing import ReleaseParameters, Router
 
 feeds_router = Router(prefix="/feeds", tags=["syndication"], default_response_class=Response)
 Responses = dict[int | str, JsonObject]
@@ -97,7 +97,7 @@ async def _send_newest(
 
 
 @feeds_router.get("/site.{form}", summary="Get the feed of the publication", responses=_FEED_RESPONSES)
-async def get_site_feed(request: Request, form: FormatPath, actor: ThirdParty) -> Response:
+async def get_site_feed(request: Request, form: FormatPath, _query: ReleaseParameters, actor: ThirdParty) -> Response:
     """Return the 50 newest articles with their texts, notices and corrections, in less than 1 MB.
 
     If that is too little room, the oldest texts are replaced by summaries. When an article is retracted, an entry with
@@ -107,19 +107,25 @@ async def get_site_feed(request: Request, form: FormatPath, actor: ThirdParty) -
 
 
 @feeds_router.get("/sections/{section}.{form}", summary="Get the feed of a section", responses=_TERM_RESPONSES)
-async def get_section_feed(request: Request, section: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
+async def get_section_feed(
+    request: Request, section: RefPath, form: FormatPath, _query: ReleaseParameters, actor: ThirdParty
+) -> Response:
     """Return the 50 newest articles of a section, by id or slug, and of the sections below it."""
     return await _send_newest(request, form, actor, "section", section)
 
 
 @feeds_router.get("/tags/{tag}.{form}", summary="Get the feed of a tag", responses=_TERM_RESPONSES)
-async def get_tag_feed(request: Request, tag: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
+async def get_tag_feed(
+    request: Request, tag: RefPath, form: FormatPath, _query: ReleaseParameters, actor: ThirdParty
+) -> Response:
     """Return the 50 newest articles with a tag, by id or slug."""
     return await _send_newest(request, form, actor, "tag", tag)
 
 
 @feeds_router.get("/authors/{author}.{form}", summary="Get the feed of an author", responses=_TERM_RESPONSES)
-async def get_author_feed(request: Request, author: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
+async def get_author_feed(
+    request: Request, author: RefPath, form: FormatPath, _query: ReleaseParameters, actor: ThirdParty
+) -> Response:
     """Return the 50 newest articles of an author, by id or slug."""
     return await _send_newest(request, form, actor, "author", author)
 
@@ -129,7 +135,9 @@ async def get_author_feed(request: Request, author: RefPath, form: FormatPath, a
     summary="Get the feed of an article's comments",
     responses=_COMMENTS_RESPONSES,
 )
-async def get_comments_feed(request: Request, article: RefPath, form: FormatPath, actor: ThirdParty) -> Response:
+async def get_comments_feed(
+    request: Request, article: RefPath, form: FormatPath, _query: ReleaseParameters, actor: ThirdParty
+) -> Response:
     """Return the 50 newest comments on an article, by id or slug.
 
     Atom says which comment each of them replies to (RFC 4685), and which ones are no longer shown (RFC 6721).
@@ -146,9 +154,9 @@ async def get_comments_feed(request: Request, article: RefPath, form: FormatPath
         former = await database(request).read(find_by_former_address, article)
         if former is None or not (is_visible(former, ANONYMOUS) or former["state"] == "retracted"):
             raise
-        return RedirectResponse(
-            f"/feeds/articles/{former['slug']}/comments.{form}", 301, {"Cache-Control": REDIRECT_CACHE_CONTROL}
-        )
+        query = f"?{request.url.query}" if request.url.query else ""
+        path = f"/feeds/articles/{former['slug']}/comments.{form}{query}"
+        return RedirectResponse(path, 301, {"Cache-Control": REDIRECT_CACHE_CONTROL})
     return _reply_feed(request, built, form, actor)
 
 
@@ -182,7 +190,7 @@ def _reply_sitemap(request: Request, body: bytes, actor: Actor) -> Response:
 
 
 @sitemaps_router.get("/sitemap.xml", summary="Get the sitemap", responses=_SITEMAP_RESPONSES)
-async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
+async def get_sitemap(request: Request, _query: ReleaseParameters, actor: ThirdParty) -> Response:
     """List the public articles with the times of their last changes.
 
     Beyond 50,000 articles, return an index of files by the month of that change, in `TIME_ZONE`. Name the sitemap in
@@ -200,7 +208,7 @@ async def get_sitemap(request: Request, actor: ThirdParty) -> Response:
 
 
 @sitemaps_router.get("/sitemap-news.xml", summary="Get the news sitemap", responses=_SITEMAP_RESPONSES)
-async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
+async def get_news_sitemap(request: Request, _query: ReleaseParameters, actor: ThirdParty) -> Response:
     """List the articles of the last 48 hours for Google News, at most 1,000, without pages."""
     publication = Publication.from_settings(settings(request))
     body, end = await database(request).scan(sitemaps.render_news, publication)
@@ -210,7 +218,7 @@ async def get_news_sitemap(request: Request, actor: ThirdParty) -> Response:
 
 
 @sitemaps_router.get("/sitemap-{part}.xml", summary="Get a part of the sitemap", responses=_SITEMAP_PART_RESPONSES)
-async def get_sitemap_part(request: Request, part: PartPath, actor: ThirdParty) -> Response:
+async def get_sitemap_part(request: Request, part: PartPath, _query: ReleaseParameters, actor: ThirdParty) -> Response:
     """List the public articles last changed in a month: `2026-01` has the first 50,000, `2026-01-2` the next."""
     publication = Publication.from_settings(settings(request))
     body = await database(request).scan(sitemaps.render_urls, publication, parse_part(part))

@@ -1,5 +1,6 @@
 """Routes of fronts."""
 
+from datetime import datetime
 from functools import partial
 from typing import Annotated, cast
 
@@ -26,7 +27,7 @@ from app.web import etag
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply, reply_list, reply_private
-from app.web.routing import ReadParameters, Router
+from app.web.routing import PreviewedParameters, Router
 
 router = Router(prefix="/v1/fronts", tags=["fronts"])
 
@@ -87,17 +88,13 @@ async def read_front(
     return rendered, (f"front:{row['id']}", ARTICLES_GROUP, *((ACTIVITY_GROUP,) if is_ranked else ()))
 
 
-async def _read_view(request: Request, ref: str, query: FrontQuery, actor: Actor) -> RenderedArticle:
-    """Render a front as readers saw it at a time, or will see it after a release; 404 if they do not."""
-    open_view, site = choose_view(request, query.as_of, query.release, actor), ArticleServices.of(request).site
-    if query.as_of is not None:
-        require_all_sections(actor, "content:read")
-    if query.preview:
-        raise InvalidParameter("preview", "preview: not with as_of or release.")
+async def _read_past(request: Request, ref: str, as_of: datetime, query: FrontQuery, actor: Actor) -> RenderedArticle:
+    """Render a front as readers saw it at a time; 404 if they did not."""
+    view, site = choose_view(as_of, query.release, actor), ArticleServices.of(request).site
+    require_all_sections(actor, "content:read")
 
     def find(connection: sa.Connection) -> RenderedArticle:
-        view = open_view(connection)
-        shown = find_period(connection, ref, query.as_of) if query.as_of else views.find_released(connection, view, ref)
+        shown = find_period(connection, ref, as_of)
         if shown is None:
             raise NotFound
         names = FrontNames(shown["front_id"], shown["slug"])
@@ -113,8 +110,11 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
     """
     fields, services = parse_fields(FrontOut, query.fields), ArticleServices.of(request)
     refuse_fields(fields, "body", "editing")
-    if query.as_of is not None or query.release is not None:
-        seen = (await _read_view(request, front, query, actor)).limit_to(actor, services.access_log)
+    if query.preview and (query.as_of is not None or query.release is not None):
+        raise InvalidParameter("preview", "preview: not with as_of or release.")
+    if query.as_of is not None:
+        past = await _read_past(request, front, query.as_of, query, actor)
+        seen = past.limit_to(actor, services.access_log)
         return reply(request, seen.select(fields).json, groups=(), private=True)
     if query.preview and not actor.may("content:read"):
         raise refusal(actor, "`preview` requires the scope content:read.")
@@ -132,7 +132,7 @@ async def get_front(request: Request, front: RefPath, query: Annotated[FrontQuer
 
 @router.get("/{front}/definition", summary="Get the definition of a front", response_model=FrontDefinition)
 async def get_front_definition(
-    request: Request, front: RefPath, query: ReadParameters, actor: ContentReader
+    request: Request, front: RefPath, query: PreviewedParameters, actor: ContentReader
 ) -> Response:
     """Get the published and draft definition of a front. Not available to keys limited to sections."""
     require_all_sections(actor, "content:read")

@@ -5,12 +5,12 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field, StringConstraints
 
-from app.articles.schemas import AsOf, ListedArticleOut, ReleaseToken
+from app.articles.schemas import AsOf, ListedArticleOut
 from app.core.models import BaseModel, InputModel
 from app.core.schema_rules import absent, at_most_one, both, given, where
 from app.publication.schemas import PageUrl
 from app.text.inputs import Identifier, Title, Whole
-from app.web.paging import PageQuery, ReadQuery
+from app.web.paging import PageQuery, PreviewedQuery, PreviewedReadQuery
 
 Kind = Literal["pinned", "newest", "discussed", "reacted"]
 MAX_BLOCKS, MAX_PINS, MAX_ARTICLES = 20, 30, 200
@@ -149,13 +149,12 @@ class FrontOut(FrontHead):
     blocks: list[BlockOut]
 
 
-class FrontQuery(ReadQuery):
+class FrontQuery(PreviewedReadQuery):
     """Parameters of a front."""
 
     preview: bool = Field(False, description="Show the draft, if there is one; needs `content:read` for all sections.")
     as_of: AsOf = None
-    release: ReleaseToken = None
 
 
-class FrontsQuery(PageQuery):
+class FrontsQuery(PreviewedQuery, PageQuery):
     """Parameters of the list of fronts."""

@@ -1,34 +1,23 @@
-"""Fronts in a view: as readers saw them at a time, or will see them after a release."""
+"""Fronts in a view: as readers saw them at a time."""
 
 from collections.abc import Sequence
-from typing import Final, cast
 
 import sqlalchemy as sa
-from sqlmodel import Session
 
 from app.articles import rendering, views
 from app.articles.counters import ACTIVITY, activity_column
 from app.articles.list_parameters import Filter
 from app.articles.views import EntryRow, View
-from app.core.clock import format_rfc3339, now
-from app.db.rows import JsonObject, fetch_rows
+from app.db.rows import fetch_rows
 from app.fronts.fronts import (
     Block,
     FrontNames,
     Version,
-    build_blocks,
     choose_articles,
-    find_front,
     splice_front,
 )
-from app.fronts.periods import FrontPeriodRow
-from app.fronts.schemas import FrontContent
-from app.identity.schemas import SYSTEM
 from app.publication.section_tree import find_inside
 from app.publication.site import Site
-
-NO_ID: Final = "00000000-0000-0000-0000-000000000000"
-"""The id of a front that a release will create."""
 
 
 def _list_candidates(connection: sa.Connection, view: View, block: Block, before: int) -> list[EntryRow]:
@@ -67,20 +56,5 @@ def render_front(
         before += block["limit"] or len(rows)
     chosen = choose_articles(blocks, candidates)
     ids = [article_id for block_ids in chosen for article_id in block_ids]
-    articles = views.render_entries(connection, view, [entries[each] for each in ids], site)
+    articles = views.render_entries(connection, [entries[each] for each in ids], site)
     return splice_front(names, version, chosen, {each.ids[0]: each.json for each in articles}, site)
-
-
-def find_released(connection: sa.Connection, view: View, ref: str) -> FrontPeriodRow | None:
-    """Find what readers will see of a front after a release: what it publishes, or what they see now."""
-    row = find_front(connection, ref)
-    content = view.fronts.get(row["id"] if row else ref)
-    if content is None:
-        shown = row and row["published"]
-        return {"front_id": row["id"], "slug": row["slug"], "shown": cast(JsonObject, shown)} if row and shown else None
-    data = FrontContent.model_validate(content)
-    with Session(connection) as session:
-        blocks = build_blocks(session, SYSTEM, data)
-    names = FrontNames(row["id"], row["slug"]) if row else FrontNames(NO_ID, ref)
-    version: JsonObject = {"title": data.title, "blocks": blocks, "at": format_rfc3339(now())}
-    return {"front_id": names.id, "slug": names.slug, "shown": version}

@@ -15,7 +15,7 @@ from app.publication.schemas import NoticeDetailOut, NoticeIn, NoticePatch, Noti
 from app.publication.services import PublicationServices
 from app.web.paging import ListOut
 from app.web.responses import database, reply_private_list
-from app.web.routing import ReadParameters, Router
+from app.web.routing import PreviewedParameters, Router
 
 router = Router(prefix="/v1/notices", tags=["notices"])
 
@@ -32,7 +32,7 @@ async def list_notices(request: Request, query: Annotated[NoticeQuery, Query()],
 
 
 @router.get("/{notice}", summary="Get a notice", response_model=NoticeDetailOut)
-async def get_notice(request: Request, notice: str, query: ReadParameters, actor: DraftReader) -> Response:
+async def get_notice(request: Request, notice: str, query: PreviewedParameters, actor: DraftReader) -> Response:
     """Return a notice."""
     articles = _articles(request)
 

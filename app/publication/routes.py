@@ -28,7 +28,7 @@ from app.publication.taxonomy import New, Patch, T, Taxonomy
 from app.web.fields import parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply_list
-from app.web.routing import ReadParameters, Router, specialize
+from app.web.routing import PreviewedParameters, Router, specialize
 
 Filters = TypeVar("Filters", bound=TermQuery)
 
@@ -50,7 +50,7 @@ def _add_reads(
         return reply_list(request, page_model, page, fields, groups=list_groups)
 
     async def get_term(
-        request: Request, ref: Annotated[str, Path(alias=kind)], query: ReadParameters, actor: Public
+        request: Request, ref: Annotated[str, Path(alias=kind)], query: PreviewedParameters, actor: Public
     ) -> Response:
         present = partial(taxonomy.present, site=_site(request))
         read, model = taxonomy.find, taxonomy.out

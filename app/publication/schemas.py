@@ -12,7 +12,7 @@ from app.db.rows import JsonObject
 from app.publication import renditions
 from app.publication.renditions import MAX_RENDITION_SIDE, MEDIA_PATH, Form
 from app.text.inputs import HttpUrl, Identifier, Length, LongText, Name, OneLine, Slug, Summary, Title, Whole
-from app.web.paging import PageQuery, ReadQuery, Sort
+from app.web.paging import PageQuery, PreviewedQuery, ReadQuery, Sort
 
 TERM_SORTS = {sort.name: sort for sort in (Sort("name", kind=str), Sort("-articles", descending=True, kind=int))}
 Position = Annotated[int, Field(strict=True, ge=0, le=999_999), Whole]
@@ -108,7 +108,7 @@ class TermOut(BaseModel):
     updated_at: datetime
 
 
-class TermQuery(PageQuery):
+class TermQuery(PreviewedQuery, PageQuery):
     """Parameters of a list of terms."""
 
     sort: Literal["name", "-articles"] = Field("name", description="Order; `-articles`: most articles first.")
@@ -266,7 +266,7 @@ class NoticeDetailOut(StandingNoticeOut):
     updated_at: datetime
 
 
-class NoticeQuery(PageQuery):
+class NoticeQuery(PreviewedQuery, PageQuery):
     """Filters of the list of notices."""
 
     scope: NoticeScope | None = Field(None, description="Only notices of this scope.")

@@ -7,13 +7,13 @@ from pydantic import Field
 from app.articles.schemas import FormatQuery, RelatedOut
 from app.core.models import InputModel
 from app.text.inputs import Identifier
-from app.web.paging import ListOut
+from app.web.paging import ListOut, PreviewedQuery
 
 MAX_PINS = 20
 RelatedList = ListOut[RelatedOut]
 
 
-class RelatedQuery(FormatQuery):
+class RelatedQuery(PreviewedQuery, FormatQuery):
     """Parameters of the list of related articles."""
 
     limit: int = Field(

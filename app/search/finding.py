@@ -33,6 +33,7 @@ from app.db.prepared import Prepared, is_fixed
 from app.db.rows import Column, JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
 from app.publication.site import Site
+from app.search.previewing import find_unindexed
 from app.search.questions import WEIGHT_STEPS, Question, extract_snippet, highlight, parse_question
 from app.search.schemas import MAX_RANKED, NEWEST_KEY, RankedCursor, SearchQuery
 from app.search.tables import ENTRY, EPOCH, SLOTS_PER_MICROSECOND, WORDS, period_word
@@ -277,6 +278,8 @@ class Search:
             self.values["among"] = [key for key, weights in yield_cpu(few) if self.question.may_be_in(weights)]
             among = "found" if is_plain else "few"
         self.statement_key = self.shape, self.dialect, among
+        unindexed = find_unindexed(connection, self.shape, self.values, self.question)
+        self.unindexed = [Hit(key=key, id=article_id, weights=weights) for key, article_id, weights in unindexed]
 
     def _list_indexed_languages(self, connection: sa.Connection) -> list[str]:
         """List the languages whose stems the index may have: each costs a look into it for each word."""
@@ -309,6 +312,9 @@ class Search:
                 hits += fetch_rows(connection, statement, Hit, values)
             if len(hits) >= limit:
                 break
+        if self.unindexed:
+            hits += [hit for hit in self.unindexed if oldest <= hit["key"] <= newest]
+            hits = sorted(hits, key=lambda hit: hit["key"], reverse=not back)[:limit]
         return hits
 
     def _count(self, connection: sa.Connection) -> int | None:
@@ -318,7 +324,7 @@ class Search:
         if self.question.is_empty:
             return 0
         statement = _select_count(*self.statement_key)
-        return int(connection.execute(statement, self.bind_window(EVERYTHING)).scalar_one())
+        return int(connection.execute(statement, self.bind_window(EVERYTHING)).scalar_one()) + len(self.unindexed)
 
     def find_ranked(self, connection: sa.Connection) -> Page:
         """Find a page by relevance, and beyond the newest matches, which alone are ranked, by date."""

@@ -48,7 +48,7 @@ _DELETE_ENTRY: Prepared[_DeletedEntry] = Prepared(
 )
 
 
-class _Indexed(NamedTuple):
+class IndexedText(NamedTuple):
     """The columns of an article that are indexed."""
 
     id: str
@@ -60,14 +60,14 @@ class _Indexed(NamedTuple):
     text: str
 
 
-_SELECT_PUBLIC = (
-    sa.select(*((REVISION if name == "text" else ARTICLE).c[name] for name in _Indexed._fields))
+SELECT_PUBLIC = (
+    sa.select(*((REVISION if name == "text" else ARTICLE).c[name] for name in IndexedText._fields))
     .join(REVISION, (REVISION.c.article_id == ARTICLE.c.id) & (REVISION.c.n == ARTICLE.c.revision))
     .where(ARTICLE.c.public)
 )
-_SELECT_ARTICLE = _SELECT_PUBLIC.where(ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type))
+_SELECT_ARTICLE = SELECT_PUBLIC.where(ARTICLE.c.id == sa.bindparam("article", type_=ARTICLE.c.id.type))
 _SELECT_NEXT = (
-    _SELECT_PUBLIC.where(ARTICLE.c.id > sa.bindparam("after", type_=ARTICLE.c.id.type))
+    SELECT_PUBLIC.where(ARTICLE.c.id > sa.bindparam("after", type_=ARTICLE.c.id.type))
     .order_by(ARTICLE.c.id)
     .limit(BATCH_SIZE)
 )
@@ -119,7 +119,7 @@ def index_words(title: str, dek: str | None, text: str, language: str) -> Indexe
     return indexed._replace(stems=list(common), weights=format_weights(weights))
 
 
-def _create_key(article_id: str, listed_at: datetime, attempt: int) -> int:
+def create_key(article_id: str, listed_at: datetime, attempt: int) -> int:
     """Create a key that orders articles by time; within a microsecond the order is arbitrary."""
     since = listed_at - EPOCH
     moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
@@ -141,11 +141,11 @@ def build_vector(indexed: IndexedWords, key: int) -> str:
     return " ".join(lexemes + [f"'{more}'" for more in (*indexed.stems, period_word(key), period_word(key, "%Y"))])
 
 
-def _add_entry(connection: sa.Connection, row: _Indexed) -> None:
+def _add_entry(connection: sa.Connection, row: IndexedText) -> None:
     words, dialect = index_words(row.title, row.dek, row.text, row.language), connection.dialect.name
     values: JsonObject = {"article_id": row.id, "listed": row.listed, "weights": words.weights, "vector": None}
     for attempt in range(100):
-        key = _create_key(row.id, row.listed_at, attempt)
+        key = create_key(row.id, row.listed_at, attempt)
         if dialect == "postgresql":
             values["vector"] = build_vector(words, key)
         if _INSERT_ENTRY.first(connection, {"key": key, **values}) is not None:
@@ -169,7 +169,7 @@ def index_article(session: Session, article: Article) -> None:
     _delete_entry(connection, article.id)
     row = connection.execute(_SELECT_ARTICLE, {"article": article.id}).first() if article.public else None
     if row is not None:
-        _add_entry(connection, _Indexed(*row))
+        _add_entry(connection, IndexedText(*row))
 
 
 def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
@@ -181,7 +181,7 @@ def rebuild_batch(session: Session, after: str) -> tuple[str, int] | None:
     until, done = time.monotonic() + MAX_BATCH_SECONDS, 0
     for row in rows:
         _delete_entry(connection, row.id)
-        _add_entry(connection, _Indexed(*row))
+        _add_entry(connection, IndexedText(*row))
         done += 1
         if time.monotonic() > until:
             break

@@ -16,6 +16,7 @@ from app.db.rows import JsonObject, Statement
 from app.identity.schemas import Actor
 from app.publication.site import Site
 from app.search.finding import BIG_INTEGER, EVERYTHING, Candidates, Ends, Search, prefer_word_index, select_matches
+from app.search.previewing import refuse_unindexed
 from app.search.tables import ENTRY
 from app.web.paging import bind_cursor, page_of
 
@@ -159,9 +160,11 @@ def list_matching(
     if search.question.is_empty:
         return search.render(connection, [])
     if query.states is not None:
+        refuse_unindexed(connection, "state")
         return _list_in_states(connection, search, query)
     with prefer_word_index(connection):
         if query.sort != "-published_at":
+            refuse_unindexed(connection, "sort")
             return _list_in_order(connection, search)
         hits, ends = search.find_by_date(connection)
         rows = [row for _, row in search.read_cached(connection, hits, CachedRow)]

@@ -201,6 +201,16 @@ def export_csv(connection: sa.Connection) -> bytes:
 # ---- writing
 
 
+def preview_rule(row: RedirectRow | None, data: RedirectIn | RedirectPatch, site: Site) -> Rule:
+    """Return a new redirect, or a changed one, as it would be stored; 422 if it could not be."""
+    sent = data.model_fields_set
+    source = row["source"] if row and "source" not in sent else _normalise_source(data.source, site, "/source")
+    target = row["target"] if row and "target" not in sent else data.target
+    rule = Rule(source, target, row["status"] if row and "status" not in sent else data.status)
+    _check_target(rule, site, "/target")
+    return rule
+
+
 def _announce(session: Session, number: int) -> None:
     if number:
         emit(session, RedirectsChanged(subject_id=SITE_ID, redirects=number))

@@ -64,13 +64,13 @@ from app.site.schemas import (
 from app.web.fields import dump_json, parse_fields
 from app.web.paging import ListOut
 from app.web.responses import database, reply, reply_private, reply_private_list, settings
-from app.web.routing import ReadParameters, Router
+from app.web.routing import PreviewedParameters, ReadParameters, ReleaseParameters, Router
 
 site_router = Router(prefix="/v1/site", tags=["site"])
 
 
 @site_router.get("", summary="Get the site", response_model=SiteOut)
-async def get_site(request: Request, query: ReadParameters, actor: Public) -> Response:
+async def get_site(request: Request, query: PreviewedParameters, actor: Public) -> Response:
     """Return what a front end needs to know about the publication: names, addresses, rules and menus.
 
     Links of menus to what is not public are left out.
@@ -160,7 +160,9 @@ def _present_import(_connection: sa.Connection, counts: redirects.Imported) -> J
 
 
 @redirects_router.get("/{redirect}", summary="Get a redirect", response_model=RedirectOut)
-async def get_redirect(request: Request, redirect: IdPath, query: ReadParameters, actor: ContentReader) -> Response:
+async def get_redirect(
+    request: Request, redirect: IdPath, query: PreviewedParameters, actor: ContentReader
+) -> Response:
     """Return a redirect."""
     row = await database(request).read(redirects.find_redirect, redirect)
     return reply_private(request, RedirectOut, row, query, versioned=True)
@@ -193,7 +195,7 @@ resolving_router = Router(prefix="/v1", tags=["site"])
     responses={200: {"content": {"text/csv": _CSV}, "description": "All redirects."}},
     response_class=Response,
 )
-async def export_redirects(request: Request, actor: ContentReader) -> Response:
+async def export_redirects(request: Request, _query: ReleaseParameters, actor: ContentReader) -> Response:
     """Return all redirects as CSV, as `POST /v1/redirects/import` takes them."""
     body = await database(request).scan(redirects.export_csv)
     return reply(request, body, groups=(), private=True, media_type="text/csv; charset=utf-8")

@@ -11,7 +11,7 @@ from app.core.schema_rules import any_of, exactly_one
 from app.fronts.schemas import FrontName, FrontOut
 from app.publication.schemas import AuthorOut, ImageOut, SectionOut, SeriesOut, TagDetailOut
 from app.text.inputs import HttpUrl, Identifier, LanguageTag, Length, Name, OneLine, Slug, Summary, Title
-from app.web.paging import PageQuery
+from app.web.paging import PageQuery, PreviewedQuery
 
 MAX_MENUS, MAX_LINKS, MAX_MENU_DEPTH = 20, 200, 3
 LinkKind = Literal["article", "section", "tag", "author", "series", "front", "url"]
@@ -221,7 +221,7 @@ class RedirectOut(BaseModel):
     updated_at: datetime
 
 
-class RedirectQuery(PageQuery):
+class RedirectQuery(PreviewedQuery, PageQuery):
     """Parameters of the list of redirects."""
 
     q: str | None = Field(None, min_length=1, max_length=100, description="Only sources that begin with this.")
@@ -240,7 +240,7 @@ ARTICLES = "articles"
 _PATH = r"^(/|[Hh][Tt][Tt][Pp][Ss]?://)[^\x00-\x1f]*$"
 
 
-class ResolveQuery(FormatQuery):
+class ResolveQuery(PreviewedQuery, FormatQuery):
     """Parameters of resolving an address."""
 
     path: str = Field(

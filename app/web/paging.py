@@ -28,8 +28,10 @@ from app.db.rows import Column, Statement, fetch_rows
 T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R", bound=Mapping[str, object])  # a TypedDict
-PAGING_PARAMETERS = frozenset({"limit", "cursor", "count", "fields", "formats", "include", "min_position", "replies"})
-"""Parameters that may change from page to page, because they select no rows and no order."""
+PAGING_PARAMETERS = frozenset(
+    {"limit", "cursor", "count", "fields", "formats", "include", "min_position", "release", "replies"}
+)
+"""Parameters that may change from page to page, because they select no order, and no rows of themselves."""
 POSITION_PATTERN = r"^[0-9]{1,19}\.[0-9]{1,19}$"
 """The syntax of `Broadsheet-Position`."""
 WRONG_QUERY = "The cursor belongs to another list, filter or order."
@@ -99,6 +101,21 @@ class ReadQuery(BaseModel):
         description="Wait (≤ 2 s) until this `Broadsheet-Position` is visible, else 503.",
         json_schema_extra={"pattern": POSITION_PATTERN},
     )
+
+
+class PreviewedQuery(BaseModel):
+    """The parameter of reads whose answers a release may change; a route that takes it needs to do nothing more."""
+
+    release: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Token of a preview link of a release: what readers will see after it.",
+    )
+
+
+class PreviewedReadQuery(PreviewedQuery, ReadQuery):
+    """Parameters of reads of one thing that a release may change."""
 
 
 class PageQuery(ReadQuery):

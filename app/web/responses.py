@@ -26,7 +26,7 @@ from app.web.freshness import format_http_date, parse_http_date
 from app.web.keeping import PLAIN_BODY, SEEN_AS
 from app.web.offload import Offload
 from app.web.paging import ReadQuery
-from app.web.services import WebServices
+from app.web.services import PREVIEW, WebServices
 
 MIN_COMPRESSED_BYTES = 800  # smaller bodies gain nothing
 PUBLIC_CACHE_CONTROL = "public, max-age=10, stale-while-revalidate=30"
@@ -175,7 +175,7 @@ def reply(
     `links` maps relations to targets (RFC 8288). A `static` body stays the same while the process runs, and is
     compressed once. `If-Modified-Since` is ignored with `If-None-Match` (RFC 9110 §13.2.2).
     """
-    tag = etag.make_etag(body, version)
+    tag, private = etag.make_etag(body, version), private or PREVIEW in request.scope
     headers = {
         "Cache-Control": PRIVATE_CACHE_CONTROL if private else PUBLIC_CACHE_CONTROL,
         "Vary": "Accept, Accept-Encoding, Authorization, Origin",

@@ -32,12 +32,16 @@ from app.core.problems import BadRequest, InvalidJson, Responses, UnsupportedMed
 from app.web.dispatch import HANDLER, Handler
 from app.web.fields import is_list
 from app.web.openapi import name_operation
-from app.web.paging import PageQuery, ReadQuery
+from app.web.paging import PageQuery, PreviewedQuery, PreviewedReadQuery, ReadQuery
+from app.web.previews import keep_private, open_preview
 from app.web.problem_responses import problem_from_exception
 from app.web.responses import offload
 
 ReadParameters = Annotated[ReadQuery, Query()]
 PageParameters = Annotated[PageQuery, Query()]
+PreviewedParameters = Annotated[PreviewedReadQuery, Query()]
+ReleaseParameters = Annotated[PreviewedQuery, Query()]
+"""For standard formats, which have no other parameters."""
 MAX_FORM_BYTES = 64_000
 MAX_INLINE_JSON_BYTES: Final = 32_000
 """Larger JSON is not parsed on the event loop: this size takes up to a millisecond, and 4 MB half a second."""
@@ -78,6 +82,7 @@ class _QueryModel:
         self.lists = {key for key, info in model.model_fields.items() if is_list(info.annotation)}
         required = any(info.is_required() for info in model.model_fields.values())
         self.empty = None if required else model()
+        self.previews = issubclass(model, PreviewedQuery)
 
     def read(self, request: Request) -> Mapping[str, object]:
         """Return the parameters of a request; raise RequestValidationError if they are invalid."""
@@ -250,6 +255,7 @@ def _build_handler(route: APIRoute) -> Handler:
         query = _Parameters(dependant.query_params, lambda request: request.query_params)
     request_name, parts, body = dependant.request_param_name, dependant.path_params, dependant.body_params
     is_form = bool(body) and isinstance(body[0].field_info, Form)
+    previews = query.name if isinstance(query, _QueryModel) and query.previews else None
     with ignore_unused_aliases():
         for field in body:
             field._type_adapter.rebuild()
@@ -268,6 +274,9 @@ def _build_handler(route: APIRoute) -> Handler:
             values[part.name] = value
         if query is not None:
             values |= query.read(request)
+        if previews and (token := cast(PreviewedQuery, values[previews]).release) is not None:
+            await open_preview(request, token)
+            return keep_private(await call(**values))
         if body:
             values |= await (_read_form if is_form else _read_json)(request, body)
         elif refuses_body:

@@ -96,4 +96,4 @@ def test_a_preview_ends(client: TestClient, editor: Headers, make_key: Any) -> N
     assert len(make.ok(client.get(f"{url}/previews", headers=editor))["data"]) == 2
     with time_machine.travel(now() + timedelta(hours=3), tick=False):
         assert client.get(f"/v1/articles/new?release={other['token']}").status_code == 404
-    assert client.get(f"/v1/articles/new?release={other['token']}&include=related").status_code == 400
+    assert client.get(f"/v1/articles/new?release={other['token']}&revision=1", headers=editor).status_code == 400
