@@ -189,10 +189,16 @@ def choose_view(as_of: datetime, release: str | None, actor: Actor) -> views.Vie
     return views.make_view_as_of(as_of, actor)
 
 
-async def _read_past(
-    request: Request, ref: str, as_of: datetime, query: ArticleQuery, actor: Actor, formats: tuple[str, ...]
-) -> RenderedArticle:
-    """Render an article as readers saw it at a time; 404 if they did not."""
+async def _send_past(
+    request: Request,
+    ref: str,
+    as_of: datetime,
+    query: ArticleQuery,
+    actor: Actor,
+    formats: tuple[str, ...],
+    fields: FieldTree,
+) -> Response:
+    """Answer with an article as readers saw it at a time; 404 if they did not."""
     if extra := sorted(query.model_fields_set & {"preview", "revision", "include", "block_ids"}):
         raise InvalidParameter(extra[0], f"{extra[0]}: not with as_of.")
     view, site = choose_view(as_of, query.release, actor), ArticleServices.of(request).site
@@ -203,7 +209,8 @@ async def _read_past(
             raise NotFound
         return rendered
 
-    return await database(request).scan_fresh(find)
+    rendered = (await database(request).scan_fresh(find)).limit_to(actor, ArticleServices.of(request).access_log)
+    return reply(request, rendered.select(fields).json, groups=(), version=rendered.version, private=True)
 
 
 async def _list_past(
@@ -258,9 +265,7 @@ async def get_article(
     if special and query.release is not None:
         raise InvalidParameter("release", "release: not with preview or revision.")
     if query.as_of is not None:
-        past = await _read_past(request, article, query.as_of, query, actor, formats)
-        rendered = past.limit_to(actor, services.access_log)
-        return reply(request, rendered.select(fields).json, groups=(), version=rendered.version, private=True)
+        return await _send_past(request, article, query.as_of, query, actor, formats, fields)
     has_ids, needed = _shows_block_ids(query, formats), _list_needed(query, formats)
 
     def find(connection: sa.Connection) -> RenderedArticle:

@@ -29,6 +29,7 @@ from app.articles.rendering import (
 )
 from app.db import yield_cpu
 from app.db.columns import TSQUERY, is_among
+from app.db.overlay import overlay_of
 from app.db.prepared import Prepared, is_fixed
 from app.db.rows import Column, JsonObject, Statement, fetch_rows
 from app.identity.schemas import Actor
@@ -278,8 +279,10 @@ class Search:
             self.values["among"] = [key for key, weights in yield_cpu(few) if self.question.may_be_in(weights)]
             among = "found" if is_plain else "few"
         self.statement_key = self.shape, self.dialect, among
-        unindexed = find_unindexed(connection, self.shape, self.values, self.question)
-        self.unindexed = [Hit(key=key, id=article_id, weights=weights) for key, article_id, weights in unindexed]
+        self.unindexed: list[Hit] = []
+        if overlay_of(connection) is not None:
+            found = find_unindexed(connection, self.shape, self.values, self.question)
+            self.unindexed = [Hit(key=key, id=article_id, weights=weights) for key, article_id, weights in found]
 
     def _list_indexed_languages(self, connection: sa.Connection) -> list[str]:
         """List the languages whose stems the index may have: each costs a look into it for each word."""
