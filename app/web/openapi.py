@@ -180,9 +180,6 @@ def _complete_parameters(path: str, method: str, operation: Node) -> None:
         preconditions[0]["required"] = True
 
 
-_NO_PREVIEW = f"`{NotFound.code}`: The link that `release` belongs to is unknown, has expired or was revoked."
-
-
 def _describe(kind: type[Problem]) -> str:
     return f"`{kind.code}`: {kind.__doc__}"
 
@@ -201,7 +198,7 @@ def _complete_responses(method: str, operation: Node) -> None:
     usual = {str(kind.status): _describe(kind) for kind in common}
     responses = operation["responses"]
     if NotFound not in common and any(parameter["name"] == "release" for parameter in operation["parameters"]):
-        responses.setdefault("404", {"description": _NO_PREVIEW})
+        responses.setdefault("404", {"description": _describe(NotFound)})
     for status, answer in list(responses.items()):
         text = usual.get(status, "")
         if answer["description"] in (text, "Validation Error"):  # the latter is FastAPI's, for 400 and 422

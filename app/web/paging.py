@@ -110,7 +110,7 @@ class PreviewedQuery(BaseModel):
         None,
         min_length=1,
         max_length=200,
-        description="Token of a preview link of a release: what readers will see after it.",
+        description="Token of a preview link of a release: what readers will see after it; 404 once it has ended.",
     )
 
 
