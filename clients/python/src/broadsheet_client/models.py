@@ -4533,17 +4533,18 @@ class GetArticleQuery(TypedDict, total=False):
     """Query of `getArticle`."""
 
     formats: str | list[str]
+    release: str
     block_ids: bool
     include: str | list[str]
     revision: str
     preview: str
     as_of: str
-    release: str
 
 
 class GetCommentQuery(TypedDict, total=False):
     """Query of `getComment`."""
 
+    release: str
     include: str | list[str]
 
 
@@ -4551,6 +4552,7 @@ class GetNeighboursQuery(TypedDict, total=False):
     """Query of `getNeighbours`."""
 
     formats: str | list[str]
+    release: str
     within: Literal['site', 'section', 'series']
 
 
@@ -4560,6 +4562,7 @@ class ListAnchorsQuery(TypedDict, total=False):
     limit: int
     cursor: str
     count: CountMode
+    release: str
     kind: AnchorKind
 
 
@@ -4570,6 +4573,7 @@ class ListArticlesQuery(TypedDict, total=False):
     limit: int
     cursor: str
     count: CountMode
+    release: str
     section: str | list[str]
     descendants: bool
     tag: str | list[str]
@@ -4590,7 +4594,6 @@ class ListArticlesQuery(TypedDict, total=False):
     approval: ApprovalState
     sort: Literal['-published_at', 'published_at', '-updated_at', 'updated_at', '-title', 'title', '-edited_at', 'edited_at', '-created_at', 'created_at', '-discussed_1d', '-discussed_7d', '-discussed_30d', '-reacted_1d', '-reacted_7d', '-reacted_30d']
     as_of: str
-    release: str
 
 
 class ListChangesQuery(TypedDict, total=False):
@@ -4607,6 +4610,7 @@ class ListCommentsQuery(TypedDict, total=False):
     limit: int
     cursor: str
     count: CountMode
+    release: str
     view: Literal['threads', 'all', 'inline']
     sort: CommentSort
     replies: int
@@ -4634,6 +4638,7 @@ class ListRelatedArticlesQuery(TypedDict, total=False):
     """Query of `listRelatedArticles`."""
 
     formats: str | list[str]
+    release: str
     limit: int
 
 
@@ -4643,6 +4648,7 @@ class ListRepliesQuery(TypedDict, total=False):
     limit: int
     cursor: str
     count: CountMode
+    release: str
     sort: CommentSort
     replies: int
 
@@ -4653,6 +4659,7 @@ class ListTagsQuery(TypedDict, total=False):
     limit: int
     cursor: str
     count: CountMode
+    release: str
     sort: TermSort
 
 
@@ -4660,6 +4667,7 @@ class ResolvePathQuery(TypedDict, total=False):
     """Query of `resolvePath`."""
 
     formats: str | list[str]
+    release: str
     include: str | list[str]
 
 
@@ -4670,6 +4678,7 @@ class SearchArticlesQuery(TypedDict, total=False):
     limit: int
     cursor: str
     count: CountMode
+    release: str
     section: str | list[str]
     descendants: bool
     tag: str | list[str]
