@@ -173,7 +173,7 @@ CONSUMERS: Mapping[str, Consumer] = MappingProxyType(
     }
 )
 """The consumers of the log that need no settings."""
-REMOVAL_BURST = 0.25  # seconds of a round for removing all comments of a person
+REMOVAL_BURST = 0.5  # seconds of a round for removing all comments of a person
 MAX_MESSAGES = 10  # events whose messages are built at a time
 
 

@@ -33,6 +33,7 @@ LATE_SECONDS = 30.0  # seconds without a round after which a worker counts as la
 RETRY_SECONDS = 5.0  # seconds to wait after a failure
 FOREIGN_CHECK_SECONDS = 60.0  # seconds between checks whether the store was restored from another server's dump
 GATHER_SECONDS = 0.4  # between rounds, so that events gather: a batch costs little more than a single event
+PAUSE_SHARE = 0.5  # of a database's pause, between two transactions of a burst: this process has its own queue
 MAX_REST_SECONDS = 0.1  # of the rest after a round, which lasts as long as the round did: others need the CPU, too
 Run = Callable[[Session], int]
 log = get_logger("broadsheet.worker")
@@ -153,9 +154,8 @@ class Worker:
             done = await self.db.write_aside(timer.run) if is_due else 0
             until = time.monotonic() + timer.burst
             while done and time.monotonic() < until:
-                await asyncio.sleep(self.db.batch_pause)
+                await asyncio.sleep(self.db.batch_pause * PAUSE_SHARE)
                 await self._advance_consumers()
-                await asyncio.sleep(self.db.batch_pause)
                 done = await self.db.write_aside(timer.run)
         except Exception as error:
             self._note_failure(name, error)

@@ -216,6 +216,12 @@ def advance_actions(session: Session) -> int:
     return 1
 
 
+def _is_over(begun: float, until: float) -> bool:
+    """Whether a chunk that takes as long as the one begun at `begun` would end after a time."""
+    moment = time.monotonic()
+    return moment + (moment - begun) > until
+
+
 class _Place(TypedDict):
     id: str
     created_at: datetime
@@ -225,6 +231,7 @@ def _remove_batch(session: Session, action: ActionRow, until: float) -> JsonObje
     """Remove comments until a time; return the columns of the action that change."""
     removed, after = 0, (action["after_at"], action["after_id"])
     while True:
+        begun = time.monotonic()
         places = _list_places(session, action, after)
         rows = lock_comments(session, [place["id"] for place in places])
         _remove_chunk(session, action, rows)
@@ -235,7 +242,7 @@ def _remove_batch(session: Session, action: ActionRow, until: float) -> JsonObje
             values: JsonObject = {"state": "done", "due_at": None, "finished_at": now()}
             break
         after = (places[-1]["created_at"], places[-1]["id"])
-        if time.monotonic() > until:
+        if _is_over(begun, until):
             values = {"after_at": after[0], "after_id": after[1]}
             break
     return {**values, "removed": action["removed"] + removed}
@@ -298,13 +305,15 @@ _NO_REASONING: Final[Reasoning] = {"note": None, "ground": None, "canned_id": No
 def _restore_batch(session: Session, action: ActionRow, until: float) -> JsonObject:
     """Restore comments that an action has removed until a time; return the columns of the action that change."""
     restored = 0
+    begun = time.monotonic()
     while rows := lock_removed(session, action["id"], CHUNK_SIZE):
         comments = restore_comments(session, rows, action["created_at"])
         restored += len(comments)
         entries = [LoggedComment(row["id"], row["article_id"], state) for row, state in comments]
         log_decisions(session, entries, action["actor_kind"], action["actor_id"], "restore", _NO_REASONING)
-        if time.monotonic() > until:
+        if _is_over(begun, until):
             break
+        begun = time.monotonic()
     values: JsonObject = {"restored": action["restored"] + restored}
     return values if rows else {**values, "state": "undone", "due_at": None, "finished_at": now()}
 
