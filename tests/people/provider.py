@@ -1,7 +1,7 @@
 """An OpenID provider on the loopback, which can misbehave.
 
-`python -m tests.people.provider 9009` runs one to try sign-in by hand; a page to return to and the user's e-mail address
-may follow.
+`python -m tests.people.provider 9009` runs one to try sign-in by hand; a page to return to and the user's e-mail
+address may follow.
 """
 
 import base64
