@@ -25,7 +25,8 @@ PRIVATE = "private, no-store"
 UNCHANGED = {
     "about this server": "/ /docs /docs/{script} /healthz /media/{key} /media/{media}/{size}.{ending} /metrics "
     "/openapi.json /problems /problems/{code} /readyz /robots.txt /v1 /v1/sign-in",
-    "events, which tell of what happened": "/v1/changes /v1/articles/{article}/live /v1/live /v1/moderation/live",
+    "events, which tell of what happened": "/v1/changes /v1/articles/{article}/live /v1/live /v1/editorial/live "
+    "/v1/moderation/live",
     "exports for other systems": "/v1/export.ndjson",
     "callers' own": "/v1/me/comments /v1/me/data /v1/me/replies /v1/me/votes /v1/subscriptions /v1/whoami "
     "/v1/unsubscribe/{token} /v1/comments/{comment}/decision",
@@ -51,7 +52,7 @@ UNCHANGED = {
 """GET operations that take no `release`, by the reason."""
 SHOWN = (
     "/v1/articles /v1/articles?section=news /v1/articles?section=arts&count=exact /v1/articles?tag=one&formats=html "
-    "/v1/articles?author=ann&sort=updated_at /v1/articles?series=files /v1/articles?featured=true&sort=-comments_7d "
+    "/v1/articles?author=ann&sort=updated_at /v1/articles?series=files /v1/articles?featured=true&sort=-discussed_7d "
     "/v1/articles?ids=old,gone,new /v1/articles?type=page /v1/articles?q=lighthouse /v1/articles?limit=2 "
     "/v1/articles/{article} /v1/articles/{article}?include=related,neighbours,comments,anchors,head,jsonld "
     "/v1/articles/{article}?formats=text,markdown,blocks&block_ids=true /v1/articles/{article}.{suffix} "
@@ -211,8 +212,9 @@ def content_of(answer: Any, ids: Mapping[str, str] = {}) -> tuple[int, str, str]
     for old, new in ids.items():
         body = body.replace(old, new)
     body = re.sub(r"[?&]release=[\w-]+", "", body)
-    location = unquote(answer.headers.get("location", ""))  # kept answers normalise the query
-    return answer.status_code, body, re.sub(r"[?&]release=[\w-]+", "", location)
+    path, _, query = unquote(answer.headers.get("location", "")).partition("?")
+    shown = sorted(part for part in query.split("&") if not part.startswith("release="))  # kept answers sort the query
+    return answer.status_code, body, f"{path}?{'&'.join(shown)}" if path else ""
 
 
 def test_every_read_takes_a_release_or_is_not_changed_by_one(client: TestClient) -> None:
@@ -242,7 +244,7 @@ def test_every_read_shows_a_release_to_the_holder_of_its_token_alone(client: Tes
             assert answer.headers["cache-control"] in (PRIVATE, "no-store"), address
             assert not {"cache-tag", "surrogate-key", "last-modified"} & answer.headers.keys(), address
             assert "secret" not in answer.text.lower(), address
-            assert answer.status_code < 500, (address, answer.text)
+            assert answer.status_code not in (400, 422, 500), (address, answer.text)
         again = {each: story.read(each) for each in addresses}
         for address, answer in again.items():
             assert (answer.content, answer.headers.get("etag")) == (
