@@ -4,6 +4,7 @@ import random
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 import sqlalchemy as sa
 
 from app.articles.cached_json import find_stale
@@ -12,7 +13,7 @@ from app.articles.rendering import build_articles
 from app.articles.tables import ArticleAuthor, ArticleTag, ArticleTally
 from app.comments.reading import C
 from app.core.settings import Settings
-from app.db import Database
+from app.db import Database, open_database
 from app.db.columns import table_of
 from app.publication.site import Site
 from app.publication.tables import Author, Section, Series, Tag
@@ -22,7 +23,7 @@ from app.related.tables import ArticleTerm
 from app.search.indexing import count_index_drift, rebuild_batch
 from app.search.tables import ENTRY
 from bench.cases import CASES
-from bench.seed import FRONT_ID, seed_store
+from bench.seed import FRONT_ID, empty_store, seed_store
 from bench.statements import behind, excess, explained
 
 BATCH, COPIES = 30, 3
@@ -102,8 +103,19 @@ def check_search(db: Database) -> None:
     assert read() == before
 
 
-def test_a_store_of_copies_is_as_the_application_makes_it(database_url: str, db: Database, tmp_path: Path) -> None:
-    store = seed_store(database_url, BATCH * COPIES, BATCH)
+@pytest.fixture
+def url_of_copies(database_url: str, tmp_path: Path) -> str:
+    """Seeding locks a SQLite file for itself, so that it cannot be the one that tests share."""
+    if not database_url.startswith("sqlite"):
+        return database_url
+    url = f"sqlite:///{tmp_path}/copies.db"
+    empty_store(url)
+    return url
+
+
+def test_a_store_of_copies_is_as_the_application_makes_it(url_of_copies: str, tmp_path: Path) -> None:
+    store = seed_store(url_of_copies, BATCH * COPIES, BATCH)
+    db = open_database(url_of_copies)
     with db.connect() as connection:
         check_counts(connection)
         check_links(connection)
@@ -115,3 +127,5 @@ def test_a_store_of_copies_is_as_the_application_makes_it(database_url: str, db:
     statements = behind(store, CASES, tmp_path)
     assert excess(CASES, statements) == []
     assert "article" in explained(store, statements["list"][0])
+    for engine in db.engines():
+        engine.dispose()

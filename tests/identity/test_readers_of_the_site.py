@@ -290,7 +290,7 @@ def test_a_reader_calls(reading: Callable[..., TestClient]) -> None:
     client = reading(reader_secret=SecretStr(SECRET))
     headers = {"Authorization": f"Bearer {signed('HS256', name='Ann')}"}
     seen = ok(client.get("/v1/whoami", headers=headers))
-    nothing = {"scopes": [], "sections": None, "person": None, "grants": []}
+    nothing = {"scopes": [], "sections": None, "person": None, "grants": [], "needs_second_factor": False}
     assert seen == {"kind": "reader", "id": None, "name": "Ann", **nothing}
     assert client.get("/v1/keys", headers=headers).status_code == 403
     token = signed("HS256", exp=NOW - 600, sub="canary")

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.portable
 def test_anonymous(client: TestClient) -> None:
     answer = client.get("/v1/whoami")
     assert answer.status_code == 200
-    nothing = {"scopes": [], "sections": None, "person": None, "grants": []}
+    nothing = {"scopes": [], "sections": None, "person": None, "grants": [], "needs_second_factor": False}
     assert answer.json() == {"kind": "anonymous", "id": None, "name": None, **nothing}
 
 
