@@ -87,6 +87,10 @@ class _Connections:
         else:
             self._kept.setdefault(connection.way, []).append(connection)
 
+    def leave_to_parent(self) -> None:
+        """Open connections of its own in a forked process: two processes on one connection share its transaction."""
+        self._of_parent, self._kept = self._kept, {}
+
     def close_all(self) -> None:
         for kept in self._kept.values():
             while kept:
@@ -94,6 +98,8 @@ class _Connections:
 
 
 connections, sqlite_store = _Connections(), SqliteStore()
+os.register_at_fork(after_in_child=connections.leave_to_parent)
+os.register_at_fork(after_in_child=sqlite_store.leave_to_parent)
 
 
 def _engine(url: sa.URL | str, **options: Any) -> sa.Engine:

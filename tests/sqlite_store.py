@@ -66,6 +66,11 @@ class SqliteStore:
         else:
             self._kept.setdefault(way, []).append(connection)
 
+    def leave_to_parent(self) -> None:
+        """Open connections of its own in a forked process: those of its parent must not be used, nor closed, there."""
+        self._of_parent = self._kept, self._ways, self._own
+        self._kept, self._ways, self._own = {}, {}, None
+
     def empty(self, template: Path) -> Path:
         """Return the path of an empty, migrated file."""
         if self._own is None or not self._is_emptied():
