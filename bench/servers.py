@@ -124,6 +124,14 @@ def hook(folder: Path) -> AbstractContextManager[Process]:
     return _process(folder / "hook.log", "hook")
 
 
+async def _run_lifespan(receive: Any, send: Any) -> None:
+    """Answer the start and the end of a server (the lifespan protocol of ASGI)."""
+    await receive()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
 class Hook:
     """A receiver of webhooks: it notes the type of each message and its age in seconds when it came."""
 
@@ -132,10 +140,7 @@ class Hook:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
+            await _run_lifespan(receive, send)
             return
         body, more = b"", True
         while more:
@@ -163,10 +168,7 @@ class Floor:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
+            await _run_lifespan(receive, send)
             return
         if scope["method"] == "POST":
             while (await receive()).get("more_body"):
