@@ -94,13 +94,13 @@ class SqliteStore:
             for name in INDEXES:
                 if self._read(f"{name}_data") != self._at_first[f"{name}_data"]:
                     run(f"INSERT INTO {name} ({name}) VALUES ('delete-all')")
-            if is_measured := self._read("sqlite_stat1") != self._at_first["sqlite_stat1"]:
+            if self._read("sqlite_stat1") != self._at_first["sqlite_stat1"]:
                 run("DELETE FROM sqlite_stat1")
                 self._own.executemany("INSERT INTO sqlite_stat1 VALUES (?, ?, ?)", self._at_first["sqlite_stat1"])
             run("COMMIT")
-            if is_measured:
-                for connection in [connection for kept in self._kept.values() for connection in kept]:
-                    connection.execute("ANALYZE sqlite_schema")  # what the planner has in memory
+            self._ways.clear()  # connections that are still in use are not kept when they are closed
+            for connection in [connection for kept in self._kept.values() for connection in kept]:
+                connection.execute("ANALYZE sqlite_schema")  # statistics in memory, which outlive a rollback
             is_busy, *_ = run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite.Error:
             return False
