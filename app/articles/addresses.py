@@ -1,7 +1,7 @@
 """Slugs and former addresses of articles."""
 
 import itertools
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 import sqlalchemy as sa
@@ -29,6 +29,18 @@ def claim_slug(session: Session, article_id: str, slug: str) -> str:
     return slug
 
 
+def _select_taken() -> sa.CompoundSelect[Any]:
+    """Select those of `slugs` that present or former addresses of other articles than `article_id` have."""
+    slugs = sa.bindparam("slugs", expanding=True, type_=_ARTICLE.c.slug.type)
+    others = sa.bindparam("article_id", type_=_ARTICLE.c.id.type)
+    present = sa.select(_ARTICLE.c.slug).where(_ARTICLE.c.slug.in_(slugs), _ARTICLE.c.id != others)
+    former = sa.select(_ADDRESS.c.address).where(_ADDRESS.c.address.in_(slugs), _ADDRESS.c.article_id != others)
+    return present.union_all(former)
+
+
+_SELECT_TAKEN = _select_taken()
+
+
 def generate_slug(session: Session, title: str, article_id: str = NO_ARTICLE_ID, language: str = "") -> str:
     """Generate a free slug from a title: `title`, `title-2`, `title-3`, …; the article's own slug is free for it."""
     base = slugify(title, language=language)
@@ -36,9 +48,8 @@ def generate_slug(session: Session, title: str, article_id: str = NO_ARTICLE_ID,
         candidates = [
             f"{base}-{number}" if number > 1 else base for number in range(block + 1, block + SLUGS_PER_LOOKUP + 1)
         ]
-        slugs = sa.select(_ARTICLE.c.slug).where(_ARTICLE.c.slug.in_(candidates), _ARTICLE.c.id != article_id)
-        former = (_ADDRESS.c.address.in_(candidates)) & (_ADDRESS.c.article_id != article_id)
-        taken = set(session.execute(slugs.union_all(sa.select(_ADDRESS.c.address).where(former))).scalars())
+        values = {"slugs": candidates, "article_id": article_id}
+        taken = set(session.execute(_SELECT_TAKEN, values).scalars())
         if free := next((slug for slug in candidates if slug not in taken | RESERVED_SLUGS), None):
             return free
     raise AssertionError("unreachable: the numbers never end")

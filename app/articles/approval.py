@@ -21,7 +21,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.core.problems import Conflict
 from app.db.columns import table_of
-from app.db.rows import Store, fetch_rows
+from app.db.rows import Statement, Store, fetch_row, fetch_rows
 from app.events.log import emit
 from app.events.staff_events import ArticleApproved, ArticleReturned, ArticleSubmitted
 from app.identity.schemas import Actor
@@ -62,20 +62,29 @@ class _RuleRow(TypedDict):
     four_eyes: bool
 
 
-def find_rule(store: Store, section_id: str | None) -> ApprovalRule:
-    """Find the rule for articles of a section, or of none: the nearest one."""
+def _select_rule() -> Statement:
+    """Select the rule that is nearest to the section `section_id`."""
+    section_id = sa.bindparam("section_id", type_=CLOSURE.c.descendant_id.type)
     is_above = (CLOSURE.c.ancestor_id == RULE.c.target_id) & (CLOSURE.c.descendant_id == section_id)
-    query = (
+    return (
         sa.select(*(RULE.c[name] for name in _RuleRow.__annotations__))
         .select_from(RULE.outerjoin(CLOSURE, is_above))
         .where(RULE.c.required.is_not(None), CLOSURE.c.depth.is_not(None) | (RULE.c.target_id == SITE_ID))
         .order_by(CLOSURE.c.depth.is_(None), CLOSURE.c.depth)
         .limit(1)
     )
-    for row in fetch_rows(store, query, _RuleRow):
-        roles = None if row["roles"] is None else frozenset(row["roles"])
-        return ApprovalRule(bool(row["required"]), roles, bool(row["four_eyes"]), row["target_id"])
-    return NOTHING_REQUIRED
+
+
+_RULE_OF_SECTION = _select_rule()  # built once: each publication asks for it
+
+
+def find_rule(store: Store, section_id: str | None) -> ApprovalRule:
+    """Find the rule for articles of a section, or of none: the nearest one."""
+    row = fetch_row(store, _RULE_OF_SECTION, _RuleRow, {"section_id": section_id})
+    if row is None:
+        return NOTHING_REQUIRED
+    roles = None if row["roles"] is None else frozenset(row["roles"])
+    return ApprovalRule(bool(row["required"]), roles, bool(row["four_eyes"]), row["target_id"])
 
 
 def find_rules(store: Store, section_ids: Iterable[str | None]) -> list[ApprovalRule]:

@@ -12,7 +12,8 @@ from app.articles import discussion_settings as discussion
 from app.articles.media_addresses import TEXT_PICTURE_COLUMNS, present_body
 from app.articles.tables import Article, ArticleAuthor, ArticleTag, Revision, RevisionMedia
 from app.core.ids import is_id
-from app.db.columns import json_rows, table_of
+from app.db.columns import is_among, json_rows, table_of
+from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, Statement, fetch_row
 from app.identity.schemas import Actor
 from app.publication.notice_targets import NoticeTarget
@@ -196,10 +197,16 @@ class FullArticleRow(discussion.DiscussionRow):
     card_stamp: int
 
 
+def _select_by_ids(dialect: str) -> Statement:
+    return select_articles().where(is_among(dialect, ARTICLE.c.id, "ids"))
+
+
+_BY_IDS: Prepared[FullArticleRow] = Prepared(_select_by_ids)
+
+
 def fetch_articles(connection: sa.Connection, ids: Sequence[str]) -> list[FullArticleRow]:
     """Fetch articles by their ids from all tables, in any order."""
-    rows = connection.execute(select_articles().where(ARTICLE.c.id.in_(ids))).mappings()
-    return [cast(FullArticleRow, row) for row in rows]
+    return _BY_IDS.rows(connection, {"ids": list(ids)})
 
 
 def _present_series(row: Mapping[str, object], site: Site) -> JsonObject | None:
@@ -267,15 +274,14 @@ def present_editing(row: Mapping[str, object]) -> JsonObject:
 
 
 @lru_cache(128)
-def _select_article(formats: tuple[str, ...], by_id: bool) -> Statement:
+def _select_article(formats: tuple[str, ...], by_id: bool) -> Prepared[FullArticleRow]:
     column = ARTICLE.c.id if by_id else ARTICLE.c.slug
-    return select_articles(formats).where(column == sa.bindparam("ref", type_=column.type))
+    return Prepared(select_articles(formats).where(column == sa.bindparam("ref", type_=column.type)))
 
 
 def find_article(connection: sa.Connection, ref: str, formats: tuple[str, ...] = ()) -> FullArticleRow | None:
     """Find the row of an article by id or slug, without checking access: see `is_visible`."""
-    row = connection.execute(_select_article(formats, is_id(ref)), {"ref": ref}).mappings().first()
-    return cast("FullArticleRow | None", row)
+    return _select_article(formats, is_id(ref)).row(connection, {"ref": ref})
 
 
 def find_notice_target(connection: sa.Connection, ref: str) -> NoticeTarget | None:

@@ -195,14 +195,22 @@ def delete_row(session: Session, row: TermTable, versions: frozenset[int] | None
         raise InUse from error
 
 
+@lru_cache
+def _select_for_reference(table: sa.Table) -> Statement:
+    ids = sa.bindparam("ids", expanding=True, type_=table.c.id.type)
+    slugs = sa.bindparam("slugs", expanding=True, type_=table.c.slug.type)
+    named = sa.select(table.c.id, table.c.slug).where(table.c.id.in_(ids) | table.c.slug.in_(slugs))
+    return named.order_by(table.c.id).with_for_update(read=True, key_share=True)
+
+
 def _lock_for_reference(session: Session, table: sa.Table, refs: Sequence[str]) -> dict[str, str]:
     """Return the ids of terms by ids and present slugs, locked against deletion."""
-    is_named = table.c.id.in_([ref for ref in refs if is_id(ref)]) | table.c.slug.in_(
-        [ref for ref in refs if not is_id(ref) and is_slug(ref)]
-    )
-    locked = sa.select(table.c.id, table.c.slug).where(is_named).order_by(table.c.id)
+    values = {
+        "ids": [ref for ref in refs if is_id(ref)],
+        "slugs": [ref for ref in refs if not is_id(ref) and is_slug(ref)],
+    }
     ids: dict[str, str] = {}
-    for row in session.execute(locked.with_for_update(read=True, key_share=True)):
+    for row in session.execute(_select_for_reference(table), values):
         ids[row.id] = ids[row.slug] = row.id
     return ids
 
