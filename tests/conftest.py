@@ -177,8 +177,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of the many cases of one rule PostgreSQL runs one, another each time: they differ in what is asked, not in the
-    store. Those marked `large` are not among them. Of the rules of a module marked `portable` it runs a third, others
-    each time. `CASES=all` runs them all.
+    store. Those marked `large` are not among them. Of the rules of modules marked `portable` it runs a quarter in each
+    directory, others each time, and those marked `both`. `CASES=all` runs them all.
     """
     if os.environ.get("CASES") == "all":
         return
@@ -189,13 +189,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             cases_of[kind].setdefault(item.nodeid.partition("[")[0], []).append(item)
     rules, portable = dict[str, list[pytest.Item]](), dict[str, list[str]]()
     for rule, cases in sorted(cases_of["postgresql"].items()):
-        is_portable = rule in cases_of["sqlite"] and cases[0].get_closest_marker("portable")
+        is_portable = (
+            rule in cases_of["sqlite"]
+            and cases[0].get_closest_marker("portable")
+            and not cases[0].get_closest_marker("both")
+        )
         if is_portable:
-            portable.setdefault(rule.partition("::")[0], []).append(rule)
+            portable.setdefault(rule.partition("::")[0].rpartition("/")[0], []).append(rule)
         if is_portable or len(cases[0].callspec.params) > 1:  # type: ignore[attr-defined]
             rules[rule] = cases
     chance = random.Random(config.getoption("randomly_seed", 0))
-    left_out = {rule for names in portable.values() for rule in chance.sample(names, len(names) * 2 // 3)}
+    left_out = {rule for names in portable.values() for rule in chance.sample(names, len(names) * 3 // 4)}
     dropped: set[pytest.Item] = set()
     for rule, cases in sorted(rules.items()):
         cases.sort(key=lambda item: item.nodeid)

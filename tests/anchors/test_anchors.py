@@ -36,6 +36,8 @@ from app.events.schemas import START
 from tests import make
 from tests.anchors.conftest import TEXT, html
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 Mark = Callable[..., str]
 Publish = Callable[..., None]

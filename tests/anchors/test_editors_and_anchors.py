@@ -15,6 +15,8 @@ from app.events.schemas import START
 from tests import make
 from tests.anchors.conftest import TEXT
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 Mark = Callable[..., str]
 Publish = Callable[..., None]

@@ -19,6 +19,8 @@ from app.db import Database
 from tests import make
 from tests.articles.stock import Piece, clear, put
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 

@@ -16,6 +16,8 @@ from app.identity.schemas import SYSTEM
 from app.search.indexing import index_article
 from tests.make import act, bearer, draft, explain, ok, patched, person, published, section
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)

@@ -32,6 +32,8 @@ from tests import make
 from tests.conftest import Report
 from tests.effort import IS_LONG, effort
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

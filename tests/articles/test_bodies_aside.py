@@ -10,6 +10,8 @@ from app.articles import editing
 from app.articles.editorial_routes import MAX_THREAD_CHARACTERS
 from app.web.offload import Offload
 
+pytestmark = pytest.mark.portable
+
 LONG = "A sentence of a long text. " * (MAX_THREAD_CHARACTERS // 20)
 
 

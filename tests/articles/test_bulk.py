@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.db import Database
 from tests import make
+
+pytestmark = pytest.mark.portable
 
 Headers = dict[str, str]
 

@@ -17,6 +17,8 @@ from app.publication.site import Site
 from app.search.indexing import index_article
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
 

@@ -10,6 +10,8 @@ from app.core.ids import new_id
 from app.db import Database
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 NAMES = ("agree", "disagree", "insightful")
 NONE = {"comments": 0, "inline": 0, "reactions": dict.fromkeys(NAMES, 0)}

@@ -15,6 +15,8 @@ from app.db import Database
 from app.main import create_app
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 NAMES = ("agree", "disagree", "insightful")
 NOBODY = dict.fromkeys(NAMES, 0)
@@ -99,6 +101,7 @@ def test_reactions_move_and_none_is_below_zero(client: TestClient, db: Database,
     assert make.ok(client.get("/v1/articles/it"))["reactions"] == found
 
 
+@pytest.mark.both
 def test_readers_who_come_at_once_are_all_counted(client: TestClient, db: Database, article: dict[str, Any]) -> None:
     def come(number: int) -> None:
         with db.transaction() as session:

@@ -7,6 +7,8 @@ from starlette.testclient import TestClient
 
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

@@ -10,6 +10,8 @@ from app.identity import keys
 from app.identity.schemas import SYSTEM
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 SORTS = ("-edited_at", "edited_at", "-created_at", "created_at")
 

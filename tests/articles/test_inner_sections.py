@@ -15,6 +15,8 @@ from app.feeds.schemas import Publication
 from app.mail.notifications import AUDIENCES
 from tests.make import act, comment, draft, notice, ok, patched, published, section
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

@@ -15,6 +15,8 @@ from app.publication.site import Site
 from tests import make
 from tests.effort import some
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

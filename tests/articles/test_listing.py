@@ -21,6 +21,8 @@ from tests import make
 from tests.articles import stock
 from tests.articles.stock import BEGIN, Piece, Query
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 DAY = timedelta(days=1)
 # Those by activity and for editors have tests of their own.

@@ -10,6 +10,8 @@ from app.core.clock import format_rfc3339, now
 from tests import make
 from tests.effort import effort
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
 LISTS = ("", "&tag=one", "&section=news", "&author=ann", "&sort=-updated_at", "&featured=true", "&formats=markdown")

@@ -15,6 +15,8 @@ from app.events.schemas import START
 from app.search.indexing import index_article
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

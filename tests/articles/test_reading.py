@@ -8,6 +8,8 @@ from starlette.testclient import TestClient
 from app.articles.schemas import SingleArticleOut
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

@@ -1,8 +1,11 @@
 """Cursors belong to their query, fields asked for are given or refused, and addresses are read as people send them."""
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests import make
+
+pytestmark = pytest.mark.portable
 
 Headers = dict[str, str]
 

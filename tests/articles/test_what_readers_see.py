@@ -17,6 +17,8 @@ from app.search.indexing import index_article
 from tests import make
 from tests.make import ok
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
 NOON = datetime(2030, 5, 1, 12, tzinfo=UTC)

@@ -21,6 +21,8 @@ from app.publication.media_library import create_reference
 from app.web.fields import dump_json
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 EVENT = table_of(Event)
 NOBODY = "0199aaaa-0000-7000-8000-00000000000{}"

@@ -13,6 +13,8 @@ from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import NewDelivery, Outcome
 from tests.cli.conftest import Broadsheet
 
+pytestmark = pytest.mark.portable
+
 
 @pytest.fixture
 def store_db(store: str) -> Iterator[Database]:

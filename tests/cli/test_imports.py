@@ -15,6 +15,8 @@ from tests.cli.conftest import Broadsheet
 from tests.importers.disqus.exports import disqus, post, thread
 from tests.importers.wordpress.exports import HARBOUR, export, item
 
+pytestmark = pytest.mark.portable
+
 Sql = Callable[[str, str], list[tuple[Any, ...]]]
 
 

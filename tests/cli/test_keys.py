@@ -9,6 +9,8 @@ from app.core.clock import now
 from app.identity.keys import KEY_PREFIX, PUBLISHABLE_PREFIX
 from app.identity.tokens import hash_token, is_well_formed
 
+pytestmark = pytest.mark.portable
+
 Broadsheet = Callable[..., Any]
 Sql = Callable[[str, str], list[tuple[Any, ...]]]
 

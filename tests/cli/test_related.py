@@ -1,6 +1,10 @@
 """`broadsheet related` as an operator meets it."""
 
+import pytest
+
 from tests.cli.conftest import Broadsheet
+
+pytestmark = pytest.mark.portable
 
 
 def test_rebuilding_an_empty_store_works(broadsheet: Broadsheet, store: str) -> None:

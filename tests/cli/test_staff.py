@@ -1,6 +1,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.portable
+
 Broadsheet = Callable[..., Any]
 Sql = Callable[[str, str], list[tuple[Any, ...]]]
 

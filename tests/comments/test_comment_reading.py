@@ -14,6 +14,8 @@ from tests import make
 from tests.comments.trees import Twig, grown
 from tests.make import Headers, bearer, comment, ok
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 SPAMMY = "A https://a.example b https://b.example c https://c.example"
 

@@ -20,6 +20,8 @@ from app.main import create_app
 from tests import make
 from tests.make import bearer, comment, ok
 
+pytestmark = pytest.mark.portable
+
 TIMES, WRITERS = 10, 12
 Clients = list[TestClient]
 Article = dict[str, Any]
@@ -60,6 +62,7 @@ def sending(server: TestClient, article: Article, body: dict[str, Any], headers:
     return lambda: server.post(f"/v1/articles/{article['id']}/comments", json=body, headers=headers)
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("who", ["stranger", "guest"])
 def test_one_id_at_once(servers: Clients, article: Article, db: Database, who: str) -> None:
     headers = make.guest(servers[0]) if who == "guest" else {}
@@ -78,6 +81,7 @@ def test_one_id_at_once(servers: Clients, article: Article, db: Database, who: s
         assert connection.execute(events).scalar_one() == 1
 
 
+@pytest.mark.both
 def test_one_key_at_once(servers: Clients, article: Article, db: Database) -> None:
     headers = {"Idempotency-Key": new_id()}
     body = {"text": "Once.", "author": {"name": "Ida"}}
@@ -89,6 +93,7 @@ def test_one_key_at_once(servers: Clients, article: Article, db: Database) -> No
     assert len(servers[0].get(f"/v1/articles/{article['id']}/comments").json()["data"]) == 1
 
 
+@pytest.mark.both
 def test_many_at_once_are_counted_exactly(servers: Clients, article: Article, db: Database) -> None:
     rng = random.Random(40)
     guests = [make.guest(servers[0]) for _ in range(4)]

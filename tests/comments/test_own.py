@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from tests import make
+
+pytestmark = pytest.mark.portable
 
 Headers = dict[str, str]
 

@@ -20,6 +20,8 @@ from tests.comments.trees import Twig, grown
 from tests.effort import effort
 from tests.make import Headers, ok
 
+pytestmark = pytest.mark.portable
+
 Row = dict[str, Any]
 EXAMPLES = effort("EXAMPLES", 6, long=100)
 MORE = 3  # posted between two pages at most

@@ -11,6 +11,8 @@ from app.core.ids import new_id
 from tests import make
 from tests.make import Headers, bearer, comment, ok
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 
 

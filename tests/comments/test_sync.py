@@ -14,6 +14,8 @@ from app.main import create_app
 from tests import make
 from tests.make import Headers, bearer, comment, ok
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 
 

@@ -17,6 +17,8 @@ from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 FAR = "2999-01-01T00:00:00Z"
 UNKNOWN = "0199aaaa-0000-7000-8000-000000000000"

@@ -15,6 +15,8 @@ from app.events.schemas import Position
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, drained, lane, rows, sending
 from tests.effort import effort
 
+pytestmark = pytest.mark.portable
+
 PUBLICATIONS = effort("PUBLICATIONS", 5, long=100)
 
 

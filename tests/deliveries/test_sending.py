@@ -16,6 +16,8 @@ from app.deliveries.schemas import ClaimedDelivery, NewDelivery, Outcome
 from app.events.schemas import Position
 from tests.deliveries.conftest import DELIVERED, FAILED, START, Noted, add, at, lane, rows, sending
 
+pytestmark = pytest.mark.portable
+
 LEASES = {"test": 30.0}
 
 
@@ -205,6 +207,7 @@ def test_a_lane_is_as_wide_as_it_is_and_others_do_not_wait_for_it(db: Database) 
     assert len(set(channel.tried)) == 101
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_claim_walks_the_turns_and_reads_no_other_lane(db: Database) -> None:
     seen: list[tuple[str, Any]] = []

@@ -16,6 +16,8 @@ from app.identity import access
 from app.main import create_app
 from tests.make import Headers, comment, draft, guest, ok, published, said, section
 
+pytestmark = pytest.mark.portable
+
 Outcome = Callable[..., str]
 STORED, HIT, MISS, BYPASS = "fwd=uri-miss; stored", "hit", "fwd=uri-miss", "fwd=bypass"
 OWN = {"x-request-id", "age", "cache-status"}

@@ -15,6 +15,8 @@ from app.main import create_app
 from tests.edge.asgi import Gate, ask, running
 from tests.make import Headers, draft, ok, published
 
+pytestmark = pytest.mark.portable
+
 HIT, STORED, BYPASS = "Broadsheet; hit", "Broadsheet; fwd=uri-miss; stored", "Broadsheet; fwd=bypass"
 PATH = "/v1/articles/a-ferry"
 

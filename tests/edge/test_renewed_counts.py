@@ -16,6 +16,8 @@ from app.publication.tables import Generation
 from app.web.responses import decompress
 from tests.make import Headers, comment, guest, ok, published
 
+pytestmark = pytest.mark.portable
+
 PATHS = (
     "/v1/articles",
     "/v1/articles?formats=text&limit=2",
@@ -58,6 +60,7 @@ def react(client: TestClient, value: str | None = "agree") -> None:
     ok(client.put("/v1/articles/a-ferry/reaction", json={"value": value}, headers=guest(client)))
 
 
+@pytest.mark.both
 @pytest.mark.parametrize("coding", ["identity", "gzip", "br", "zstd"])
 def test_what_readers_change_is_renewed(coding: str, client: TestClient, article: dict[str, Any], db: Database) -> None:
     before = look_at_all(client, coding)
@@ -74,6 +77,7 @@ def test_what_readers_change_is_renewed(coding: str, client: TestClient, article
         assert client.get(path, headers={**tags, "If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
+@pytest.mark.both
 def test_rules_are_renewed_with_the_counts(
     client: TestClient, make_key: Any, make_cards: Callable[[], None], article: dict[str, Any], db: Database
 ) -> None:

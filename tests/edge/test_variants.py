@@ -12,6 +12,8 @@ from app.edge.requests import TAKEN_PARAMETERS
 from app.web.freshness import format_http_date
 from tests.make import Headers, guest, published
 
+pytestmark = pytest.mark.portable
+
 Outcome = Callable[..., str]
 STORED, HIT, MISS, BYPASS = "fwd=uri-miss; stored", "hit", "fwd=uri-miss", "fwd=bypass"
 PATH = "/v1/articles/a-ferry"

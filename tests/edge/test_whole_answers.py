@@ -12,6 +12,8 @@ from app.edge import layer
 from tests.flows.conftest import serving
 from tests.make import Headers, published
 
+pytestmark = pytest.mark.portable
+
 CASES = [
     b"GET /v1/articles/a-ferry HTTP/1.1\r\nHost: a\r\n",
     b"HEAD /v1/articles/a-ferry HTTP/1.1\r\nHost: a\r\n",

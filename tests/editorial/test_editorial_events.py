@@ -15,6 +15,8 @@ from tests.live.conftest import read
 from tests.make import Headers, ok
 from tests.receiver import Receiver, work_through
 
+pytestmark = pytest.mark.portable
+
 ANY = {"If-Match": "*"}
 CANARY = "Canary"
 SECTIONS = ("sport", "politics")

@@ -17,6 +17,8 @@ from app.publication.site import Site
 from tests import make
 from tests.changes.follower import lines
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

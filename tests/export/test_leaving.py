@@ -32,6 +32,8 @@ from app.publication.media_library import create_reference
 from tests import make
 from tests.kept_stores import Restore, keep_store
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 HOSTILE = '<b>&amp; ]]> "quoted" [gallery] 😀 שלום https://a.example/'
 BODIES = [

@@ -15,6 +15,8 @@ from app.events.schemas import Position
 from tests.effort import effort
 from tests.make import act, author, comment, draft, ok, published, section, series
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 SEEDS, ROUNDS = effort("SEEDS", 1, long=30), effort("ROUNDS", 10, long=16)
 PATHS = """

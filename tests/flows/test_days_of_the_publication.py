@@ -11,6 +11,8 @@ from app.core.settings import Settings
 from app.feeds import routes
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 HALF_PAST_ONE, PATH = "2026-11-28T16:30:00Z", "/2026/11/29/fog"  # on the 29th in Tokyo
 

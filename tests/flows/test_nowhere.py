@@ -17,6 +17,8 @@ from tests.effort import Portion
 from tests.flows.test_private import CANARY, MISSING_ID, private, routes, shape, words
 from tests.receiver import Receiver, work_through
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 SITE = "https://site.example"
 # Answers that are never the same twice, whatever happens in the publication.

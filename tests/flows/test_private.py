@@ -25,6 +25,8 @@ from tests import make
 from tests.document import operation_at
 from tests.effort import Portion, some
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 CANARY = "zqx"  # every private word begins with it
 EDITOR = ["content:read", "content:write", "content:publish"]

@@ -19,6 +19,8 @@ from tests.effort import IS_LONG, Portion
 from tests.flows.test_private import CANARY, MISSING_ID, routes, shape, words
 from tests.make import Headers, bearer, ok
 
+pytestmark = pytest.mark.portable
+
 ADDRESS = "203.0.113.77"
 ROLES = ("anonymous", "guest", "edit", "editor", "elsewhere")
 OTHER_SCOPES = sorted(set(SCOPES) - {"admin", "comments:moderate", "content:read", "content:write", "content:publish"})

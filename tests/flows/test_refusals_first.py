@@ -17,6 +17,8 @@ from tests import make
 from tests.make import Headers, bearer, comment, ok
 from tests.receiver import Receiver
 
+pytestmark = pytest.mark.portable
+
 IDA = {"author": {"name": "Ida"}}
 DEAR = "*a*\n" * 400
 

@@ -28,6 +28,8 @@ from app.web.rate_limits import Limiter
 from tests.make import ok
 from tests.services import replace_services
 
+pytestmark = pytest.mark.portable
+
 SECRET = "a secret that the site and this server share"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 OTHER = rsa.generate_private_key(public_exponent=65537, key_size=2048)

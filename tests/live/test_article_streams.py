@@ -14,6 +14,8 @@ from app.main import create_app
 from tests import make
 from tests.live.conftest import read
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 EVENT = table_of(Event)
 

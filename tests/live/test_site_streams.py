@@ -21,6 +21,8 @@ from tests import make
 from tests.flows.conftest import serving
 from tests.live.conftest import Reader, check_event, following, read
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 
 

@@ -22,6 +22,8 @@ from tests import make
 from tests.mail.post import Mailbox, text_of, work
 from tests.make import Headers, ok, published, section
 
+pytestmark = pytest.mark.portable
+
 ANN = "ann@mail.example"
 TITLE = "Größer\u202e <b>als</b> =?utf-8?q?=0ABcc:_x?= 你好"
 

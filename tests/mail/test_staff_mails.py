@@ -14,6 +14,8 @@ from tests import make
 from tests.mail.post import Mailbox, links, text_of, work
 from tests.make import Headers, Person, ok
 
+pytestmark = pytest.mark.portable
+
 ANY = {"If-Match": "*"}
 TITLE = "<Rivers> & bridges"
 CANARY = "Canary"

@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,8 @@ from app.moderation.text_analysis import (
     tokenize,
 )
 from tests.moderation.stock import comment, participant, stored
+
+pytestmark = pytest.mark.portable
 
 Article = dict[str, Any]
 SPAM = "Cheap pills online casino bonus click here today"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.core.ids import new_id
@@ -10,6 +11,8 @@ from app.db import Database
 from app.moderation.log import log_decision
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import comment, decide
+
+pytestmark = pytest.mark.portable
 
 Article = dict[str, Any]
 

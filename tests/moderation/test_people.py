@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from starlette.testclient import TestClient
 
@@ -18,6 +19,8 @@ from app.moderation.schemas import AppealIn
 from app.moderation.transparency import write_csv
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import C, by_token, comment, participant, report, state_of, stored
+
+pytestmark = pytest.mark.portable
 
 Article = dict[str, Any]
 
@@ -78,6 +81,7 @@ def test_a_person_is_shown_with_what_belongs_to_them(
     assert client.delete(f"{path}/notes/{note['id']}", headers=moderator).status_code == 204
 
 
+@pytest.mark.both
 def test_all_comments_are_removed_and_restored(
     client: TestClient, db: Database, article: Article, moderator: Headers, monkeypatch: Any
 ) -> None:

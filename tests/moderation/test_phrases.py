@@ -12,6 +12,8 @@ from app.moderation import phrases as phrases_module
 from app.moderation.text_analysis import PhraseMatch, Phrases, fold_text
 from tests.make import Headers, ok, section
 
+pytestmark = pytest.mark.portable
+
 URL = "/v1/moderation/phrases"
 
 

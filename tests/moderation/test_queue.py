@@ -19,6 +19,8 @@ from app.moderation.schemas import ClaimIn, QueueQuery
 from tests.make import Headers, ok, published, section
 from tests.moderation.stock import comment, decide, ids, participant, queued, report, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 
 
@@ -173,6 +175,7 @@ def test_a_lease_runs_out(client: TestClient, db: Database, article: Article, mo
         assert prune_leases(session) == 1
 
 
+@pytest.mark.both
 def test_two_who_claim_at_once_share_nothing(db: Database, article: Article) -> None:
     made = {comment(db, article, age=n) for n in range(24)}
     actors = [_moderator() for _ in range(4)]
@@ -196,6 +199,7 @@ def test_two_who_claim_at_once_share_nothing(db: Database, article: Article) -> 
     assert set(owners) <= made
 
 
+@pytest.mark.both
 def test_an_open_claim_is_passed_by(db: Database, article: Article) -> None:
     if db.dialect == "sqlite":
         pytest.skip("SQLite has one writer at a time")
@@ -206,6 +210,7 @@ def test_an_open_claim_is_passed_by(db: Database, article: Article) -> None:
         assert claim_comments(second, two, ClaimIn(limit=2))[0] == made[2:]
 
 
+@pytest.mark.both
 def test_it_walks_along_indexes(db: Database, article: Article) -> None:
     for n in range(3):
         comment(db, article, age=n)

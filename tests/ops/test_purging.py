@@ -14,6 +14,8 @@ from tests import make
 from tests.ops.personal.test_personal_data import backed_up
 from tests.receiver import Receiver, work_through
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 WORD = "Quaxolith"  # in no other text
 

@@ -11,6 +11,8 @@ from app.db import Database
 from app.identity.schemas import SYSTEM
 from app.publication.media_library import create_reference
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 

@@ -14,6 +14,8 @@ from app.subscriptions.opt_ins import resolve_target
 from app.subscriptions.schemas import SubscriptionIn
 from tests.make import draft, ok, published
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 KINDS = {"sections": "section", "tags": "tag", "authors": "author", "series": "series"}

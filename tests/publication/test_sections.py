@@ -15,6 +15,8 @@ from app.identity.schemas import SYSTEM
 from app.publication.schemas import SectionPatch
 from app.publication.taxonomies import SECTIONS
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 Impatient = Callable[[], AbstractContextManager[Session]]
@@ -50,6 +52,7 @@ def test_a_section_is_never_inside_itself(make: Make, send: Send) -> None:
     assert send("PATCH", "/v1/sections/c", {"parent": "a"}).status_code == 200
 
 
+@pytest.mark.both
 def test_two_moves_at_once_never_make_a_ring(make: Make, db: Database, impatient: Impatient) -> None:
     for name, parent in ("C", None), ("B", "c"), ("A", None), ("D", "a"):
         make("sections", name=name, parent=parent)

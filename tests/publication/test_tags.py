@@ -13,6 +13,8 @@ from app.identity.schemas import SYSTEM, Actor, Grant
 from app.publication.schemas import TagIn
 from app.publication.taxonomies import TAGS
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 
 
@@ -61,6 +63,7 @@ def test_a_limited_key_makes_tags_only_through_articles(db: Database) -> None:
         assert len(TAGS.require_all(session, limited, ["One"])) == 1
 
 
+@pytest.mark.both
 def test_many_at_once_share_one_new_tag(db: Database) -> None:
     def make(name: str) -> list[str]:
         with db.transaction() as session:

@@ -11,6 +11,8 @@ from app.publication.schemas import AuthorIn, SectionIn, SeriesIn
 from app.publication.tallies import Kind, adjust_counts
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 
+pytestmark = pytest.mark.portable
+
 
 def _counts(db: Database, kind: str) -> dict[str, int]:
     table = sa.table(kind, sa.column("slug"), sa.column("articles"))
@@ -38,6 +40,7 @@ def test_all_named_move_and_no_others(kind: Kind, db: Database) -> None:
     assert _counts(db, kind) == {"a": 3, "b": 0, "c": 0}
 
 
+@pytest.mark.both
 def test_nothing_is_lost_between_many_at_once(db: Database) -> None:
     with db.transaction() as session:
         ids = TAGS.require_all(session, SYSTEM, [f"tag {number}" for number in range(20)])
@@ -51,6 +54,7 @@ def test_nothing_is_lost_between_many_at_once(db: Database) -> None:
     assert set(_counts(db, "tag").values()) == {24}
 
 
+@pytest.mark.both
 def test_rows_are_locked_in_the_order_of_their_ids(db: Database) -> None:
     if db.dialect == "sqlite":
         pytest.skip("there is only one writer")

@@ -28,6 +28,8 @@ from app.publication.schemas import SectionIn
 from app.publication.tables import Tag, Term
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
 
+pytestmark = pytest.mark.portable
+
 Make = Callable[..., dict[str, Any]]
 Send = Callable[..., Response]
 Impatient = Callable[[], AbstractContextManager[Session]]
@@ -133,6 +135,7 @@ def test_sections_share_a_name_only_inside_different_ones(make: Make, send: Send
     assert send("PATCH", f"/v1/sections/{other['id']}", {"parent": None}).status_code == 200
 
 
+@pytest.mark.both
 def test_many_at_once_make_one_of_a_name(make: Make, send: Send) -> None:
     with ThreadPoolExecutor(4) as threads:
         answers = list(threads.map(lambda name: send("POST", "/v1/tags", {"name": name}), ["Fog", "FOG", "fog"] * 2))
@@ -283,6 +286,7 @@ def test_every_write_is_in_the_audit_log(kind: str, make: Make, send: Send, db: 
         assert list(rows.scalars()) == [f"{singular}.create", f"{singular}.change", f"{singular}.delete"]
 
 
+@pytest.mark.both
 def test_many_at_once_with_one_name_get_a_slug_each(db: Database) -> None:
     def make(_number: int) -> None:
         with db.transaction() as session:

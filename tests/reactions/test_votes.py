@@ -21,6 +21,8 @@ from app.reactions.reactions import REACTION, VOTE
 from tests.make import Headers, guest, ok, prove_guests, said
 from tests.moderation.stock import comment, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 EVENT = table_of(Event)
 
@@ -164,6 +166,7 @@ def test_everybody_reads_their_own(
     assert client.get(url, headers={"Authorization": f"Bearer {token}"}).status_code == 403
 
 
+@pytest.mark.both
 def test_many_at_once_are_counted_exactly(client: TestClient, db: Database, article: Article) -> None:
     """Twins of one voter and a crowd of others: whatever the order, the totals are those of the rows."""
     one, crowd, chance = comment(db, article, state="published"), [guest(client) for _ in range(4)], Random(7)

@@ -10,6 +10,8 @@ from tests import make
 from tests.make import Headers, ok
 from tests.related.conftest import titles
 
+pytestmark = pytest.mark.portable
+
 Sent = Callable[..., Any]
 
 

@@ -22,6 +22,8 @@ from tests import make
 from tests.make import Headers
 from tests.related.conftest import COURT, FERRY, LAWS, PORT, related, titles
 
+pytestmark = pytest.mark.portable
+
 Publish = Callable[..., dict[str, Any]]
 Work = Callable[[], None]
 WIRE = "The port authority said on Monday that the harbour ferry will be replaced by two electric boats in spring. " * 3

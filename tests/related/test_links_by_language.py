@@ -9,6 +9,8 @@ from starlette.testclient import TestClient
 
 from tests.related.conftest import related, titles
 
+pytestmark = pytest.mark.portable
+
 STORIES = {
     "zh": (
         "港务局将购买两艘电动渡轮,取代往返北部岛屿的旧船。船长说这个决定早该作出,码头明年春天将建成充电站。",

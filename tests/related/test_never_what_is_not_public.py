@@ -35,6 +35,8 @@ from app.search.indexing import index_article
 from app.wiring import CONSUMERS
 from tests.effort import effort
 
+pytestmark = pytest.mark.portable
+
 STEPS = effort("STEPS", 30, long=400)
 SITE = Site("https://site.example", "/{section}/{slug}")
 TOPICS = [

@@ -10,6 +10,8 @@ from tests import make
 from tests.make import Headers, ok
 from tests.related.conftest import COURT, FERRY, LAWS, PORT, related, titles
 
+pytestmark = pytest.mark.portable
+
 Publish = Callable[..., dict[str, Any]]
 Work = Callable[[], None]
 

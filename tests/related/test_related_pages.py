@@ -1,10 +1,13 @@
 """Pages are no further reading: nothing is linked to them, nor they to anything, unless editors choose them."""
 
+import pytest
 from starlette.testclient import TestClient
 
 from app.db import Database
 from app.related.linking import find_source
 from tests.make import ok, published, version
+
+pytestmark = pytest.mark.portable
 
 
 def test_pages_are_related_only_where_editors_choose_them(

@@ -19,6 +19,8 @@ from tests.document import resolve
 from tests.effort import IS_LONG
 from tests.releases.test_releases import Headers, publish, release
 
+pytestmark = pytest.mark.portable
+
 FUTURE = now() + timedelta(minutes=1)
 """One moment for the preview, for publishing, and for what readers see then."""
 PRIVATE = "private, no-store"

@@ -3,12 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from starlette.testclient import TestClient
 
 from app.core.clock import now
 from tests import make
 from tests.releases.test_releases import Headers, publish, release
+
+pytestmark = pytest.mark.portable
 
 TIMES = {"published_at", "updated_at"}
 

@@ -10,9 +10,12 @@ from tests import make
 from tests.effort import effort
 from tests.releases.test_releases import ANY, Headers, publish, release
 
+pytestmark = pytest.mark.portable
+
 ITEMS = 90  # fewer than a page of a list holds
 
 
+@pytest.mark.both
 @pytest.mark.long
 def test_readers_see_all_or_nothing(client: TestClient, editor: Headers, make_key: Any) -> None:
     readers, number = effort("READERS", 3, long=32), effort("RELEASED", 8, long=ITEMS)

@@ -17,6 +17,8 @@ from app.search.indexing import index_article
 from app.wiring import timers
 from tests import make
 
+pytestmark = pytest.mark.portable
+
 Headers = dict[str, str]
 ANY = {"If-Match": "*"}
 NO = "0199aaaa-0000-7000-8000-000000000000"  # an id that nothing has
@@ -44,6 +46,7 @@ def read_public(client: TestClient, *paths: str) -> list[tuple[int, bytes, str |
     ]
 
 
+@pytest.mark.both
 def test_a_release_publishes_pinned_revisions_at_once(client: TestClient, editor: Headers, db: Database) -> None:
     new = make.draft(client, editor, "New")
     old = make.published(client, editor, "Old")

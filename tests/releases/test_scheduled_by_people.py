@@ -16,6 +16,8 @@ from app.wiring import timers
 from tests import make
 from tests.releases.test_releases import ANY, Headers, release
 
+pytestmark = pytest.mark.portable
+
 AT = timedelta(hours=1)
 
 

@@ -10,6 +10,8 @@ from tests.importers.disqus.exports import disqus, post, thread
 from tests.importers.disqus.test_disqus import Loaded as Disqus
 from tests.importers.wordpress.exports import Loaded, comment, dump, export, item
 
+pytestmark = pytest.mark.portable
+
 COPIED = (
     comment(1, meta=[("dsq_post_id", "901")])
     + comment(2, comment_parent=1, comment_agent="Disqus/1.1(2.6):902")

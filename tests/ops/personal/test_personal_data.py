@@ -26,6 +26,8 @@ from tests.mail.post import worker_alone
 from tests.make import Headers, guest, ok, said
 from tests.moderation.stock import comment, decide, participant, queued, stored
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 EMAIL = "zqxmail@site.example"
 NAMED = {"name": "Zqxname", "email": "ZqxMail@site.example"}
@@ -117,6 +119,7 @@ def ann(home: TestClient, article: Article) -> Headers:
     return bearer(said(home, article, "Zqxhello.", author=NAMED)["guest_token"])
 
 
+@pytest.mark.both
 def test_nothing_of_a_guest_remains(
     client: TestClient,
     home: TestClient,

@@ -23,6 +23,8 @@ from tests.make import Headers, Person, ok, patched, person, said
 from tests.moderation.stock import comment, participant, stored
 from tests.ops.personal.test_personal_data import EMAIL, NAMED, dump
 
+pytestmark = pytest.mark.portable
+
 Article = dict[str, Any]
 
 
