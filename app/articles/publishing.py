@@ -24,11 +24,12 @@ from app.articles.tables import Address, Article, Revision
 from app.core.clock import format_rfc3339, now
 from app.core.ids import is_id
 from app.core.logs import get_logger
-from app.core.problems import Invalid
+from app.core.problems import Invalid, Problem
 from app.db.columns import table_of
 from app.db.rows import Column, fetch_row
 from app.events.catalog import ArticleRetracted
 from app.events.log import emit
+from app.events.staff_events import ArticleHeld
 from app.identity.audit import record_action
 from app.identity.schemas import SYSTEM, Actor
 
@@ -181,33 +182,47 @@ def unschedule_article(
     return article.id
 
 
-def _hold_article(session: Session, index_article: IndexArticle, article: Article, n: int) -> None:
-    """Unpublish or unschedule an article whose time has come but whose revision `n` is not approved; return it."""
+def _hold_article(session: Session, index_article: IndexArticle, article: Article, why: Problem) -> None:
+    """Unpublish or unschedule an article whose time has come but which cannot become public.
+
+    A text that lacks an approval is returned.
+    """
+    n = article.revision
+    if article.state == "scheduled" and article.scheduled_revision:
+        n = article.scheduled_revision
     due = article.scheduled_at if article.state == "scheduled" else article.embargoed_until
     before, at = take_snapshot(session, article), format_rfc3339(due or now())
     article.state = "draft" if article.published_revision is None else "unpublished"
     article.scheduled_at, article.scheduled_revision = None, None
     refresh_visibility(session, SYSTEM, index_article, article, before, [])
     apply_revision(session, article, get_newest_revision(session, article))
-    approval.add_step(session, SYSTEM, article, n, "returned", f"Not published at {at}: the text was not approved.")
-    record_action(session, SYSTEM, "article.hold", "article", article.id, {"at": at, "revision": n})
-    log.warning("an article was not published at its time: it is not approved", article=article.id, revision=n)
+    if isinstance(why, approval.ApprovalRequired):
+        approval.add_step(session, SYSTEM, article, n, "returned", f"Not published at {at}: the text was not approved.")
+    emit(
+        session,
+        ArticleHeld(
+            subject_id=article.id,
+            section_id=article.section_id,
+            revision=n,
+            at=at,
+            code=why.code,
+            detail=why.detail,
+        ),
+    )
+    record_action(session, SYSTEM, "article.hold", "article", article.id, {"at": at, "revision": n, "code": why.code})
+    log.warning("an article was not published at its time", article=article.id, revision=n, code=why.code)
 
 
-def advance_article(session: Session, index_article: IndexArticle, article: Article) -> None:
+def _apply_due(session: Session, index_article: IndexArticle, article: Article) -> None:
     """Apply what is due: publish a scheduled revision, end an embargo, expire.
 
-    A text that is not approved where it must be is held instead: nobody is there to be told, and readers must not see
-    it.
+    A text that is not approved where it must be is a problem, as if somebody published it.
     """
     moment = now()
     is_due = article.state == "scheduled" and article.scheduled_at is not None and article.scheduled_at <= moment
     n = article.scheduled_revision if is_due and article.scheduled_revision else article.revision
     if is_due or (not article.public and is_public_at(article, moment)):
-        section_id = _get_revision(session, article, n).section_id
-        if not approval.may_become_public(session, article, n, [section_id]):
-            _hold_article(session, index_article, article, n)
-            return
+        approval.require_approval(session, article, n, [_get_revision(session, article, n).section_id])
     before = take_snapshot(session, article)
     if is_due and article.scheduled_at:
         at, revision = article.scheduled_at, _get_revision(session, article, n)
@@ -215,6 +230,20 @@ def advance_article(session: Session, index_article: IndexArticle, article: Arti
         record_action(session, SYSTEM, "article.publish", "article", article.id, {"scheduled": format_rfc3339(at)})
     else:
         refresh_visibility(session, SYSTEM, index_article, article, before, ["rights"])
+
+
+def advance_article(session: Session, index_article: IndexArticle, article: Article) -> None:
+    """Apply what is due of a locked article.
+
+    One that cannot become public at its time is held, and the staff are told: nobody is there who would get the
+    problem, and readers must not be surprised later.
+    """
+    try:
+        with session.begin_nested():
+            _apply_due(session, index_article, article)
+    except Problem as error:
+        session.refresh(article)
+        _hold_article(session, index_article, article, error)
 
 
 def advance_due_articles(session: Session, index_article: IndexArticle, limit: int = 50) -> int:

@@ -80,12 +80,14 @@ class ArticleReported(_ModerationEvent, name="article.reported"):
 # ---- editorial
 
 
-class _EditorialEvent(EventBase):
-    section_id: str | None  # the article's at that time
-
+class _StaffEvent(EventBase):
     def cache_groups(self) -> list[str]:
         """Return none: no public answer changes by this event alone."""
         return []
+
+
+class _EditorialEvent(_StaffEvent):
+    section_id: str | None  # the article's at that time
 
     def is_open_to(self, draft_sections: frozenset[str] | None) -> bool:
         """Whether it may be told to a caller who reads drafts in these sections; None for all."""
@@ -111,6 +113,14 @@ class ArticleApproved(_ApprovalEvent, name="article.approved"):
 
 class ArticleReturned(_ApprovalEvent, name="article.returned"):
     """A revision of the article was returned to its writers, or was not approved when it was to go live."""
+
+
+class ArticleHeld(_ApprovalEvent, name="article.held"):
+    """The article did not become public at its time `at`; `code` and `detail` are those of the problem that is why."""
+
+    at: str
+    code: str
+    detail: str
 
 
 class _NoteEvent(_EditorialEvent):
@@ -200,6 +210,25 @@ class LockReleased(_LockEvent, name="lock.released"):
     """The key or person `by` stopped to edit the article. A lock that expires is not told."""
 
 
+class ReleaseFailed(_StaffEvent, name="release.failed"):
+    """A release was not published at its time `at`; `code` and `detail` are those of the problem that is why.
+
+    `item` is the one that could not be published, `section_ids` are those in which the release changes something, `by`
+    is the key or person that scheduled it.
+    """
+
+    section_ids: list[str]
+    by: str | None
+    at: str
+    item: str | None
+    code: str
+    detail: str
+
+    def is_open_to(self, draft_sections: frozenset[str] | None) -> bool:
+        """Whether it may be told to a caller who reads drafts in these sections; None for all."""
+        return draft_sections is None or not draft_sections.isdisjoint(self.section_ids)
+
+
 ModerationEvent = (
     CommentPending | CommentHeld | CommentReported | CommentClaimed | CommentAppealed | CommentDecided | ArticleReported
 )
@@ -207,6 +236,7 @@ EditorialEvent = (
     ArticleSubmitted
     | ArticleApproved
     | ArticleReturned
+    | ArticleHeld
     | NoteCreated
     | NoteChanged
     | NoteDeleted
@@ -216,6 +246,7 @@ EditorialEvent = (
     | TaskDeleted
     | LockTaken
     | LockReleased
+    | ReleaseFailed
 )
 MODERATION_TYPES: Final = tuple(kind.name for kind in get_args(ModerationEvent))
 """The names of the events that need `comments:moderate`."""

@@ -33,12 +33,14 @@ from app.events.log import find_first_time
 from app.events.schemas import Position
 from app.events.staff_events import (
     ArticleApproved,
+    ArticleHeld,
     ArticleReturned,
     ArticleSubmitted,
     CommentDecided,
     CommentsRemoved,
     NoteChanged,
     NoteCreated,
+    ReleaseFailed,
     TaskChanged,
     TaskCreated,
     TaskDue,
@@ -308,7 +310,7 @@ def on_event(session: Session, entry: LoggedEvent) -> None:
             _add_fanout(session, entry, f"{entry.type}:{article_id}", {"article": article_id})
         case ArticleCorrected() as event:
             _on_correction(session, entry, event)
-        case ArticleSubmitted() | ArticleApproved() | ArticleReturned():
+        case ArticleSubmitted() | ArticleApproved() | ArticleReturned() | ArticleHeld() | ReleaseFailed():
             tell_staff(session, entry)
         case NoteCreated() | NoteChanged() | TaskCreated() | TaskChanged() | TaskDue():
             tell_staff(session, entry)

@@ -23,6 +23,8 @@ class Content(TypedDict, total=False):
     revision: int  # its number
     note: str  # id
     task: str  # id
+    release: str  # id
+    detail: str  # of the problem for which something was not published
     decision: str  # id of an entry of the moderation log
     appeal: str  # id
     action: str  # id of an action on a person

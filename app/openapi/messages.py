@@ -28,6 +28,7 @@ MESSAGES: dict[str, tuple[str, ...]] = {
     "CommentClaimedMessage": ("comment.claimed",),
     "CommentDecidedMessage": ("comment.decided",),
     "ApprovalMessage": ("article.submitted", "article.approved", "article.returned"),
+    "ArticleHeldMessage": ("article.held",),
     "NoteCreatedMessage": ("note.created",),
     "NoteChangedMessage": ("note.changed",),
     "NoteDeletedMessage": ("note.deleted",),
@@ -50,6 +51,7 @@ MESSAGES: dict[str, tuple[str, ...]] = {
     ),
     "RedirectsMessage": ("redirects.changed",),
     "ReleaseMessage": ("release.published", "release.rolled_back"),
+    "ReleaseFailedMessage": ("release.failed",),
     "TestMessage": (TEST_EVENT,),
 }
 _TEST = "A test message, sent on request; `id` is that of the webhook."

@@ -10,7 +10,8 @@ from sqlmodel import Session, select
 from app.core.clock import format_rfc3339, now
 from app.core.logs import get_logger
 from app.core.problems import Forbidden, Invalid, Problem
-from app.db.rows import JsonObject
+from app.events.log import emit
+from app.events.staff_events import ReleaseFailed
 from app.identity.audit import record_action
 from app.identity.permissions import require_publish
 from app.identity.schemas import SYSTEM, Actor
@@ -29,6 +30,7 @@ from app.releases.releases import (
 from app.releases.tables import Release
 
 RETRY_DELAY: Final = timedelta(minutes=1)
+MAX_DELAY: Final = timedelta(minutes=15)  # of a release that is tried again; then it is not published any more
 NEXT_RELEASE = sa.select(sa.func.min(RELEASE.c.due_at))
 """Selects when the next release is due."""
 log = get_logger("broadsheet.releases")
@@ -65,22 +67,12 @@ def unschedule_release(session: Session, actor: Actor, release_id: str, versions
     return row.id
 
 
-def _describe(problem: Problem) -> JsonObject:
-    """Return why a release was not published, as `ReleaseFailureOut`."""
-    item = cast("Mapping[str, object] | None", problem.members.get("item"))
-    return {
-        "at": format_rfc3339(now()),
-        "item": item and item["id"],
-        "code": problem.code,
-        "detail": problem.detail,
-    }
-
-
 def publish_due_release(session: Session, tools: Tools, find_caller: FindCaller) -> int:
     """Publish the next release that is due; return 1, or 0 without one.
 
     One that cannot be published becomes `failed`: what keeps it back does not go away by itself, and readers must not
-    be surprised later. After any other error, such as a lost connection, it is tried again after `RETRY_DELAY`.
+    be surprised later. After any other error, such as a lost connection, it is tried again after `RETRY_DELAY`, until
+    it is late by `MAX_DELAY`.
     """
     due = select(Release).where(RELEASE.c.due_at <= now()).order_by(RELEASE.c.due_at).limit(1)
     row = session.exec(due.with_for_update(skip_locked=True)).first()
@@ -94,6 +86,10 @@ def publish_due_release(session: Session, tools: Tools, find_caller: FindCaller)
         _fail(session, session.get_one(Release, release_id, populate_existing=True), error)
     except Exception:
         log.exception("publishing a release failed", release=release_id)
+        row = session.get_one(Release, release_id, populate_existing=True)
+        if row.scheduled_at is not None and row.scheduled_at < now() - MAX_DELAY:
+            _fail(session, row, Problem("An error that the log of the server tells of."))
+            return 1
         later = sa.update(RELEASE).where(RELEASE.c.id == release_id).values(due_at=now() + RETRY_DELAY)
         session.execute(later)
     return 1
@@ -108,8 +104,21 @@ def _find_scheduler(session: Session, row: Release, find_caller: FindCaller) -> 
 
 
 def _fail(session: Session, row: Release, error: Problem) -> None:
-    row.failure, row.state = _describe(error), "failed"
+    item = cast("Mapping[str, str] | None", error.members.get("item"))
+    sections = [section_id for section_id in list_sections(session, row.id) if section_id is not None]
+    failed = ReleaseFailed(
+        subject_id=row.id,
+        section_ids=sections,
+        by=cast("str | None", (row.scheduled_by or {}).get("id")),
+        at=format_rfc3339(row.scheduled_at or now()),
+        item=item["id"] if item else None,
+        code=error.code,
+        detail=error.detail,
+    )
+    row.failure = {"at": format_rfc3339(now()), "item": failed.item, "code": failed.code, "detail": failed.detail}
+    row.state = "failed"
     row.due_at, row.scheduled_at, row.scheduled_by = None, None, None
     touch(row)
     record_action(session, SYSTEM, "release.fail", "release", row.id, {"code": error.code})
+    emit(session, failed)
     log.warning("a release was not published at its time", release=row.id, code=error.code)

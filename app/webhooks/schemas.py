@@ -55,6 +55,7 @@ EventType = Literal[
     "article.submitted",
     "article.approved",
     "article.returned",
+    "article.held",
     "note.created",
     "note.changed",
     "note.deleted",
@@ -64,6 +65,7 @@ EventType = Literal[
     "task.deleted",
     "lock.taken",
     "lock.released",
+    "release.failed",
 ]
 Wildcard = Literal[
     "*",
@@ -119,6 +121,7 @@ PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
     "article.submitted": ("section_id", "revision"),
     "article.approved": ("section_id", "revision"),
     "article.returned": ("section_id", "revision"),
+    "article.held": ("section_id", "revision", "at", "code", "detail"),
     "note.created": (*_IN_SECTION, "parent_id", "assignee"),
     "note.changed": (*_IN_SECTION, "fields", "assignee", "done"),
     "note": _IN_SECTION,
@@ -137,6 +140,7 @@ PAYLOAD_MEMBERS: Final[dict[str, Sequence[str]]] = {
     "media": (),
     "site": (),
     "redirects": ("redirects",),
+    "release.failed": ("section_ids", "by", "at", "item", "code", "detail"),
     "release": ("items",),
 }
 

@@ -271,7 +271,7 @@ def may_send(connection: sa.Connection, webhook_id: str, event_type: str, body: 
     if webhook is None or event_type in MODERATION_TYPES:
         return webhook is not None and webhook["moderation"]
     data = pydantic_core.from_json(body)["data"]
-    if "section_id" not in data:  # its article was erased meanwhile
+    if data.keys().isdisjoint(("section_id", "section_ids")):  # its article was erased meanwhile
         return webhook["draft_sections"] is None
     event = EVENTS[event_type].from_payload(data["id"], data)
     return isinstance(event, EditorialEvent) and event.is_open_to(webhook["draft_sections"])

@@ -5,8 +5,10 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
+import time_machine
 from starlette.testclient import TestClient
 
+from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
 from app.events.staff_events import EDITORIAL_TYPES
@@ -20,6 +22,7 @@ pytestmark = pytest.mark.portable
 ANY = {"If-Match": "*"}
 CANARY = "Canary"
 SECTIONS = ("sport", "politics")
+OF_DRAFTS = ("article.*", "note.*", "task.*", "lock.*", "release.failed")
 
 
 @pytest.fixture
@@ -70,7 +73,23 @@ def work(client: TestClient, staff: Staff, section: str) -> str:
     ok(client.delete(f"/v1/notes/{note['id']}", headers=with_etag), 204)
     ok(client.delete(f"/v1/tasks/{tasks[1]['id']}", headers=with_etag), 204)
     ok(client.delete(f"{url}/lock", headers=headers), 204)
+    miss_times(client, headers, str(article["id"]), section)
     return str(article["id"])
+
+
+def miss_times(client: TestClient, headers: Headers, article_id: str, section: str) -> None:
+    """Schedule an article and a release whose times are over now, and which cannot become public."""
+    moment, with_etag = now(), {**headers, **ANY}
+    made = ok(client.post("/v1/releases", json={"name": CANARY}, headers=headers), 201)
+    release, rule = f"/v1/releases/{made['id']}", f"/v1/sections/{section}/approval"
+    items = {"items": [{"op": "unpublish", "article": article_id}]}  # a draft
+    ok(client.put(f"{release}/items", json=items, headers=with_etag))
+    ok(client.put(rule, json={"required": False}, headers=with_etag))
+    at = {"at": format_rfc3339(moment - timedelta(minutes=30))}
+    with time_machine.travel(moment - timedelta(hours=1)):
+        for url in (f"/v1/articles/{article_id}", release):
+            ok(client.put(f"{url}/schedule", json=at, headers=with_etag))
+    ok(client.put(rule, json={"required": True}, headers=with_etag))
 
 
 def editorial(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -81,6 +100,9 @@ def articles_of(messages: list[dict[str, Any]]) -> Iterator[str | None]:
     """Yield the articles of some messages; None for those about tasks of no article."""
     for message in messages:
         data = message["data"]
+        if message["type"] == "release.failed":
+            assert (len(data["section_ids"]), data["code"]) == (1, "wrong_state")
+            continue
         yield data["article_id"] if "article_id" in data else data["id"]
 
 
@@ -89,7 +111,7 @@ def test_editors_are_told_of_their_sections_and_nobody_else_is(
 ) -> None:
     with Receiver() as of_chief, Receiver() as of_ada, Receiver() as of_manager:
         assert hook(client, staff.chief, of_chief.url)["editorial"] is True
-        assert hook(client, staff.ada.headers, of_ada.url, "article.*", "note.*", "task.*", "lock.*")["editorial"]
+        assert hook(client, staff.ada.headers, of_ada.url, *OF_DRAFTS)["editorial"]
         assert hook(client, staff.manager, of_manager.url)["editorial"] is False
         ids = {section: work(client, staff, section) for section in SECTIONS}
         make.published(client, staff.chief, "Public")
@@ -97,6 +119,8 @@ def test_editors_are_told_of_their_sections_and_nobody_else_is(
     assert {message["type"] for message in editorial(of_chief.told)} == set(EDITORIAL_TYPES)
     assert set(articles_of(editorial(of_chief.told))) == {*ids.values(), None}
     assert {message["type"] for message in editorial(of_ada.told)} == set(EDITORIAL_TYPES)
+    for receiver, number in ((of_chief, 2), (of_ada, 1)):
+        assert [message["type"] for message in receiver.told].count("release.failed") == number
     assert set(articles_of(editorial(of_ada.told))) == {ids["sport"], None}
     assert "article.published" in of_manager.types
     assert editorial(of_manager.told) == []

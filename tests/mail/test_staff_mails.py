@@ -8,7 +8,7 @@ import pytest
 import time_machine
 from starlette.testclient import TestClient
 
-from app.core.clock import now
+from app.core.clock import format_rfc3339, now
 from app.db import Database
 from tests import make
 from tests.mail.post import Mailbox, links, text_of, work
@@ -119,6 +119,45 @@ def test_who_approves_a_move_may_approve_in_both_sections(
         assert [name for name, _ in told(mailbox)] == [expected]
         if expected == "adam":
             make.person(client, db, "Both", editor=["sport", "politics"])
+
+
+def test_what_is_not_published_at_its_time_is_told_to_who_can_mend_it(
+    client: TestClient, mailbox: Mailbox, staff: dict[str, Person], admin: Headers
+) -> None:
+    rita, edna = staff["rita"].headers, {**staff["edna"].headers, **ANY}
+    rule, moment = "/v1/sections/sport/approval", now()
+    ok(client.put(rule, json={"required": False}, headers={**admin, **ANY}))
+    article, other = (make.draft(client, rita, title, section="sport") for title in (TITLE, "Other"))
+    made = ok(client.post("/v1/releases", json={"name": "<b>Budget</b>", "note": CANARY}, headers=edna), 201)
+    release = f"/v1/releases/{made['id']}"
+    items = [{"op": "publish", "article": other["id"]}]
+    ok(client.put(f"{release}/items", json={"items": items}, headers=edna))
+    past = {"at": format_rfc3339(moment - timedelta(minutes=30))}
+    for url in (f"/v1/articles/{article['id']}", release):
+        with time_machine.travel(moment - timedelta(minutes=31)):
+            ok(client.put(f"{url}/schedule", json=past, headers=edna))
+    ok(client.put(rule, json={"required": True, "four_eyes": False}, headers={**admin, **ANY}))
+    work(client)
+    late = "Not published at its time:"
+    reasons = [text_of(mail, "html") for mail in mailbox.mails]
+    assert told(mailbox) == [
+        ("ed", f"{late} {TITLE}"),
+        ("ed", f"{late} <b>Budget</b>"),
+        ("edna", f"{late} {TITLE}"),
+        ("edna", f"{late} <b>Budget</b>"),
+        ("rita", f"{late} {TITLE}"),
+    ]
+    for text in reasons:
+        assert "is not approved" in text
+        assert "<b>Budget" not in text
+    with time_machine.travel(moment - timedelta(minutes=31)):
+        ok(client.put(f"{release}/schedule", json=past, headers=edna))
+    grants = [{"role": "editor", "sections": ["politics"]}]
+    for name in ("edna", "ed"):
+        ok(client.put(f"/v1/people/{staff[name].id}/grants", json=grants, headers=admin))
+    work(client)
+    assert [name for name, _ in told(mailbox)] == ["adam", "edna"], "who made it reads it still"
+    assert ok(client.get(release, headers=admin))["failure"]["code"] == "forbidden"
 
 
 def test_nobody_turns_off_the_mails_of_others(

@@ -11,6 +11,8 @@ from starlette.testclient import TestClient
 from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database
+from app.events.log import read_after
+from app.events.schemas import START
 from app.search.indexing import index_article
 from app.wiring import timers
 from tests import make
@@ -77,3 +79,30 @@ def test_what_a_person_scheduled_needs_their_rights_at_its_time(
         assert client.get("/v1/fronts/home").status_code == 404
         entries = make.ok(client.get("/v1/audit?action=release.fail", headers=admin))["data"]
         assert [entry["detail"] for entry in entries] == [{"code": code}]
+        with db.connect() as connection:
+            last = read_after(connection, START, 100)[-1]
+        assert (last.type, last.subject_id, last.article_id) == ("release.failed", shown["id"], None)
+        assert last.payload == {
+            **{name: shown["failure"][name] for name in ("code", "detail", "item")},
+            "section_ids": [],
+            "by": ada.id,
+            "at": at,
+        }
+
+
+def test_a_release_that_breaks_is_tried_again_but_not_for_long(
+    client: TestClient, db: Database, editor: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("an error of the program")
+
+    url = release(client, editor, {"op": "publish", "article": make.draft(client, editor, "New")["id"]})
+    at = now() + AT
+    make.ok(client.put(f"{url}/schedule", json={"at": format_rfc3339(at)}, headers={**editor, **ANY}))
+    monkeypatch.setattr("app.releases.scheduling.carry_out", fail)
+    for minutes, state in ((1, "scheduled"), (10, "scheduled"), (17, "failed")):
+        with time_machine.travel(at + timedelta(minutes=minutes), tick=False), db.transaction() as session:
+            assert timers(Settings(_env_file=None), index_article)["releases"].run(session) == 1
+        shown = make.ok(client.get(url, headers=editor))
+        assert shown["state"] == state
+    assert shown["failure"]["code"] == "internal_error"

@@ -243,6 +243,14 @@ class ArticleDiscussionIn(TypedDict):
     state: NotRequired[DiscussionState | None]
 
 
+class ArticleHeldMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['article.held']
+
+
 class ArticleIn(TypedDict):
     """A new article, created as a draft."""
 
@@ -1443,7 +1451,7 @@ class EditOp(TypedDict):
     op: Literal['edit']
 
 
-EditorialStreamEvent: TypeAlias = 'ApprovalMessage | LockReleasedMessage | LockTakenMessage | NoteChangedMessage | NoteCreatedMessage | NoteDeletedMessage | TaskChangedMessage | TaskDeletedMessage | TaskMessage'
+EditorialStreamEvent: TypeAlias = 'ApprovalMessage | ArticleHeldMessage | LockReleasedMessage | LockTakenMessage | NoteChangedMessage | NoteCreatedMessage | NoteDeletedMessage | ReleaseFailedMessage | TaskChangedMessage | TaskDeletedMessage | TaskMessage'
 """The `data` of an event of `/v1/editorial/live`, which is named by its `type`."""
 
 
@@ -3239,6 +3247,14 @@ class ReleaseCheckOut(TypedDict):
     ready: bool
 
 
+class ReleaseFailedMessage(TypedDict):
+    """A webhook message or stream event."""
+
+    data: EventData | dict[str, object]
+    timestamp: str
+    type: Literal['release.failed']
+
+
 class ReleaseFailureOut(TypedDict):
     """Why a scheduled release was not published."""
 
@@ -4488,7 +4504,7 @@ class VotesOut(TypedDict):
     up: int
 
 
-WebhookEvents: TypeAlias = Literal['article.published', 'article.updated', 'article.corrected', 'article.correction_changed', 'article.correction_withdrawn', 'article.unpublished', 'article.retracted', 'article.purged', 'article.reacted', 'comment.published', 'comment.edited', 'comment.removed', 'comment.voted', 'comment.pending', 'comment.held', 'comment.reported', 'comment.appealed', 'comment.claimed', 'comment.decided', 'article.reported', 'discussion.changed', 'section.changed', 'section.deleted', 'tag.changed', 'tag.deleted', 'author.changed', 'author.deleted', 'series.changed', 'series.deleted', 'notice.changed', 'notice.deleted', 'media.changed', 'media.deleted', 'site.changed', 'redirects.changed', 'release.published', 'release.rolled_back', 'article.submitted', 'article.approved', 'article.returned', 'note.created', 'note.changed', 'note.deleted', 'task.created', 'task.changed', 'task.due', 'task.deleted', 'lock.taken', 'lock.released', '*', 'article.*', 'comment.*', 'discussion.*', 'section.*', 'tag.*', 'author.*', 'series.*', 'notice.*', 'media.*', 'site.*', 'redirects.*', 'release.*', 'note.*', 'task.*', 'lock.*']
+WebhookEvents: TypeAlias = Literal['article.published', 'article.updated', 'article.corrected', 'article.correction_changed', 'article.correction_withdrawn', 'article.unpublished', 'article.retracted', 'article.purged', 'article.reacted', 'comment.published', 'comment.edited', 'comment.removed', 'comment.voted', 'comment.pending', 'comment.held', 'comment.reported', 'comment.appealed', 'comment.claimed', 'comment.decided', 'article.reported', 'discussion.changed', 'section.changed', 'section.deleted', 'tag.changed', 'tag.deleted', 'author.changed', 'author.deleted', 'series.changed', 'series.deleted', 'notice.changed', 'notice.deleted', 'media.changed', 'media.deleted', 'site.changed', 'redirects.changed', 'release.published', 'release.rolled_back', 'article.submitted', 'article.approved', 'article.returned', 'article.held', 'note.created', 'note.changed', 'note.deleted', 'task.created', 'task.changed', 'task.due', 'task.deleted', 'lock.taken', 'lock.released', 'release.failed', '*', 'article.*', 'comment.*', 'discussion.*', 'section.*', 'tag.*', 'author.*', 'series.*', 'notice.*', 'media.*', 'site.*', 'redirects.*', 'release.*', 'note.*', 'task.*', 'lock.*']
 """A type of event, or all types of a kind."""
 
 
