@@ -5,8 +5,10 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 from sqlmodel import Session
 
+from app.core.clock import now
 from app.core.problems import Invalid, InvalidParameter
 from app.db.columns import table_of
+from app.db.rows import JsonObject
 from app.identity.schemas import Actor
 from app.people.tables import Person
 
@@ -19,6 +21,13 @@ class Written(Protocol):
 
     actor_id: str | None
     person_id: str | None
+
+
+def name_doer(actor: Actor, *, done: bool) -> JsonObject:
+    """Return the columns that say who marked something as done; nulls if it is not done any more."""
+    if not done:
+        return {"done_at": None, "done_by": None, "done_by_id": None}
+    return {"done_at": now(), "done_by": actor.name, "done_by_id": actor.person or actor.id}
 
 
 def is_same_caller(actor: Actor, written: Written) -> bool:

@@ -13,4 +13,6 @@ def erase_name(session: Session, person: ErasedPerson) -> None:
     note, task = table_of(Note), table_of(Task)
     erase_actor_name(session, person, note, task, table_of(ArticleLock))
     for table in (note, task):
-        session.execute(sa.update(table).where(table.c.done_by == person.name).values(done_by=ERASED_NAME))
+        is_unknown = table.c.done_by_id.is_(None) & (table.c.done_by == person.name)  # as former releases stored it
+        is_own = table.c.done_by_id.in_(person.caller_ids) | is_unknown
+        session.execute(sa.update(table).where(is_own).values(done_by=ERASED_NAME))

@@ -21,7 +21,7 @@ from app.core.ids import is_id, new_id
 from app.core.problems import Forbidden, Invalid, NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_rows
-from app.editorial.callers import is_same_caller, parse_assignee, require_assignee
+from app.editorial.callers import is_same_caller, name_doer, parse_assignee, require_assignee
 from app.editorial.schemas import DraftNoteIn, DraftNotePatch, NoteQuery
 from app.editorial.tables import Note
 from app.events.log import emit
@@ -208,7 +208,7 @@ def update_note(session: Session, actor: Actor, note_id: str, data: DraftNotePat
     if "assignee" in sent and (assignee := require_assignee(session, actor, data.assignee)) != note.assignee_id:
         values["assignee_id"] = assignee
     if "done" in sent and data.done != (note.done_at is not None):
-        values |= {"done_at": now() if data.done else None, "done_by": actor.name if data.done else None}
+        values |= name_doer(actor, done=data.done)
     etag.check_version(note.version, versions, sorted(sent))
     if values:
         for name, value in values.items():

@@ -24,7 +24,8 @@ class Note(Table, table=True):
     edited_at: datetime | None = None
     assignee_id: str | None = Field(None, sa_type=ID)  # a person
     done_at: datetime | None = None
-    done_by: str | None = Field(default=None, max_length=200)
+    done_by: str | None = Field(default=None, max_length=200)  # the name at that time
+    done_by_id: str | None = Field(default=None, sa_type=ID)  # the person, or a key of nobody; null: of former releases
     version: int = 1
 
     quote_revision: int | None = None  # the revision of the passage; null: about the article as a whole
@@ -53,7 +54,8 @@ class Task(Table, table=True):
     remind_at: datetime | None = None  # due_at, until it was told that this has come, or the task is done
     done: bool = False
     done_at: datetime | None = None
-    done_by: str | None = Field(default=None, max_length=200)
+    done_by: str | None = Field(default=None, max_length=200)  # the name at that time
+    done_by_id: str | None = Field(default=None, sa_type=ID)  # the person, or a key of nobody; null: of former releases
     actor_id: str | None = Field(sa_type=ID)
     actor_name: str = Field(max_length=200)
     person_id: str | None = Field(None, sa_type=ID, index=True)

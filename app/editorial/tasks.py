@@ -13,7 +13,7 @@ from app.core.ids import is_id, new_id
 from app.core.problems import Forbidden, InvalidParameter, NotFound
 from app.db.columns import table_of
 from app.db.rows import JsonObject, fetch_rows
-from app.editorial.callers import is_same_caller, parse_assignee, require_assignee
+from app.editorial.callers import is_same_caller, name_doer, parse_assignee, require_assignee
 from app.editorial.schemas import TaskIn, TaskPatch, TaskQuery
 from app.editorial.tables import Task
 from app.events.base import EventBase
@@ -177,8 +177,7 @@ def update_task(session: Session, actor: Actor, task_id: str, data: TaskPatch, v
     if "due_at" in sent:
         values["due_order"] = data.due_at or NEVER
     if "done" in sent and data.done != task.done:
-        values |= {"done": data.done, "done_at": now() if data.done else None}
-        values["done_by"] = actor.name if data.done else None
+        values |= {"done": data.done, **name_doer(actor, done=data.done)}
     changed = {name: value for name, value in values.items() if getattr(task, name) != value}
     for name, value in changed.items():
         setattr(task, name, value)

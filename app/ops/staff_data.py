@@ -62,8 +62,9 @@ def _select(name: str, person_id: str, limit: int) -> Statement:
     source = _SOURCES[name]
     table = source["table"]
     is_own = table.c.person_id == person_id
-    if "assignee_id" in table.c:
-        is_own |= table.c.assignee_id == person_id
+    for name in ("assignee_id", "done_by_id"):
+        if name in table.c:
+            is_own |= table.c[name] == person_id
     columns = [table.c[member] for member in source["members"].split()]
     return sa.select(*columns).where(is_own).order_by(table.c[source["order"]]).limit(limit + 1)
 

@@ -19,7 +19,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.net.smtp import MaildirMailer
 from app.people.sessions import SESSION_CACHE_SECONDS
-from tests.make import Headers, Person, ok, patched, person, said
+from tests.make import Headers, Person, ok, patched, person, said, sign_in
 from tests.moderation.stock import comment, participant, stored
 from tests.ops.personal.test_personal_data import EMAIL, NAMED, dump
 
@@ -170,3 +170,42 @@ def test_the_only_administrator_is_not_erased(client: TestClient, db: Database, 
     answer = client.post("/v1/persons/erase", json={"email": ada.email}, headers=admin)
     assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
     assert ok(client.get(f"/v1/people/{ada.id}", headers=admin))["email"] == ada.email
+
+
+def test_a_namesake_keeps_the_name_and_former_names_are_erased(
+    client: TestClient, db: Database, admin: Headers, editor: Headers, article: Article
+) -> None:
+    one, other = (person(client, db, name, desk=None) for name in ("Sam Lee", "Other"))
+    ok(client.patch(f"/v1/people/{other.id}", json={"name": "Sam Lee"}, headers=admin))
+    other = sign_in(client, db, other)
+    url, with_etag = f"/v1/articles/{article['id']}", {"If-Match": "*"}
+    body = {"name": "Sam's phone", "scopes": ["content:write"], "person_id": one.id}
+    phone = {"Authorization": f"Bearer {ok(client.post('/v1/keys', json=body, headers=admin), 201)['key']}"}
+    done: dict[str, str] = {}
+    for who, headers in (("one", one.headers), ("other", other.headers), ("phone", phone)):
+        note = ok(client.post(f"{url}/notes", json={"text": who}, headers=editor), 201)
+        task = ok(client.post("/v1/tasks", json={"title": who}, headers=editor), 201)
+        for kind, made in (("notes", note), ("tasks", task)):
+            path = f"/v1/{kind}/{made['id']}"
+            if (who, kind) != ("phone", "tasks"):  # keys write tasks of no article nowhere
+                done[path] = ok(client.patch(path, json={"done": True}, headers={**headers, **with_etag}))["done_by"]
+    for headers in (one.headers, other.headers):
+        ok(client.post(f"{url}/submit", json={}, headers={**headers, **with_etag}))
+    told = ok(client.post("/v1/persons/export", json={"person_id": other.id}, headers=admin))["staff"]
+    assert ([row["text"] for row in told["notes"]], [row["title"] for row in told["tasks"]]) == (["other"], ["other"])
+    ok(client.patch(f"/v1/people/{one.id}", json={"name": "Sam Former"}, headers=admin))
+    ok(client.post("/v1/persons/erase", json={"person_id": one.id}, headers=admin), 204)
+
+    def look() -> list[str]:
+        notes = ok(client.get(f"{url}/notes", headers=editor))["data"]
+        tasks = ok(client.get("/v1/tasks", headers=editor))["data"]
+        assert {row["done_by"] for row in tasks if row["title"] == "one"} <= {"Erased person"}
+        return [row["done_by"] for row in notes]
+
+    assert look() == ["Erased person", "Sam Lee", "Erased person"]
+    shown = ok(client.get(url, headers=editor))["editing"]["approval"]
+    assert shown["by"] == "Sam Lee", "the last step is the namesake's"
+    ok(client.post("/v1/persons/erase", json={"person_id": other.id}, headers=admin), 204)
+    assert look() == ["Erased person"] * 3
+    assert "Sam Lee" not in dump(db)
+    assert "Sam Former" not in dump(db)
