@@ -372,7 +372,7 @@ def run(
 def test_no_text_becomes_public_that_nobody_approved(
     client: TestClient, db: Database, admin: Headers, make_key: Callable[..., Headers], report: Report
 ) -> None:
-    run(client, db, admin, make_key, report, effort("EXAMPLES", 2, long=120))
+    run(client, db, admin, make_key, report, effort("EXAMPLES", 1, long=120))
 
 
 @pytest.mark.long

@@ -435,6 +435,6 @@ def test_the_life_of_articles(client: TestClient, db: Database, editor: Headers)
     for name in TAGS:
         make.ok(client.post("/v1/tags", json={"name": name.title(), "slug": name}, headers=editor), 201)
     machine = type("Machine", (Life,), {"client": client, "db": db, "editor": editor})
-    examples, unchecked = effort("EXAMPLES", 2, long=100), list(HealthCheck)
+    examples, unchecked = effort("EXAMPLES", 1, long=100), list(HealthCheck)
     bounds = settings(max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=unchecked)
     run_state_machine_as_test(machine, settings=bounds)

@@ -51,7 +51,7 @@ def test_the_past_is_as_readers_saw_it(client: TestClient, editor: Headers) -> N
             verb, body = chance.choice([*verbs, *([("retract", {"reason": "No."})] if chance.random() < 0.2 else [])])
             client.post(f"{url}/{verb}", json=body, headers=headers)
 
-    for _ in range(effort("PAST", 12, long=80)):
+    for _ in range(effort("PAST", 6, long=80)):
         for _ in range(chance.randrange(1, 5)):
             step(chance.choice(articles))
         moments.append((now(), answers(client, ids, {})))

@@ -20,7 +20,7 @@ from tests.served import serving
 
 pytestmark = pytest.mark.long
 Headers = dict[str, str]
-EDITS = effort("EDITS", 40, long=1000)
+EDITS = effort("EDITS", 20, long=1000)
 KILLS = effort("FOLLOW_KILLS", 1, long=10)
 WRITERS = 3
 

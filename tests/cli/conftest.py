@@ -101,6 +101,14 @@ def postgres_store(postgres_url: str, data: Path, monkeypatch: pytest.MonkeyPatc
         yield url
 
 
+@pytest.fixture
+def sqlite_data(data: Path, sqlite_template: Path) -> Path:
+    """The data folder with a migrated SQLite store, which is copied: commands would take a second to migrate it."""
+    make_folder(data)
+    shutil.copy(sqlite_template, data / "broadsheet.db")
+    return data
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A migrated store of each kind; the URL."""
@@ -108,7 +116,4 @@ def store(request: pytest.FixtureRequest, data: Path, monkeypatch: pytest.Monkey
         with new_database(request.getfixturevalue("postgres_url"), TEMPLATE, monkeypatch) as url:
             yield url
         return
-    path = data / "broadsheet.db"
-    make_folder(data)
-    shutil.copy(request.getfixturevalue("sqlite_template"), path)
-    yield f"sqlite:///{path}"
+    yield f"sqlite:///{request.getfixturevalue('sqlite_data')}/broadsheet.db"

@@ -47,10 +47,10 @@ def test_keys_are_revoked_by_id_and_by_hint(broadsheet: Broadsheet, sql: Sql, st
     assert broadsheet("keys", "list").out.count("revoked") == 2
 
 
-def test_what_names_no_key_or_two_is_not_revoked(broadsheet: Broadsheet, sql: Sql, data: object) -> None:
+def test_what_names_no_key_or_two_is_not_revoked(broadsheet: Broadsheet, sql: Sql, sqlite_data: object) -> None:
     made(broadsheet, "--name", "a", "--scope", "admin")
     made(broadsheet, "--name", "b", "--scope", "admin")
-    url = f"sqlite:///{data}/broadsheet.db"
+    url = f"sqlite:///{sqlite_data}/broadsheet.db"
     sql(url, "UPDATE api_key SET hint = 'bs_000000'")
     two = broadsheet("keys", "revoke", "bs_000000")
     assert (two.status, two.err) == (1, "Error: 2 keys begin with bs_000000; give the id.\n")
@@ -59,9 +59,9 @@ def test_what_names_no_key_or_two_is_not_revoked(broadsheet: Broadsheet, sql: Sq
     assert sql(url, "SELECT count(*) FROM api_key WHERE revoked_at IS NULL") == [(2,)]
 
 
-def test_a_list_longer_than_a_page_is_whole(broadsheet: Broadsheet, sql: Sql, data: object) -> None:
+def test_a_list_longer_than_a_page_is_whole(broadsheet: Broadsheet, sql: Sql, sqlite_data: object) -> None:
     made(broadsheet, "--name", "first", "--scope", "admin")
-    url = f"sqlite:///{data}/broadsheet.db"
+    url = f"sqlite:///{sqlite_data}/broadsheet.db"
     copies = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 120) "
         "INSERT INTO api_key (id, name, hint, hash, scopes, created_at) "
@@ -74,16 +74,18 @@ def test_a_list_longer_than_a_page_is_whole(broadsheet: Broadsheet, sql: Sql, da
 
 
 @pytest.mark.parametrize(("text", "span"), [("12h", 0.5), ("90d", 90.0), ("2w", 14.0)])
-def test_keys_expire_after_a_span(broadsheet: Broadsheet, sql: Sql, data: object, text: str, span: float) -> None:
+def test_keys_expire_after_a_span(
+    broadsheet: Broadsheet, sql: Sql, sqlite_data: object, text: str, span: float
+) -> None:
     made(broadsheet, "--name", "a", "--scope", "admin", "--expires", text)
     [(seconds,)] = sql(
-        f"sqlite:///{data}/broadsheet.db", "SELECT unixepoch(expires_at) - unixepoch(created_at) FROM api_key"
+        f"sqlite:///{sqlite_data}/broadsheet.db", "SELECT unixepoch(expires_at) - unixepoch(created_at) FROM api_key"
     )
     assert isinstance(seconds, int)
     assert abs(seconds - span * 86400) <= 60, "but for the time that the command takes"
 
 
-def test_keys_expire_at_a_time(broadsheet: Broadsheet, data: object) -> None:
+def test_keys_expire_at_a_time(broadsheet: Broadsheet, sqlite_data: object) -> None:
     made(broadsheet, "--name", "a", "--scope", "admin", "--expires", "2999-01-01T02:00:00+02:00")
     assert "until 2999-01-01T00:00:00Z" in broadsheet("keys", "list").out
 
@@ -92,18 +94,20 @@ def test_keys_expire_at_a_time(broadsheet: Broadsheet, data: object) -> None:
     ("option", "value"),
     [("--expires", "90"), ("--expires", "0d"), ("--expires", "2999-01-01T00:00:00"), ("--scope", "everything")],
 )
-def test_what_cannot_be_read_is_a_usage_error(broadsheet: Broadsheet, data: object, option: str, value: str) -> None:
+def test_what_cannot_be_read_is_a_usage_error(
+    broadsheet: Broadsheet, sqlite_data: object, option: str, value: str
+) -> None:
     ended = broadsheet("keys", "create", "--name", "a", "--scope", "admin", option, value)
     assert (ended.status, ended.out) == (2, "")
 
 
-def test_a_key_that_has_expired_already_is_not_made(broadsheet: Broadsheet, data: object) -> None:
+def test_a_key_that_has_expired_already_is_not_made(broadsheet: Broadsheet, sqlite_data: object) -> None:
     past = (now() - timedelta(days=1)).isoformat()
     ended = broadsheet("keys", "create", "--name", "a", "--scope", "admin", "--expires", past)
     assert (ended.status, ended.out, ended.err.count("\n")) == (1, "", 1)
 
 
-def test_a_key_is_limited_to_sections_that_exist(broadsheet: Broadsheet, data: object) -> None:
+def test_a_key_is_limited_to_sections_that_exist(broadsheet: Broadsheet, sqlite_data: object) -> None:
     missing = broadsheet("keys", "create", "--name", "a", "--scope", "admin", "--section", "report")
     assert (missing.status, missing.out, missing.err) == (1, "", "Error: There is no section report.\n")
 

@@ -20,7 +20,7 @@ from tests.contract.twins import Twins, twins
 from tests.document import expanded
 from tests.effort import effort
 
-CASES = effort("GENERATED", 40, long=1500)  # requests to each database
+CASES = effort("GENERATED", 24, long=1500)  # requests to each database
 VARIANTS = 6 if CASES <= 1500 else 12  # of each request, all but the first with something else in it
 EXAMPLES = 1 if CASES <= 100 else 4 if CASES <= 1500 else 16
 """Requests of an operation and mode at a time: to generate one costs more than to send all of its variants to both."""

@@ -442,7 +442,7 @@ def test_a_publishable_key_reads_what_anybody_may_read(client: TestClient, make_
 @pytest.mark.long
 def test_every_cell_of_the_table_holds(callers: list[Caller], world: World, report: Callable[..., None]) -> None:
     asked = Portion(15 if world.db.dialect == "postgresql" else 100)  # the rules are the same code on both
-    asked_of_people, cells = Portion(8), [0, 0]
+    asked_of_people, refused, cells = Portion(8), Portion(30), [0, 0]
     for operation, rows in TABLE.items():
         if operation not in asked:
             continue
@@ -455,12 +455,15 @@ def test_every_cell_of_the_table_holds(callers: list[Caller], world: World, repo
                 for state, things, body, expected in _cells(row, caller, world):
                     if isinstance(row, Changes) and state not in SOME and not (caller.name in EVERYWHERE or IS_LONG):
                         continue
+                    is_refused = expected in ({401}, {403}) and not caller.may(row.scope)
+                    if is_refused and caller.headers and f"{operation} {caller.name}" not in refused:
+                        break  # the same line of code refuses all who lack the scope: with LONG=1 each of them asks
                     cells[caller.is_person] += 1
                     status = _send(world, operation, caller, things, body, state)
                     if status not in expected:
                         where = f"{operation} {things} {body} by {caller.name}"
                         world.failures.append(f"{where}: {status}, not {sorted(expected)}")
-                    if expected in ({401}, {403}) and not caller.may(row.scope):
+                    if is_refused:
                         break  # without the scope the state is not looked at
     if IS_LONG:
         report(cells_of_scopes=cells[0], cells_of_roles=cells[1])

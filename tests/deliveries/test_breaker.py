@@ -17,7 +17,7 @@ from tests.effort import effort
 
 pytestmark = pytest.mark.portable
 
-PUBLICATIONS = effort("PUBLICATIONS", 5, long=100)
+PUBLICATIONS = effort("PUBLICATIONS", 3, long=100)
 
 
 class Long(Noted):

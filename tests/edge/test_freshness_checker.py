@@ -26,7 +26,7 @@ from tests import processes
 from tests.effort import effort
 from tests.make import Headers
 
-READS = effort("READS", 400, long=60_000)
+READS = effort("READS", 150, long=60_000)
 DISTURBANCES = effort("DISTURBANCES", 1, long=20)
 READERS, WRITERS, ARTICLES, SERVERS = 12, effort("WRITERS", 3, long=8), effort("WRITERS", 3, long=8), 2
 CANARY = "zqxcanary"

@@ -18,7 +18,7 @@ from tests.make import act, author, comment, draft, ok, published, section, seri
 pytestmark = pytest.mark.portable
 
 Headers = dict[str, str]
-SEEDS, ROUNDS = effort("SEEDS", 1, long=30), effort("ROUNDS", 10, long=16)
+SEEDS, ROUNDS = effort("SEEDS", 1, long=30), effort("ROUNDS", 6, long=16)
 PATHS = """
 /v1/articles /v1/articles?fields=title /v1/articles?section=world /v1/articles?section=japan&fields=title,tags
 /v1/articles?section=sport /v1/articles?tag=ferry /v1/articles?tag=ferry,boat /v1/articles?tag=boat&fields=title,url

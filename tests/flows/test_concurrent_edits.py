@@ -19,7 +19,7 @@ from app.db.columns import table_of
 from tests.effort import effort
 from tests.make import ok
 
-EDITS, CLIENTS = effort("EDITS", 24, long=200), 4
+EDITS, CLIENTS = effort("EDITS", 12, long=200), 4
 Headers = dict[str, str]
 
 

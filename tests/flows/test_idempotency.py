@@ -15,7 +15,7 @@ from app.identity.tables import Audit
 from tests.effort import effort
 from tests.make import ok
 
-KEYS, TIMES, CLIENTS = effort("KEYS", 20, long=100), 10, 50
+KEYS, TIMES, CLIENTS = effort("KEYS", 8, long=100), 10, 50
 Headers = dict[str, str]
 
 

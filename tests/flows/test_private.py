@@ -263,7 +263,7 @@ def test_no_private_word_comes_out(
 ) -> None:
     leaks, answers, everywhere = [], 0, list(addresses(client, world))
     viewers = some(world.viewers, database_url, 1)
-    percent = min(40, 120 // len(viewers))
+    percent = min(40, 60 // len(viewers))
     asked = {viewer: Portion(percent) for viewer in viewers}
     for viewer, url in product(viewers, everywhere):
         if url not in asked[viewer]:
@@ -374,7 +374,7 @@ def check_hidden(client: TestClient, world: World, headers: Headers) -> None:
     """A part of what can be asked of what is hidden: each is answered as if it were not there."""
     tails = ["", "?include=neighbours", "?fields=title", "?preview=guess", "?revision=latest", "/neighbours"]
     tails += ["/revisions", "/revisions/1", "/revisions/2/diff", "/previews"]
-    asked_for = Portion(40)
+    asked_for = Portion(20)
     for ref in world.refs:
         missing = MISSING_ID if "-" in ref else "a" * len(ref)
         for tail in tails:

@@ -29,7 +29,7 @@ from tests.effort import effort
 from tests.make import Headers
 from tests.moderation.stock import participant
 
-COMMENTS = effort("COMMENTS", 40, long=400)
+COMMENTS = effort("COMMENTS", 20, long=400)
 EVENT, TALLY = table_of(Event), table_of(ArticleTally)
 
 

@@ -37,7 +37,7 @@ from tests.effort import effort
 
 pytestmark = pytest.mark.portable
 
-STEPS = effort("STEPS", 30, long=400)
+STEPS = effort("STEPS", 15, long=400)
 SITE = Site("https://site.example", "/{section}/{slug}")
 TOPICS = [
     "harbour ferry captain passengers quay lighthouse sailors anchor",

@@ -134,7 +134,7 @@ def test_of_near_copies_the_best_is_kept_whatever_the_order() -> None:
 @pytest.mark.long
 def test_adding_one_to_a_full_list_is_the_same_as_picking_from_all() -> None:
     rng = Random(7)
-    for _ in range(effort("ROUNDS", 10, long=100)):
+    for _ in range(effort("ROUNDS", 5, long=100)):
         rows = [candidate(n, rng.randrange(1000), rng.choice(["a", "b", "c", None])) for n in range(60)]
         kept = pick_links(rows[:1])
         for number, row in enumerate(rows[1:], 2):

@@ -192,9 +192,9 @@ class Story:
         )
 
     def choose_addresses(self) -> list[str]:
-        """Some addresses of each operation at random, or all of them with `LONG=1`."""
+        """An address of each kind at random, or all of them with `LONG=1`."""
         every = [expand(address, self.names) for address in SHOWN]
-        return [each for group in every for each in (group if IS_LONG else random.sample(group, min(2, len(group))))]
+        return [each for group in every for each in (group if IS_LONG else [random.choice(group)])]
 
     def link(self) -> dict[str, Any]:
         """A new preview link."""
@@ -253,7 +253,7 @@ def test_every_read_shows_a_release_to_the_holder_of_its_token_alone(client: Tes
                 (present[address].content if answer.is_success else answer.content),
                 present[address].headers.get("etag"),
             ), address
-        for address in random.sample(addresses, 20):
+        for address in random.sample(addresses, 8):
             for wrong in (revoked["token"], "unknown"):
                 assert content_of(story.read(address, wrong)) == (404, "not_found", ""), address
         publish(client, editor, story.url)
@@ -266,7 +266,7 @@ def test_every_read_shows_a_release_to_the_holder_of_its_token_alone(client: Tes
             if expected != seen:
                 differing[address] = (expected, seen)
         assert differing == {}
-        for address in random.sample(addresses, 20):
+        for address in random.sample(addresses, 8):
             assert content_of(story.read(address, token)) == content_of(story.read(address)), address
     if IS_LONG:
         of = {each: address.partition("?")[0] for address in SHOWN for each in expand(address, story.names)}
