@@ -15,6 +15,7 @@ from app.articles.schemas import HeadOut, RelatedOut
 from app.comments.routes import include_comments
 from app.comments.schemas import CommentList
 from app.comments.services import CommentServices
+from app.core.logs import get_logger
 from app.core.network_addresses import Guard
 from app.core.settings import Settings
 from app.db import Database, QueryProcesses
@@ -42,6 +43,7 @@ from app.ops.gauges import StoreMetrics
 from app.ops.services import OpenApiDocument, OperationServices
 from app.partners.partners import PartnerAccessLog, is_named
 from app.people.grants import find_grants_of_owner
+from app.people.named_in_settings import find_unknown_names
 from app.people.oidc import ProviderClient
 from app.people.passwords import Passwords
 from app.people.second_factor import SecondFactorRule
@@ -67,6 +69,8 @@ from app.web.paging import ListOut
 from app.web.rate_limits import Limiter
 from app.worker import Worker
 
+log = get_logger("broadsheet.services")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Services(CommentServices, ReactionServices, LiveServices, OperationServices, PeopleServices):
@@ -89,8 +93,19 @@ class Services(CommentServices, ReactionServices, LiveServices, OperationService
         await self.keeper.start()
         self.access_log.start()
         self.live.start()
+        await self._report_unknown_names()
         if with_worker:
             await self.election.start()
+
+    async def _report_unknown_names(self) -> None:
+        """Log what settings name that does not exist. Without the database it is not known, and the server starts."""
+        try:
+            unknown = await self.database.read(find_unknown_names, self.settings)
+        except Exception as error:
+            log.warning("roles and sections in the settings could not be checked", error=type(error).__name__)
+            return
+        for name in unknown:
+            log.warning(name.describe(), setting=name.setting)
 
     async def stop(self) -> None:
         """Stop the services in the reverse order."""

@@ -28,6 +28,7 @@ from app.events.schemas import START, Position
 from app.events.tables import LogCursor
 from app.main import create_app
 from app.net.smtp import MAIL_FOLDER, Server
+from app.people.named_in_settings import SECOND_FACTOR, find_unknown_names
 from app.publication.storage import open_storage
 from app.search.indexing import count_index_drift
 
@@ -307,6 +308,19 @@ def check_search(settings: Settings, connection: sa.Connection) -> str:
     return "has all public articles"
 
 
+def check_names(settings: Settings, connection: sa.Connection) -> str:
+    """Check that the roles and sections exist that settings name."""
+    if read_status(settings.direct_database).standing != "current":
+        raise CheckWarning("unknown until the database is migrated")
+    unknown = find_unknown_names(connection, settings)
+    text = "; ".join(name.describe() for name in unknown)
+    if any(name.setting == SECOND_FACTOR for name in unknown):
+        raise Failure(text)
+    if unknown:
+        raise CheckWarning(text)
+    return "all roles and sections in the settings exist"
+
+
 def _compare_clocks(other: datetime, owner: str) -> float:
     seconds = abs((other - now()).total_seconds())
     if seconds > MAX_CLOCK_SKEW:
@@ -333,4 +347,5 @@ STORE: dict[str, Callable[[Settings, sa.Connection], str]] = {
     "database clock": check_database_clock,
     "worker": check_worker,
     "search": check_search,
+    "names": check_names,
 }

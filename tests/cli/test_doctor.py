@@ -50,6 +50,36 @@ def test_a_migrated_store_is_well(broadsheet: Broadsheet, store: str, data: Path
     assert (table.status, len(table.out.splitlines())) == (0, 1 + len(found))
 
 
+@pytest.mark.parametrize("where", ["doctor", "start"])
+def test_settings_that_name_what_does_not_exist_are_told(
+    broadsheet: Broadsheet,
+    store: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    where: str,
+) -> None:
+    roles = {"a": "photographer", "b": {"role": "desk", "sections": ["sprot"]}, "c": "editor"}
+    provider = {"id": "x", "name": "X", "issuer": "https://id.example", "client_id": "x", "roles": roles}
+    oidc = json.dumps([{**provider, "redirect_uris": ["https://site.example/back"], "groups_claim": "groups"}])
+    second = "REQUIRE_SECOND_FACTOR names the role admn, which does not exist: it requires a second factor of nobody"
+    others = [
+        "OIDC names the role photographer, which does not exist",
+        "OIDC names the section sprot, which does not exist",
+    ]
+    for required, failed in (("admn,desk", True), ("admin,all", False)):
+        monkeypatch.setenv("BROADSHEET_REQUIRE_SECOND_FACTOR", required)
+        monkeypatch.setenv("BROADSHEET_OIDC", oidc)
+        if where == "doctor":
+            status, told = looked(broadsheet, 1 if failed else 0)["names"]
+            assert status == ("failed" if failed else "warning")
+        else:
+            capsys.readouterr()
+            with TestClient(create_app(Settings(_env_file=None, database=store), with_worker=False)):
+                told = capsys.readouterr().err
+        assert (second in told) is failed
+        assert [text for text in others if text not in told] == []
+
+
 def test_what_is_not_migrated_fails_on_postgresql_alone(broadsheet: Broadsheet, postgres_store: str) -> None:
     status, detail = looked(broadsheet, 1)["migrations"]
     assert (status, "broadsheet migrate" in detail) == ("failed", True)
