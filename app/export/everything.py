@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple, TypedDict, cast
+from typing import Final, NamedTuple, TypedDict, cast
 
 import sqlalchemy as sa
 
+from app.articles.periods import PERIOD
 from app.articles.reading import (
     ARTICLE,
     MEDIA,
@@ -22,6 +23,8 @@ from app.blocks.schemas import Block
 from app.comments.reading import C
 from app.db.columns import table_of
 from app.db.rows import Column, JsonObject, Statement
+from app.fronts.fronts import FRONT
+from app.fronts.tables import FrontPeriod
 from app.identity.tables import Participant
 from app.people.grants import list_given
 from app.people.roles import ROLE
@@ -29,6 +32,8 @@ from app.people.tables import Person
 from app.publication.media_library import present_media
 from app.publication.site import Site
 from app.publication.taxonomies import AUTHORS, SECTIONS, SERIES, TAGS
+from app.releases.items import ITEM
+from app.releases.reach import RELEASE
 from app.site.profile import find_profile, present_definition
 from app.site.redirects import REDIRECT
 
@@ -36,6 +41,7 @@ NO_FILES = ""  # files are exported as paths, since this server may be gone when
 ARTICLES_PER_CHUNK, ROWS_PER_CHUNK = 50, 500
 _ADDRESS, _PARTICIPANT = table_of(Address), table_of(Participant)
 _PERSON = table_of(Person)
+FRONT_PERIOD: Final = table_of(FrontPeriod)
 _PERSON_MEMBERS = "id name email mails created_at accepted_at suspended_at deleted_at".split()
 _HIDDEN_COLUMNS = frozenset(
     "version skeleton parent_id ancestors path image_id key token words focal_x focal_y original crops".split()
@@ -253,6 +259,23 @@ def read_redirects(connection: sa.Connection) -> Iterator[JsonObject]:
     """Yield the redirects."""
     for rows in _read_chunks(connection, sa.select(REDIRECT), [REDIRECT.c.id], ROWS_PER_CHUNK):
         yield from ({name: value for name, value in row.items() if _is_exported(name)} for row in rows)
+
+
+HISTORY: Final = {
+    "front": FRONT,
+    "article_period": PERIOD,
+    "front_period": FRONT_PERIOD,
+    "release": RELEASE,
+    "release_item": ITEM,
+}
+"""The tables of what was public when, and of what will be; their rows stand in an export as they are."""
+
+
+def read_history(connection: sa.Connection, kind: str) -> Iterator[JsonObject]:
+    """Yield the rows of a table of `HISTORY`."""
+    table = HISTORY[kind]
+    for rows in _read_chunks(connection, sa.select(table), [table.c.id], ROWS_PER_CHUNK):
+        yield from rows
 
 
 def read_roles(connection: sa.Connection) -> Iterator[JsonObject]:

@@ -33,6 +33,9 @@ def _read_lines(connection: sa.Connection, site: Site, step: Step) -> Iterator[b
     yield _make_line("site", everything.read_profile(connection))
     for redirect in everything.read_redirects(connection):
         yield _make_line("redirect", redirect)
+    for kind in everything.HISTORY:
+        for row in everything.read_history(connection, kind):
+            yield _make_line(kind, row)
     for role in everything.read_roles(connection):
         yield _make_line("role", role)
     for person in everything.read_people(connection):

@@ -5,9 +5,11 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pydantic_core
 import pytest
 import sqlalchemy as sa
 from lxml import etree
@@ -18,10 +20,12 @@ from app.articles.discussion_settings import find_posting_context
 from app.articles.reading import ARTICLE, ARTICLE_AUTHOR, ARTICLE_TAG, AUTHOR, MEDIA, REVISION, SECTION, TAG
 from app.cli import app as cli
 from app.comments.reading import C
+from app.core.clock import format_rfc3339, now
 from app.core.settings import Settings
 from app.db import Database, open_database
 from app.events.log import find_last_position, find_settled_position
 from app.export import everything
+from app.export.everything import HISTORY
 from app.export.wordpress_ids import ID_KEY
 from app.export.wxr import order_by_parent
 from app.identity.schemas import SYSTEM
@@ -331,6 +335,42 @@ def test_ndjson_holds_everything_but_secrets(
     assert {name: shown[name] for name in live} == live
     assert {row["email"] for row in kinds["comment"]} >= {"cy@mail.example"}
     assert {row["state"] for row in kinds["comment"]} == {"published", "pending", "spam", "removed"}
+
+
+def test_ndjson_holds_what_was_public_and_releases(
+    client: TestClient, editor: Headers, db: Database, run: Callable[..., Any]
+) -> None:
+    headers = {**editor, "If-Match": "*"}
+    old, new = make.published(client, editor, "Old"), make.draft(client, editor, "New")
+    make.patched(client, editor, old, title="Changed", slug="changed")
+    url = f"/v1/releases/{make.ok(client.post('/v1/releases', json={'name': 'Sunday'}, headers=editor), 201)['id']}"
+    front = {"op": "front", "front": "home", "body": {"title": "Home", "blocks": [{"kind": "newest"}]}}
+    items = [*({"op": "publish", "article": one["id"]} for one in (old, new)), front]
+    make.ok(client.put(f"{url}/items", json={"items": items}, headers=headers))
+    before = now()
+    make.ok(client.post(f"{url}/publish", headers=headers))
+    kinds: dict[str, list[dict[str, Any]]] = {kind: [] for kind in HISTORY}
+    for line in map(json.loads, run().stdout_bytes.splitlines()):
+        if line["type"] in kinds:
+            kinds[line["type"]].append(line["data"])
+    assert [(row["name"], row["state"]) for row in kinds["release"]] == [("Sunday", "published")]
+    assert sorted(row["op"] for row in kinds["release_item"]) == ["front", "publish", "publish"]
+    assert [row["slug"] for row in kinds["front"]] == [row["slug"] for row in kinds["front_period"]] == ["home"]
+    for moment in (before, now()):
+        at = format_rfc3339(moment)
+        shown = make.ok(client.get("/v1/articles", params={"as_of": at}, headers=editor))["data"]
+        seen = [
+            (row["article_id"], row["slug"], row["revision"])
+            for row in kinds["article_period"]
+            if datetime.fromisoformat(row["from_at"]) <= moment
+            and (row["until_at"] is None or datetime.fromisoformat(row["until_at"]) > moment)
+        ]
+        assert sorted(seen) == sorted((row["id"], row["slug"], row["revision"]) for row in shown)
+    with db.connect() as connection:
+        for kind, table in HISTORY.items():
+            rows = connection.execute(sa.select(table).order_by(table.c.id)).mappings()
+            assert kinds[kind] == [json.loads(pydantic_core.to_json(dict(row))) for row in rows]
+            assert kinds[kind]
 
 
 def test_markdown_is_a_file_for_each_article(
