@@ -20,7 +20,7 @@ from app.core.clock import now
 from app.db.columns import table_of
 from app.db.rows import JsonObject
 from app.events.base import EventBase
-from app.events.log import emit
+from app.events.log import emit_all
 from app.publication.tallies import Kind, ShownKind, adjust_counts, adjust_shown_counts
 
 EFFECTS_KEY: Final = "effects"
@@ -60,6 +60,7 @@ class Effects:
     linked: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # what was read of links, terms and rules
     terms: dict[str, dict[str, str | None]] = field(default_factory=dict)
     rules: dict[str | None, object] = field(default_factory=dict)
+    above: dict[str, list[str]] = field(default_factory=dict)  # by section: those above it, and itself
     indexed: dict[str, Article] = field(default_factory=dict)
     events: list[EventBase] = field(default_factory=list)
 
@@ -121,8 +122,7 @@ def write_effects(session: Session, index_article: Index, effects: Effects) -> N
     _write_counts(session, effects)
     for article in effects.indexed.values():
         index_article(session, article)
-    for event in effects.events:
-        emit(session, event)
+    emit_all(session, effects.events)
 
 
 def _write_counts(session: Session, effects: Effects) -> None:

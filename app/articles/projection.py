@@ -1,6 +1,6 @@
 """The article's row as a projection of one revision: locking, applying revisions, visibility, counts, events."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypedDict
 
@@ -44,9 +44,12 @@ def _select_linked(column: sa.Column[str]) -> Prepared[_Link]:
     return Prepared(sa.select(column.label("term_id")).where(is_own).order_by(links.position))
 
 
+_LINKED: dict[type[ArticleAuthor] | type[ArticleTag], sa.Column[str]] = {
+    ArticleAuthor: table_of(ArticleAuthor).c.author_id,
+    ArticleTag: table_of(ArticleTag).c.tag_id,
+}
 _SELECT_LINKED: dict[type[ArticleAuthor] | type[ArticleTag], Prepared[_Link]] = {
-    ArticleAuthor: _select_linked(table_of(ArticleAuthor).c.author_id),
-    ArticleTag: _select_linked(table_of(ArticleTag).c.tag_id),
+    model: _select_linked(column) for model, column in _LINKED.items()
 }
 
 
@@ -137,6 +140,30 @@ def list_linked_ids(session: Session, model: type[ArticleAuthor] | type[ArticleT
     return ids
 
 
+def read_links(session: Session, article_ids: Collection[str]) -> None:
+    """Read the authors and tags of many articles for the effects that are being gathered, one statement for each."""
+    gathered = find_gathered(session)
+    if gathered is None:
+        raise RuntimeError("there are no effects that could keep them")
+    for model, column in _LINKED.items():
+        links = column.table.c
+        found: dict[str, list[str]] = {article_id: [] for article_id in article_ids}
+        query = sa.select(links.article_id, column.label("term_id")).where(links.article_id.in_(sorted(found)))
+        for row in session.execute(query.order_by(links.article_id, links.position)):
+            found[row.article_id].append(row.term_id)
+        gathered.linked |= {(model.__name__, article_id): ids for article_id, ids in found.items()}
+
+
+def _list_ancestors(session: Session, section_id: str) -> Sequence[str]:
+    """List the sections above a section and itself; where effects are gathered, they are read once."""
+    gathered = find_gathered(session)
+    if gathered is None:
+        return find_ancestors(session, section_id)
+    if section_id not in gathered.above:
+        gathered.above[section_id] = find_ancestors(session, section_id)
+    return gathered.above[section_id]
+
+
 def _promise_of(article: Article) -> tuple[int, str, datetime | None]:
     return article.revision, article.state, article.scheduled_at
 
@@ -191,7 +218,7 @@ def build_event_fields(session: Session, article: Article, before: ArticleSnapsh
     former: Mapping[ShownKind, frozenset[str]] = before.listed_with if before is not None else {}
     sections = {article.section_id, *former.get("section", ())} - {None}
     places = {
-        "section": {above for section_id in sections for above in find_ancestors(session, str(section_id))},
+        "section": {above for section_id in sections for above in _list_ancestors(session, str(section_id))},
         "series": {article.series_id, *former.get("series", ())} - {None},
         "author": {*list_linked_ids(session, ArticleAuthor, article.id), *former.get("author", ())},
         "tag": {*list_linked_ids(session, ArticleTag, article.id), *former.get("tag", ())},

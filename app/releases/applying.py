@@ -10,7 +10,7 @@ from sqlmodel import Session, select
 
 from app.articles import publishing, restoring
 from app.articles.effects import gather_effects
-from app.articles.projection import IndexArticle, WrongState
+from app.articles.projection import IndexArticle, WrongState, read_links
 from app.articles.reading import ARTICLE, REVISION
 from app.articles.restoring import ArticleState
 from app.articles.tables import Article, Revision
@@ -195,6 +195,7 @@ def _batch_of_articles(
     query = select(Revision).where(sa.tuple_(REVISION.c.article_id, REVISION.c.n).in_(pins))
     revisions = session.exec(query).all()
     with gather_effects(session, tools.index_article, moment):
+        read_links(session, [article_id for article_id, _ in pins if article_id is not None])
         yield
     del revisions  # until here the session must not forget them
 
