@@ -79,7 +79,7 @@ from app.subscriptions import routes as subscriptions
 from app.subscriptions.opt_ins import NEXT_REQUEST
 from app.webhooks import routes as webhooks
 from app.webhooks.channel import WebhookChannel
-from app.webhooks.messages import enqueue_events, list_wanted_types
+from app.webhooks.messages import changes_nothing_public, enqueue_events, list_wanted_types
 from app.webhooks.replays import RUNNING_REPLAY, continue_replay
 from app.websub import routes as websub
 from app.websub.hub import has_subscribers, prune_hub
@@ -174,7 +174,7 @@ CONSUMERS: Mapping[str, Consumer] = MappingProxyType(
 )
 """The consumers of the log that need no settings."""
 REMOVAL_BURST = 0.5  # seconds of a round for removing all comments of a person
-MAX_MESSAGES = 10  # events whose messages are built at a time
+MAX_MESSAGES = 10  # public events whose messages are built at a time: each renders what it is about
 
 
 def _list_types_for_feeds(connection: sa.Connection, hubs: Sequence[str]) -> frozenset[str]:
@@ -188,7 +188,13 @@ def consumers(settings: Settings) -> dict[str, Consumer]:
     feed_types = partial(_list_types_for_feeds, hubs=hubs)
     return {
         **CONSUMERS,
-        "webhooks": Consumer(list_types("webhooks"), send_messages, MAX_MESSAGES, list_wanted_types),
+        "webhooks": Consumer(
+            list_types("webhooks"),
+            send_messages,
+            MAX_MESSAGES,
+            is_light=changes_nothing_public,
+            narrow=list_wanted_types,
+        ),
         "websub": Consumer(list_types("websub"), partial(tell_feeds, hubs=hubs), narrow=feed_types),
     }
 

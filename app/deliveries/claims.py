@@ -14,6 +14,7 @@ from app.db.rows import JsonObject
 from app.deliveries.lanes import (
     DELIVERY,
     LANE,
+    LaneRow,
     count_running,
     lock_lanes,
     parallel_limit,
@@ -30,6 +31,14 @@ _CLAIMED_COLUMNS = [DELIVERY.c[name] for name in ClaimedDelivery._fields if name
     DELIVERY.c.xid,
     DELIVERY.c.seq,
 ]
+
+
+class EndedAttempt(NamedTuple):
+    """An attempt whose outcome is to be recorded; `next_at` is the time of the next one after a failure."""
+
+    delivery: ClaimedDelivery
+    outcome: Outcome
+    next_at: datetime | None = None
 
 
 class ReceiverHealth(NamedTuple):
@@ -94,20 +103,30 @@ def _is_leased(delivery: ClaimedDelivery) -> tuple[sa.ColumnElement[bool], ...]:
     return DELIVERY.c.id == delivery.id, DELIVERY.c.token == delivery.token
 
 
-def finish_delivery(
-    session: Session, delivery: ClaimedDelivery, outcome: Outcome, next_at: datetime | None
-) -> ReceiverHealth | None:
-    """Record the outcome of an attempt; `next_at` is the time of the next attempt after a failure.
+def finish_deliveries(session: Session, attempts: Sequence[EndedAttempt]) -> list[ReceiverHealth | None]:
+    """Record the outcomes of attempts in one transaction, with one lock and one turn for each lane.
 
-    Returns None if the lease has been lost: the process that holds the delivery now will finish it.
+    The result has None for an attempt whose lease has been lost: the process that holds its delivery now will finish
+    it.
     """
     moment = now()
-    (lane,) = lock_lanes(session, [delivery.lane_id])
+    lanes = {lane["id"]: lane for lane in lock_lanes(session, {attempt.delivery.lane_id for attempt in attempts})}
+    found = [_finish(session, lanes[attempt.delivery.lane_id], attempt, moment) for attempt in attempts]
+    finished = [attempt for attempt, health in zip(attempts, found, strict=True) if health is not None]
+    ended = (attempt.delivery for attempt in finished if attempt.outcome.result != "retry")
+    topics = (Topic(each.channel, each.endpoint, each.topic) for each in ended if each.topic)
+    promote_topics(session, dict.fromkeys(topics), moment)
+    schedule_lanes(session, {attempt.delivery.lane_id for attempt in finished}, moment)
+    return found
+
+
+def _finish(session: Session, lane: LaneRow, attempt: EndedAttempt, moment: datetime) -> ReceiverHealth | None:
+    delivery, outcome = attempt.delivery, attempt.outcome
     is_over = outcome.result != "retry"
     values = {
         "state": outcome.result if is_over else "waiting",
         "token": None,
-        "due_at": None if is_over else next_at,
+        "due_at": None if is_over else attempt.next_at,
         "finished_at": moment if is_over else None,
         "status": outcome.status,
         "error": outcome.error[:MAX_ERROR_LENGTH],
@@ -116,15 +135,11 @@ def finish_delivery(
     own = {"own_id": delivery.id, "own_token": delivery.token}
     if _FINISH.first(session, own | {f"new_{name}": value for name, value in values.items()}) is None:
         return None
-    if is_over and delivery.topic:
-        promote_topics(session, [Topic(delivery.channel, delivery.endpoint, delivery.topic)], moment)
-    since = None
     if outcome.result == "delivered":
         record_success(session, lane, moment)
     elif outcome.result in ("retry", "dead") and outcome.at_fault:
-        since = record_failure(session, lane, moment, outcome.retry_after)
-    schedule_lanes(session, [delivery.lane_id], moment)
-    return ReceiverHealth(since)
+        return ReceiverHealth(record_failure(session, lane, moment, outcome.retry_after))
+    return ReceiverHealth()
 
 
 def release_deliveries(session: Session, deliveries: Sequence[ClaimedDelivery]) -> None:

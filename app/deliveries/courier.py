@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from sqlmodel import Session
@@ -16,14 +15,16 @@ from app.core.logs import get_logger
 from app.db import Database
 from app.db.outages import Outage
 from app.db.signal import wait_for_work
-from app.deliveries.claims import claim_deliveries, finish_delivery, release_deliveries
+from app.deliveries.claims import EndedAttempt, claim_deliveries, finish_deliveries, release_deliveries
 from app.deliveries.lanes import reset_breaker
 from app.deliveries.outbox import abandon_endpoint, find_next_turn
 from app.deliveries.schemas import Channel, ClaimedDelivery, Outcome
 
 MAX_RUNNING: Final = 128  # deliveries that one process sends at a time
 GATHER_SECONDS: Final = 0.2  # between looks for due deliveries
-REFILL_SECONDS: Final = 0.02  # between the end of an attempt and the next look
+MAX_RECORDED: Final = 32  # outcomes that one transaction records: a write beside it does not wait for long
+RECORD_SECONDS: Final = 0.01  # between the end of an attempt and its record, in which others end
+REFILL_SECONDS: Final = 0.005  # between the end of an attempt and the next look
 RETRY_SECONDS: Final = 5.0  # pause after the database has failed
 LEASE_MARGIN_SECONDS: Final = 20.0  # that a lease lasts beyond the timeout of an attempt
 MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600.0  # longest pause that a receiver can request
@@ -48,6 +49,8 @@ class Courier:
         self._running: dict[asyncio.Task[None], ClaimedDelivery] = {}
         self._task: asyncio.Task[None] | None = None
         self._outage = Outage("courier")
+        self._ended: list[EndedAttempt] = []  # whose outcomes are not recorded yet
+        self._recording = asyncio.Lock()
         self._news = asyncio.Event()
         self._next: datetime | None = None  # when a lane has its next turn
 
@@ -132,8 +135,35 @@ class Courier:
         if outcome.result == "retry":
             next_at = self._next_attempt(channel, delivery, outcome)
             outcome = outcome if next_at else outcome._replace(result="dead")
-        await self.db.write(partial(self._finish, channel, delivery, outcome, next_at))
-        self.done[delivery.channel, outcome.result] += 1
+        if outcome.retry_after is not None:
+            outcome = outcome._replace(retry_after=min(outcome.retry_after, MAX_RETRY_AFTER_SECONDS))
+        await self._record(EndedAttempt(delivery, outcome, next_at))
+
+    async def _record(self, attempt: EndedAttempt) -> None:
+        """Record an outcome, together with those of attempts that end meanwhile."""
+        self._ended.append(attempt)
+        await asyncio.sleep(RECORD_SECONDS)
+        async with self._recording:
+            while attempt in self._ended:  # or else another task has recorded it
+                attempts, self._ended = self._ended[:MAX_RECORDED], self._ended[MAX_RECORDED:]
+                try:
+                    await self._write(attempts)
+                except Exception as error:
+                    if len(attempts) == 1 or self._outage.note(error):
+                        raise
+                    await self._record_each(attempts)
+
+    async def _write(self, attempts: Sequence[EndedAttempt]) -> None:
+        await self.db.write(self._finish, attempts)
+        self.done.update((delivery.channel, outcome.result) for delivery, outcome, _ in attempts)
+
+    async def _record_each(self, attempts: Sequence[EndedAttempt]) -> None:
+        """Record outcomes one by one, so that one that cannot be recorded does not keep others from it."""
+        for attempt in attempts:
+            try:
+                await self._write([attempt])
+            except Exception:
+                log.exception("a delivery could not be finished", id=attempt.delivery.id)  # retried after its lease
 
     async def _attempt(self, channel: Channel, delivery: ClaimedDelivery) -> Outcome:
         if delivery.attempts > len(channel.schedule) + 1 + MAX_CRASHES:
@@ -152,19 +182,18 @@ class Courier:
         delay = channel.schedule[delivery.attempts - 1] * self._chance.uniform(1.0, 1.0 + JITTER)
         return now() + timedelta(seconds=max(delay, min(outcome.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS)))
 
-    @staticmethod
-    def _finish(
-        channel: Channel, delivery: ClaimedDelivery, outcome: Outcome, next_at: datetime | None, session: Session
-    ) -> None:
-        wait = None if outcome.retry_after is None else min(outcome.retry_after, MAX_RETRY_AFTER_SECONDS)
-        health = finish_delivery(session, delivery, outcome._replace(retry_after=wait), next_at)
-        if health is None:
-            return
-        reason = outcome.error if outcome.disable else ""
-        since = health.failing_since
-        if since and channel.patience and now() - since > channel.patience:
-            reason = f"nothing could be delivered for {channel.patience.days} days"
-        if reason:
-            reset_breaker(session, delivery.lane_id)  # for the case that the endpoint is enabled again
-            abandon_endpoint(session, channel=delivery.channel, endpoint=delivery.endpoint, reason=reason)
-            channel.disabled(session, delivery.endpoint, reason)
+    def _finish(self, session: Session, attempts: Sequence[EndedAttempt]) -> None:
+        reasons: dict[tuple[str, str, str], str] = {}
+        for (delivery, outcome, _), health in zip(attempts, finish_deliveries(session, attempts), strict=True):
+            if health is None:
+                continue
+            channel, since = self.channels[delivery.channel], health.failing_since
+            reason = outcome.error if outcome.disable else ""
+            if since and channel.patience and now() - since > channel.patience:
+                reason = f"nothing could be delivered for {channel.patience.days} days"
+            if reason:
+                reasons[delivery.channel, delivery.endpoint, delivery.lane_id] = reason
+        for (name, endpoint, lane_id), reason in sorted(reasons.items()):
+            reset_breaker(session, lane_id)  # for the case that the endpoint is enabled again
+            abandon_endpoint(session, channel=name, endpoint=endpoint, reason=reason)
+            self.channels[name].disabled(session, endpoint, reason)

@@ -13,7 +13,7 @@ from app.db.prepared import Prepared
 from app.db.rows import Column, JsonObject, insert_into
 from app.deliveries.tables import Delivery, DeliveryLane
 
-MAX_PARALLEL: Final = 8  # deliveries of one lane at a time
+MAX_PARALLEL: Final = 16  # deliveries of one lane at a time
 BREAKER_THRESHOLD: Final = 5  # failures in a row after which deliveries are tried one at a time, with pauses
 BREAKER_PAUSES_SECONDS: Final = (
     30.0,
@@ -168,7 +168,7 @@ def reset_breaker(session: Session, lane_id: str, **more: datetime) -> None:
 
 
 def record_success(session: Session, lane: LaneRow, moment: datetime) -> None:
-    """Record a success; if the breaker was open, waiting retries are due at once.
+    """Record a success in a lane and in its row; if the breaker was open, waiting retries are due at once.
 
     A lane that works anyway notes the time of its last success once in `NOTED_SECONDS`.
     """
@@ -179,10 +179,14 @@ def record_success(session: Session, lane: LaneRow, moment: datetime) -> None:
     _CLOSE_BREAKER.run(session, {"lane": lane["id"], "succeeded": moment})
     if lane["failures"] >= BREAKER_THRESHOLD:
         session.execute(_RETRY_NOW.values(due_at=moment), {"lane": lane["id"], "moment": moment})
+    lane.update({"failures": 0, "failing_since": None, "resumes_at": None, "succeeded_at": moment})
 
 
 def record_failure(session: Session, lane: LaneRow, moment: datetime, retry_after: float | None) -> datetime:
-    """Record a failure of the receiver; return the time of the first failure since the last success."""
+    """Record a failure of the receiver in its lane and in the lane's row.
+
+    Returns the time of the first failure since the last success.
+    """
     failures = lane["failures"] + 1
     pause = (
         BREAKER_PAUSES_SECONDS[min(failures - BREAKER_THRESHOLD, len(BREAKER_PAUSES_SECONDS) - 1)]
@@ -191,11 +195,8 @@ def record_failure(session: Session, lane: LaneRow, moment: datetime, retry_afte
     )
     resumes = max(lane["resumes_at"] or moment, moment + timedelta(seconds=max(pause, retry_after or 0.0)))
     since = lane["failing_since"] or moment
-    values = {
-        "failures": failures,
-        "failing_since": since,
-        "failed_at": moment,
-        "resumes_at": resumes if resumes > moment else None,
-    }
+    pauses_until = resumes if resumes > moment else None
+    values = {"failures": failures, "failing_since": since, "failed_at": moment, "resumes_at": pauses_until}
     session.execute(sa.update(LANE).where(LANE.c.id == lane["id"]).values(values))
+    lane.update({"failures": failures, "failing_since": since, "failed_at": moment, "resumes_at": pauses_until})
     return since

@@ -100,9 +100,9 @@ def _enqueue(session: Session, channel: str, rows: list[NewDelivery]) -> int:
         chunk = rows[start : start + CHUNK_SIZE]
         blocked = _list_blocked(session, channel, chunk) | {key for key, number in counts.items() if number > 1}
         values = [_values(row, lanes[row.lane or row.endpoint], moment, blocked) for row in chunk]
-        insert = insert_into(session, DELIVERY).values(values)
+        insert = insert_into(session, DELIVERY)
         insert = insert.on_conflict_do_nothing(index_elements=["channel", "endpoint", "event"])
-        added += len(session.execute(insert.returning(DELIVERY.c.id)).all())
+        added += len(session.execute(insert.returning(DELIVERY.c.id), values).all())
     promote_topics(session, [Topic(channel, *key) for key, number in counts.items() if number > 1], moment)
     schedule_lanes(session, set(lanes.values()), moment)
     return added

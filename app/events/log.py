@@ -1,7 +1,7 @@
 """The event log: emitting events and reading them in order, without gaps or repeats."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -391,6 +391,8 @@ class Consumer:
     types: Collection[str]
     handle: Handle
     size: int = BATCH_SIZE
+    is_light: Callable[[LoggedEvent], bool] | None = None
+    """Tells which events cost little, so that they do not count towards `size`."""
     narrow: Callable[[sa.Connection], Collection[str]] | None = None
     """Tells which of its types it needs now, in one statement: events that nobody waits for are skipped unread."""
 
@@ -493,11 +495,22 @@ def _handle(
     session: Session, consumer: Consumer, entries: Sequence[LoggedEvent], end: Position, until: float
 ) -> Position:
     """Let a consumer handle its events up to a position until some time; return the position that it has reached."""
-    for start in range(0, len(entries), consumer.size):
-        if start and time.monotonic() > until:
-            return entries[start - 1].position
-        consumer.handle(session, entries[start : start + consumer.size])
+    reached = None
+    for batch in _split(consumer, entries):
+        if reached is not None and time.monotonic() > until:
+            return reached
+        consumer.handle(session, batch)
+        reached = batch[-1].position
     return end
+
+
+def _split(consumer: Consumer, entries: Sequence[LoggedEvent]) -> Iterator[Sequence[LoggedEvent]]:
+    start = number = 0
+    for at, entry in enumerate(entries, 1):
+        number += consumer.is_light is None or not consumer.is_light(entry)
+        if number == consumer.size or at == len(entries):
+            yield entries[start:at]
+            start, number = at, 0
 
 
 def prune_events(session: Session, before: datetime) -> int:

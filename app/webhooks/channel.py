@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final, cast
 
+import sqlalchemy as sa
 from sqlmodel import Session
 from standardwebhooks import Webhook
 
@@ -74,15 +75,20 @@ class WebhookChannel:
 
     async def send(self, db: Database, delivery: ClaimedDelivery) -> Outcome:
         """Attempt a delivery."""
-        webhook = await db.scan_fresh(find_webhook, delivery.endpoint)
+        content = cast(MessageContent, delivery.content)
+        body = content["body"]
+
+        def find(connection: sa.Connection) -> tuple[SigningWebhook | None, bool]:
+            webhook = find_webhook(connection, delivery.endpoint)
+            is_for_staff = webhook is not None and delivery.what in STAFF_TYPES
+            return webhook, not is_for_staff or may_send(connection, delivery.endpoint, delivery.what, body)
+
+        webhook, is_allowed = await db.scan_fresh(find)
         if webhook is None:
             return Outcome("cancelled", error="the webhook was deleted")
         if not webhook["enabled"]:
             return Outcome("dead", error="the webhook is disabled", at_fault=False)
-        content = cast(MessageContent, delivery.content)
-        body = content["body"]
-        is_for_staff = delivery.what in STAFF_TYPES
-        if is_for_staff and not await db.scan_fresh(may_send, delivery.endpoint, delivery.what, body):
+        if not is_allowed:
             return Outcome("cancelled", error="whoever set the events of the webhook may not read this one any more")
         headers = sign_message(webhook, delivery.event, body, now())
         if "request_id" in content:

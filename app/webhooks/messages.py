@@ -78,6 +78,11 @@ def _comment_tag(connection: sa.Connection, comment_id: str) -> str | None:
     return etag.make_etag(dump_json(SingleCommentOut, comment))
 
 
+def changes_nothing_public(entry: LoggedEvent) -> bool:
+    """Whether no public resource has changed, so that messages about an event need no ETag of one."""
+    return isinstance(entry.event, CommentPending | CommentHeld | EditorialEvent)
+
+
 def _build_data(connection: sa.Connection, entry: LoggedEvent, visibility: Visibility, site: Site) -> JsonObject | None:
     """Return the data of an event's messages; None if it is not sent, because readers do not see its article now.
 
@@ -91,10 +96,10 @@ def _build_data(connection: sa.Connection, entry: LoggedEvent, visibility: Visib
     is_always_sent = article_id is None or isinstance(event, _Withdrawal | ModerationEvent | EditorialEvent)
     if not is_always_sent and not visibility.has_article(str(article_id)):
         return None
-    if kind == "comment" and not isinstance(event, CommentPending | CommentHeld):  # they are not public
+    if changes_nothing_public(entry):
+        pass
+    elif kind == "comment":
         tag = _comment_tag(connection, event.subject_id)
-    elif kind == "comment" or isinstance(event, EditorialEvent):
-        pass  # no public resource has changed
     elif article_id is not None and visibility.has_article(article_id):
         tag = _article_tag(connection, article_id, site)
     names = PAYLOAD_MEMBERS.get(entry.type, PAYLOAD_MEMBERS[kind])

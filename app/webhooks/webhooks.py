@@ -20,7 +20,8 @@ from app.core.network_addresses import Guard
 from app.core.problems import Conflict, Forbidden, Invalid, NotFound
 from app.core.settings import Settings
 from app.db.columns import table_of
-from app.db.rows import JsonObject, fetch_row, fetch_rows, get_row, lock_row
+from app.db.prepared import Prepared
+from app.db.rows import JsonObject, fetch_row, get_row, lock_row
 from app.deliveries.outbox import cancel_deliveries, enqueue, resend_deliveries, reset_lane
 from app.deliveries.schemas import NewDelivery, State
 from app.deliveries.tables import Delivery, DeliveryLane
@@ -237,20 +238,32 @@ def get_webhook_with_secret(connection: sa.Connection, webhook_id: str) -> JsonO
     return {**get_webhook(connection, webhook_id), "secret": secret}
 
 
+_IS_NAMED = WEBHOOK.c.id == sa.bindparam("webhook_id", type_=WEBHOOK.c.id.type)
+_SIGNING: Prepared[SigningWebhook] = Prepared(
+    sa.select(*(WEBHOOK.c[name] for name in SigningWebhook.__annotations__)).where(_IS_NAMED)
+)
+_SELECT_ENABLED = (
+    sa.select(
+        *(WEBHOOK.c[name] for name in ("id", "events", "moderation", "editorial", "created_at", "moderator_id")),
+        *_KEY_COLUMNS,
+    )
+    .select_from(_WEBHOOK_WITH_KEY)
+    .where(WEBHOOK.c.enabled)
+)
+_ENABLED: Prepared[_EnabledRow] = Prepared(_SELECT_ENABLED)
+_ENABLED_ONE: Prepared[_EnabledRow] = Prepared(_SELECT_ENABLED.where(_IS_NAMED))
+
+
 def find_webhook(connection: sa.Connection, webhook_id: str) -> SigningWebhook | None:
     """Return the URL and the secrets of a webhook, or None."""
-    columns = (WEBHOOK.c[name] for name in SigningWebhook.__annotations__)
-    return fetch_row(connection, sa.select(*columns).where(WEBHOOK.c.id == webhook_id), SigningWebhook)
+    return _SIGNING.row(connection, {"webhook_id": webhook_id})
 
 
 def list_enabled(connection: sa.Connection, webhook_id: str | None = None) -> list[EnabledWebhook]:
     """List enabled webhooks, or the one with this id if it is enabled."""
-    own = [WEBHOOK.c[name] for name in ("id", "events", "moderation", "editorial", "created_at", "moderator_id")]
-    query = sa.select(*own, *_KEY_COLUMNS).select_from(_WEBHOOK_WITH_KEY).where(WEBHOOK.c.enabled)
-    if webhook_id is not None:
-        query = query.where(WEBHOOK.c.id == webhook_id)
+    statement = _ENABLED if webhook_id is None else _ENABLED_ONE
     enabled: list[EnabledWebhook] = []
-    for row in fetch_rows(connection, query, _EnabledRow):
+    for row in statement.rows(connection, {"webhook_id": webhook_id}):
         may = _find_permissions(connection, row)
         enabled.append(
             {

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app.core.clock import now
 from app.db import Database, open_database
-from app.deliveries.claims import claim_deliveries, finish_delivery
+from app.deliveries.claims import EndedAttempt, claim_deliveries, finish_deliveries
 from app.deliveries.lanes import BREAKER_THRESHOLD, LANE
 from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import NewDelivery, Outcome
@@ -36,7 +36,7 @@ def test_how_deliveries_stand(broadsheet: Broadsheet, store_db: Database) -> Non
             )
     with store_db.transaction() as session:
         for piece in claim_deliveries(session, {"webhook": 30.0}, 10):
-            finish_delivery(session, piece, Outcome("dead", 400, "status 400"), None)
+            finish_deliveries(session, [EndedAttempt(piece, Outcome("dead", 400, "status 400"))])
         session.execute(
             sa.update(LANE).where(LANE.c.name == "hook").values(failures=BREAKER_THRESHOLD, failing_since=now())
         )

@@ -67,6 +67,21 @@ def test_a_reader_goes_on_where_it_was(db: Database) -> None:
     assert step(db, "b") == [1, 2, 3, 4, 5]
 
 
+def test_events_that_cost_little_are_handled_with_their_neighbours(db: Database) -> None:
+    write(db, *((0, n) for n in range(1, 10)))
+    batches: list[list[int]] = []
+    consumer = Consumer(
+        OLD,
+        lambda _, entries: batches.append([entry.position.seq for entry in entries]),
+        size=2,
+        is_light=lambda entry: entry.position.seq in {2, 3, 7, 8},
+    )
+    with db.transaction() as session:
+        while advance_consumers(session, {"a": consumer}):
+            pass
+    assert batches == [[1, 2, 3, 4], [5, 6], [7, 8, 9]]
+
+
 def test_a_handler_that_raises_leaves_the_reader_where_it_was(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     write(db, (0, 1), (0, 2))
     monkeypatch.setattr(log, "MAX_BATCH_SECONDS", 60.0)  # however slow the machine is
