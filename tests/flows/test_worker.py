@@ -134,13 +134,13 @@ def test_a_spoilt_article_stands_in_nobodys_way(
         later = schedule(client, editor, "Later", now() + SECOND)
         until(lambda: client.get(f"/v1/articles/{later['slug']}").status_code == 200)
     with db.connect() as connection:
-        spoilt = connection.execute(
-            sa.select(ARTICLE.c.state, ARTICLE.c.due_at).where(
-                ARTICLE.c.id.in_([ids["Lost text"], ids["Lost picture"]])
-            )
-        ).all()
-    assert [row.state for row in spoilt] == ["scheduled", "scheduled"]
-    assert all(row.due_at > now() for row in spoilt), "they are tried again later, not for ever"
+        query = sa.select(ARTICLE.c.title, ARTICLE.c.state, ARTICLE.c.due_at)
+        found = {row.title: row for row in connection.execute(query)}
+        held = connection.execute(sa.text("SELECT subject_id FROM event WHERE type = 'article.held'")).scalars()
+        assert [str(article_id) for article_id in held] == [ids["Lost text"]], "its editors are told"
+    assert (found["Lost text"].state, found["Lost text"].due_at) == ("draft", None)
+    assert found["Lost picture"].state == "scheduled"
+    assert found["Lost picture"].due_at > now(), "it is tried again later, not for ever"
 
 
 def test_embargo_and_expiry_through_the_worker(serve: Serve, editor: Headers, db: Database) -> None:
