@@ -242,6 +242,8 @@ def advance_article(session: Session, index_article: IndexArticle, article: Arti
         with session.begin_nested():
             _apply_due(session, index_article, article)
     except Problem as error:
+        if error.status >= 500:  # it may go away by itself: the worker tries again
+            raise
         session.refresh(article)
         _hold_article(session, index_article, article, error)
 

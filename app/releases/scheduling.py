@@ -82,11 +82,12 @@ def publish_due_release(session: Session, tools: Tools, find_caller: FindCaller)
     try:
         with session.begin_nested():
             carry_out(session, _find_scheduler(session, row, find_caller), tools, row)
-    except Problem as error:
-        _fail(session, session.get_one(Release, release_id, populate_existing=True), error)
-    except Exception:
-        log.exception("publishing a release failed", release=release_id)
+    except Exception as error:
         row = session.get_one(Release, release_id, populate_existing=True)
+        if isinstance(error, Problem) and error.status < 500:
+            _fail(session, row, error)
+            return 1
+        log.exception("publishing a release failed", release=release_id)
         if row.scheduled_at is not None and row.scheduled_at < now() - MAX_DELAY:
             _fail(session, row, Problem("An error that the log of the server tells of."))
             return 1

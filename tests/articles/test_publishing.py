@@ -8,7 +8,8 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.articles.publishing import advance_due_articles
-from app.core.clock import format_rfc3339
+from app.core.clock import format_rfc3339, now
+from app.core.problems import Unavailable
 from app.db import Database
 from app.events.log import read_after
 from app.events.schemas import START
@@ -29,6 +30,26 @@ def facts(db: Database) -> list[str]:
 def run_clock(db: Database) -> int:
     with db.transaction() as session:
         return advance_due_articles(session, index_article)
+
+
+def test_what_only_the_moment_keeps_back_is_tried_again(
+    client: TestClient, editor: Headers, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = now() + timedelta(hours=1)
+    article = make.draft(client, editor, "Later")
+    url = f"/v1/articles/{article['id']}"
+    make.ok(client.put(f"{url}/schedule", json={"at": format_rfc3339(at)}, headers={**editor, "If-Match": "*"}))
+
+    def fail(*_: object) -> None:
+        raise Unavailable("The store is busy.")
+
+    with monkeypatch.context() as patch, time_machine.travel(at, tick=False):
+        patch.setattr("app.articles.publishing._apply_due", fail)
+        assert run_clock(db) == 1
+    assert make.ok(client.get(url, headers=editor))["state"] == "scheduled"
+    with time_machine.travel(at + timedelta(minutes=5), tick=False):
+        assert run_clock(db) == 1
+    assert make.ok(client.get(url))["state"] == "published"
 
 
 def test_publishing_shows_and_unpublishing_hides(client: TestClient, editor: Headers, db: Database) -> None:

@@ -9,6 +9,7 @@ import time_machine
 from starlette.testclient import TestClient
 
 from app.core.clock import format_rfc3339, now
+from app.core.problems import Unavailable
 from app.core.settings import Settings
 from app.db import Database
 from app.events.log import read_after
@@ -90,11 +91,12 @@ def test_what_a_person_scheduled_needs_their_rights_at_its_time(
         }
 
 
+@pytest.mark.parametrize("error", [RuntimeError("an error of the program"), Unavailable("The store is busy.")])
 def test_a_release_that_breaks_is_tried_again_but_not_for_long(
-    client: TestClient, db: Database, editor: Headers, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, db: Database, editor: Headers, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError("an error of the program")
+        raise error
 
     url = release(client, editor, {"op": "publish", "article": make.draft(client, editor, "New")["id"]})
     at = now() + AT
