@@ -62,9 +62,9 @@ def _select(name: str, person_id: str, limit: int) -> Statement:
     source = _SOURCES[name]
     table = source["table"]
     is_own = table.c.person_id == person_id
-    for name in ("assignee_id", "done_by_id"):
-        if name in table.c:
-            is_own |= table.c[name] == person_id
+    for column in ("assignee_id", "done_by_id"):
+        if column in table.c:
+            is_own |= table.c[column] == person_id
     columns = [table.c[member] for member in source["members"].split()]
     return sa.select(*columns).where(is_own).order_by(table.c[source["order"]]).limit(limit + 1)
 
