@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from app.core.clock import now
 from app.db import Database, open_database
 from app.deliveries.claims import EndedAttempt, claim_deliveries, finish_deliveries
+from app.deliveries.lanes import MAX_PARALLEL
 from app.deliveries.lanes import BREAKER_THRESHOLD, LANE
 from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import NewDelivery, Outcome
@@ -63,14 +64,14 @@ def test_how_deliveries_stand(broadsheet: Broadsheet, store_db: Database) -> Non
 
 def test_all_that_died_is_sent_again(broadsheet: Broadsheet, store_db: Database) -> None:
     with store_db.transaction() as session:
-        for number in range(20):
+        for number in range(2 * MAX_PARALLEL + 4):
             enqueue(
                 session,
                 NewDelivery(channel="webhook", endpoint=f"h{number % 2}", event=f"{number}", what="x", content={}),
             )
         session.execute(sa.text("UPDATE delivery SET state = 'dead', due_at = NULL, finished_at = created_at"))
-    assert broadsheet("deliveries", "retry", "--all").err.strip() == "20 will be sent again."
+    assert broadsheet("deliveries", "retry", "--all").err.strip() == f"{2 * MAX_PARALLEL + 4} will be sent again."
     with store_db.transaction() as session:
-        assert len(claim_deliveries(session, {"webhook": 30.0}, 100)) == 16
+        assert len(claim_deliveries(session, {"webhook": 30.0}, 100)) == 2 * MAX_PARALLEL
         waiting = session.execute(sa.text("SELECT count(*) FROM delivery WHERE state = 'waiting'")).scalar()
     assert waiting == 4
