@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from app.core.clock import now
 from app.db import Database, open_database
 from app.deliveries.claims import EndedAttempt, claim_deliveries, finish_deliveries
-from app.deliveries.lanes import MAX_PARALLEL
-from app.deliveries.lanes import BREAKER_THRESHOLD, LANE
+from app.deliveries.lanes import BREAKER_THRESHOLD, LANE, MAX_PARALLEL
 from app.deliveries.outbox import enqueue
 from app.deliveries.schemas import NewDelivery, Outcome
 from tests.cli.conftest import Broadsheet
