@@ -69,6 +69,8 @@ class Courier:
             for task in unfinished:
                 task.cancel()
             await asyncio.gather(*unfinished, return_exceptions=True)
+            if self._ended:  # what was sent is recorded, or it would be sent again
+                await self._write(self._ended)
             await self.db.write(release_deliveries, list(unfinished.values()))
         for channel in self.channels.values():
             await channel.stop()

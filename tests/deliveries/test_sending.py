@@ -299,6 +299,19 @@ def test_what_is_due_earlier_goes_first(db: Database) -> None:
     assert ("c", "later") in channel.tried
 
 
+def test_stopping_records_what_was_sent(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.deliveries.courier.STOP_SECONDS", 0.1)
+    monkeypatch.setattr("app.deliveries.courier.RECORD_SECONDS", 60.0)
+
+    async def story(own: courier.Courier) -> None:
+        await own.run_once()
+        await own.stop()
+
+    add(db, "a", "1")
+    sending(db, Noted(), story=story)
+    assert rows(db, "state", "attempts", "token") == [("delivered", 1, None)]
+
+
 def test_stopping_gives_back_what_is_under_way(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.deliveries.courier.STOP_SECONDS", 0.01)
 
